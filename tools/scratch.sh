@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# A throw-away server for tests and benchmarks, in the foreground:
+#   scratch.sh ROOST --dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N]
+# The store under DIR is made if missing and kept if there.  Users user1..userN@example.org have
+# the password "pass" with a cheap hash; the plain port allows clear-text login.
+set -euo pipefail
+die() { echo "scratch: $*" >&2; exit 2; }
+roost=$(realpath "${1:?scratch.sh ROOST ...}")
+shift
+dir="" imap="" imaps="" lmtp="" users=100
+while [ $# -gt 0 ]; do
+	[ $# -ge 2 ] || die "$1 wants a value"
+	case $1 in
+	--dir) dir=$2 ;;
+	--imap) imap=$2 ;;
+	--imaps) imaps=$2 ;;
+	--lmtp) lmtp=$2 ;;
+	--users) users=$2 ;;
+	*) die "unknown option $1" ;;
+	esac
+	shift 2
+done
+[ -n "$dir" ] && [ -n "$imap" ] && [ -n "$imaps" ] && [ -n "$lmtp" ] ||
+	die "--dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N]"
+mkdir -p "$dir"
+dir=$(realpath "$dir")
+if [ ! -s "$dir/cert.pem" ]; then
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
+		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+fi
+cat >"$dir/roost.conf" <<CONF
+store = "$dir/store"
+hostname = "localhost"
+admin_socket = "$dir/admin.sock"
+listen { protocol = "imap"  address = "127.0.0.1" port = $imap cleartext_login = true }
+listen { protocol = "imaps" address = "127.0.0.1" port = $imaps }
+listen { protocol = "lmtp"  address = "127.0.0.1" port = $lmtp }
+tls { certificate = "$dir/cert.pem" key = "$dir/key.pem" }
+CONF
+have=$(cat "$dir/users" 2>/dev/null || echo 0)
+if [ "$have" -lt "$users" ]; then
+	[ "$have" != 0 ] || "$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
+	"$roost" user add -c "$dir/roost.conf" --password pass --cheap --first $((have + 1)) --count "$users" user@example.org >/dev/null
+	echo "$users" >"$dir/users"
+fi
+exec "$roost" serve -c "$dir/roost.conf"
