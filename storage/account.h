@@ -1,0 +1,64 @@
+/*
+ * One account: a directory with index.db, blob/ and tmp/.  One owner, one thread at a time (its lane).
+ *
+ * Every write op runs between account_begin() and account_end() (a SAVEPOINT inside one transaction) and
+ * takes one modseq, at its first change.  account_commit() is the lane's group commit: only after it may
+ * replies be released.  A failed op, or a failed commit, drops the rosters; they are read again.
+ */
+#ifndef STORAGE_ACCOUNT_H
+#define STORAGE_ACCOUNT_H
+
+#include "storage/db.h"
+#include "storage/env.h"
+
+struct roster;
+struct flagset;
+
+struct account_touched {
+	int64_t mailbox;
+	uint64_t modseq;
+};
+
+struct account {
+	struct db db;
+	const struct store_env *env;
+	char *dir;
+	uint64_t modseq;     /* the last one taken */
+	uint64_t op_modseq;  /* of the op that runs; 0 while it changed nothing */
+	bool in_transaction, in_op, needs_sync;
+	struct roster *rosters; /* loaded ones, a list */
+	struct flagset *flagsets;
+	size_t flagsets_n;
+	struct account_touched *touched; /* since the last commit */
+	size_t touched_n, touched_cap;
+	size_t touched_committed; /* those of ops that ended well */
+	uint32_t last_uidvalidity;
+	int64_t frame_content; /* the frame below belongs to this content, -1 for none */
+	uint32_t frame_index;
+	char *frame;
+	size_t frame_len;
+};
+
+/* Opens the account under `dir`, making it (with INBOX and the special-use mailboxes, subscribed) when it is
+ * not there and `create` is set.  STORE_BUSY: another process has it open. */
+MUST_USE enum store_err account_open(const struct store_env *env, const char *dir, bool create,
+				     struct account **out);
+void account_close(struct account *a);
+
+/* A write op.  `ok` false rolls the op back. account_end() may itself fail; then the op was rolled back. */
+MUST_USE enum store_err account_begin(struct account *a);
+MUST_USE enum store_err account_end(struct account *a, bool ok);
+/* Commits every op since the last commit; on failure all of them are gone.  `*touched`/`*n` (owned by the
+ * account, until the next begin) are the mailboxes that changed. */
+MUST_USE enum store_err account_commit(struct account *a, const struct account_touched **touched, size_t *n);
+
+/* The running op's modseq, taken at the first call. */
+uint64_t account_modseq(struct account *a);
+/* The op changed this mailbox. */
+void account_touch(struct account *a, int64_t mailbox);
+/* The op must be on disk before its reply (append, copy, names; not flags). */
+void account_durable(struct account *a);
+/* What went wrong last, for the log only. */
+const char *account_fault(const struct account *a);
+
+#endif
