@@ -1,0 +1,177 @@
+/* Start and stop: configuration, TLS, lanes, loops, listeners; signals end it.  The main loop only accepts. */
+#include "server/server.h"
+
+#include "protocol/base.h"
+#include "server/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+struct listener {
+	uv_poll_t poll;
+	int fd;
+	const struct listen_config *config;
+	struct acceptor *acceptor;
+};
+
+struct acceptor {
+	uv_loop_t uv;
+	uv_signal_t signals[2];
+	struct server *server;
+	struct listener *listeners;
+	size_t listeners_n;
+	int next_loop;
+};
+
+struct accepted {
+	struct letter letter;
+	int fd;
+	const struct listen_config *config;
+};
+
+static void deliver_accepted(struct letter *letter, struct loop *loop)
+{
+	struct accepted *m = container_of(letter, struct accepted, letter);
+	if (loop->stopping)
+		close(m->fd);
+	else
+		conn_create(loop, m->fd, m->config);
+	free(m);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = poll->data;
+	(void)status, (void)events;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	struct accepted *m = xcalloc(1, sizeof(*m));
+	m->letter.deliver = deliver_accepted;
+	m->fd = fd;
+	m->config = l->config;
+	struct acceptor *a = l->acceptor;
+	a->next_loop = (a->next_loop + 1) % a->server->config.loops;
+	loop_post(&a->server->loops[a->next_loop], &m->letter);
+}
+
+static int open_socket(const struct listen_config *c)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr *address = c->path ? (struct sockaddr *)&un : (struct sockaddr *)&in;
+	socklen_t len = c->path ? sizeof(un) : sizeof(in);
+	if (c->path) {
+		snprintf(un.sun_path, sizeof(un.sun_path), "%s", c->path);
+		unlink(c->path);
+	} else {
+		in.sin_port = htons((uint16_t)c->port);
+		if (inet_pton(AF_INET, c->address, &in.sin_addr) != 1)
+			return -1;
+	}
+	int fd = socket(c->path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
+		fprintf(stderr, "event=listen_failed address=%s port=%d error=\"%s\"\n", c->path ? c->path : c->address, c->port,
+			strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	(void)number;
+	uv_stop(signal->loop);
+}
+
+static bool start_listeners(struct acceptor *a)
+{
+	const struct config *config = &a->server->config;
+	a->listeners = xcalloc(config->listens_n, sizeof(*a->listeners));
+	for (size_t i = 0; i < config->listens_n; i++) {
+		struct listener *l = &a->listeners[i];
+		l->config = &config->listens[i];
+		l->acceptor = a;
+		l->fd = open_socket(l->config);
+		if (l->fd < 0)
+			return false;
+		a->listeners_n++;
+		uv_poll_init(&a->uv, &l->poll, l->fd);
+		l->poll.data = l;
+		uv_poll_start(&l->poll, UV_READABLE, on_readable);
+	}
+	static const int numbers[] = {SIGTERM, SIGINT};
+	for (size_t i = 0; i < countof(numbers); i++) {
+		uv_signal_init(&a->uv, &a->signals[i]);
+		uv_signal_start(&a->signals[i], on_signal, numbers[i]);
+	}
+	return true;
+}
+
+static void stop_listeners(struct acceptor *a, bool signals)
+{
+	for (size_t i = 0; i < a->listeners_n; i++) {
+		uv_close((uv_handle_t *)&a->listeners[i].poll, NULL);
+		close(a->listeners[i].fd);
+	}
+	for (size_t i = 0; signals && i < countof(a->signals); i++)
+		uv_close((uv_handle_t *)&a->signals[i], NULL);
+	uv_run(&a->uv, UV_RUN_DEFAULT);
+	uv_loop_close(&a->uv);
+	free(a->listeners);
+}
+
+static bool serve(struct server *s)
+{
+	struct acceptor a = {.server = s};
+	invariant(uv_loop_init(&a.uv) == 0);
+	for (int i = 0; i < s->config.loops; i++)
+		loop_start(&s->loops[i], s);
+	bool ok = start_listeners(&a);
+	if (ok) {
+		printf("ready pid=%d\n", (int)getpid());
+		fflush(stdout);
+		uv_run(&a.uv, UV_RUN_DEFAULT);
+	}
+	stop_listeners(&a, ok);
+	for (int i = 0; i < s->config.loops; i++)
+		loop_stop(&s->loops[i]);
+	lanes_destroy(s->lanes);
+	for (int i = 0; i < s->config.loops; i++)
+		loop_finish(&s->loops[i]);
+	return ok;
+}
+
+int server_run(const char *config_path)
+{
+	struct server s = {0};
+	signal(SIGPIPE, SIG_IGN);
+	if (!config_read(config_path, &s.config)) {
+		config_finish(&s.config);
+		return 1;
+	}
+	int rc = 1;
+	s.loops = xcalloc((size_t)s.config.loops, sizeof(*s.loops));
+	if (s.config.tls_n)
+		s.tls = tls_create(&s.config);
+	if (!s.config.tls_n || s.tls) {
+		s.lanes = lanes_create(&s.config, s.loops);
+		if (s.lanes) {
+			rc = serve(&s) ? 0 : 1;
+		}
+	}
+	tls_destroy(s.tls);
+	free(s.loops);
+	config_finish(&s.config);
+	return rc;
+}
