@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A throw-away server for tests and benchmarks, in the foreground:
-#   scratch.sh ROOST --dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N]
+#   scratch.sh ROOST --dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N] [--extra FILE]
 # The store under DIR is made if missing and kept if there.  Users user1..userN@example.org have
-# the password "pass" with a cheap hash; the plain port allows clear-text login.
+# the password "pass" with a cheap hash; the plain port allows clear-text login.  FILE's lines join the configuration.
 set -euo pipefail
 die() { echo "scratch: $*" >&2; exit 2; }
 roost=$(realpath "${1:?scratch.sh ROOST ...}")
 shift
-dir="" imap="" imaps="" lmtp="" users=100
+dir="" imap="" imaps="" lmtp="" users=100 extra=/dev/null
 while [ $# -gt 0 ]; do
 	[ $# -ge 2 ] || die "$1 wants a value"
 	case $1 in
@@ -16,6 +16,7 @@ while [ $# -gt 0 ]; do
 	--imaps) imaps=$2 ;;
 	--lmtp) lmtp=$2 ;;
 	--users) users=$2 ;;
+	--extra) extra=$2 ;;
 	*) die "unknown option $1" ;;
 	esac
 	shift 2
@@ -37,6 +38,7 @@ listen { protocol = "imaps" address = "127.0.0.1" port = $imaps }
 listen { protocol = "lmtp"  address = "127.0.0.1" port = $lmtp }
 tls { certificate = "$dir/cert.pem" key = "$dir/key.pem" }
 CONF
+cat "$extra" >>"$dir/roost.conf"
 have=$(cat "$dir/users" 2>/dev/null || echo 0)
 if [ "$have" -lt "$users" ]; then
 	[ "$have" != 0 ] || "$roost" domain add -c "$dir/roost.conf" example.org >/dev/null

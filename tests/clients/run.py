@@ -3,7 +3,8 @@
 import argparse, hashlib, imaplib, pathlib, random, shutil, socket, ssl, subprocess, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from run import Daemon, lmtp_deliver
+from connection import deliver
+from daemon import Daemon
 
 imaplib._MAXLINE = 100_000_000
 
@@ -39,7 +40,7 @@ def sample_messages(count, seed):
 def test_round_trip(daemon):
     messages = sample_messages(150, 1)
     for m in messages:
-        lmtp_deliver(daemon.lmtp, "user1", m)
+        deliver(daemon.lmtp, "user1@example.org", m)
     c = login(daemon, "user1")
     typ, data = c.select("INBOX")
     assert int(data[0]) == len(messages), data
@@ -72,7 +73,7 @@ def test_append_and_flags(daemon):
     a.logout(), b.logout()
 
 def test_curl(daemon):
-    lmtp_deliver(daemon.lmtp, "user3", b"Subject: for curl\r\n\r\nhello curl\r\n")
+    deliver(daemon.lmtp, "user3@example.org", b"Subject: for curl\r\n\r\nhello curl\r\n")
     out = subprocess.run(["curl", "-sS", "-k", "-u", "user3@example.org:pass", "--url",
                           f"imaps://127.0.0.1:{daemon.imaps}/INBOX;MAILINDEX=1"], capture_output=True, check=True).stdout
     assert out.endswith(b"Subject: for curl\r\n\r\nhello curl\r\n"), out
@@ -145,7 +146,7 @@ def test_push(daemon):
             data += sock.recv(4096)
         assert time.time() - acted < 0.1, f"{text!r} took {time.time() - acted:.3f} s"
     wait_for(b"+ ", lambda: None)
-    wait_for(b"1 EXISTS", lambda: lmtp_deliver(daemon.lmtp, "user5", b"Subject: push\r\n\r\nx\r\n"))
+    wait_for(b"1 EXISTS", lambda: deliver(daemon.lmtp, "user5@example.org", b"Subject: push\r\n\r\nx\r\n"))
     other = login(daemon, "user5", tls=False)
     other.select("INBOX")
     wait_for(rb"\Flagged", lambda: other.store("1", "+FLAGS", r"(\Flagged)"))

@@ -1,0 +1,97 @@
+"""One client connection of a transcript, which sends and reads in the way the replay asks for."""
+import random, re, socket, ssl, time
+
+TIMEOUT_S = 60  # the machine may be busy; nothing waits this long unless the server never answers
+
+
+def tls_context():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+class Connection:
+    def __init__(self, port, name, trace, way="whole", seed=0, tls=False, literals=True):
+        self.socket = socket.socket()
+        self.socket.settimeout(TIMEOUT_S)
+        if way == "window":  # before connecting, or it does not count
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.name, self.trace, self.way, self.random = name, trace, way, random.Random(seed)
+        self.data, self.literals, self.tag = b"", literals, 0
+        if tls:
+            self.start_tls()
+
+    def start_tls(self):
+        if self.data:
+            raise AssertionError(f"plain text after the answer to STARTTLS: {self.data!r}")
+        self.socket = tls_context().wrap_socket(self.socket, server_hostname="localhost")
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        self.trace.append(f"{self.name} C: {data!r}"[:400])
+        if self.way == "bytes":
+            for i in range(len(data)):
+                self.socket.sendall(data[i:i + 1])
+        elif self.way == "cuts":
+            while data:
+                n = self.random.choice((1, 2, 3, 5, 8, 40))
+                self.socket.sendall(data[:n])
+                data = data[n:]
+                if self.random.random() < .1:
+                    time.sleep(0.0005)  # lets a part arrive by itself; nothing depends on it
+        else:
+            self.socket.sendall(data)
+
+    def _more(self):
+        more = self.socket.recv(1 if self.way == "window" and len(self.data) < 2000 else 65536)
+        if not more:
+            if self.data:
+                self.trace.append(f"{self.name} S: {self.data!r} (the end)")
+            raise EOFError("the server closed the connection")
+        self.data += more
+
+    def line(self):
+        """The next response without its CRLF; literals and what follows them belong to it."""
+        out = b""
+        while True:
+            while b"\n" not in self.data:
+                self._more()
+            line, self.data = self.data.split(b"\n", 1)
+            if not line.endswith(b"\r"):
+                raise AssertionError(f"a line ends in a bare LF: {line!r}")
+            out += line[:-1]
+            literal = self.literals and re.search(rb"\{(\d+)\}$", line[:-1])
+            if not literal:
+                break
+            count = int(literal.group(1))
+            while len(self.data) < count:
+                self._more()
+            out, self.data = out + b"\r\n" + self.data[:count], self.data[count:]
+        text = out.decode("latin-1")
+        self.trace.append(f"{self.name} S: {text!r}"[:400])
+        return text
+
+
+def deliver(port, address, message, sender="sender@example.net"):
+    """Delivers one message by LMTP; AssertionError with the answer if it is refused."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as s:
+        f = s.makefile("rwb")
+
+        def reply():
+            while True:
+                line = f.readline()
+                if line[3:4] != b"-":
+                    return line
+        reply()
+        stuffed = re.sub(rb"(?m)^\.", b"..", message)
+        for command in (b"LHLO test\r\n", b"MAIL FROM:<" + sender.encode() + b">\r\n",
+                        b"RCPT TO:<" + address.encode() + b">\r\n", b"DATA\r\n", stuffed + b".\r\n"):
+            f.write(command)
+            f.flush()
+            answer = reply()
+            if answer[:1] not in (b"2", b"3"):
+                raise AssertionError(f"LMTP {command[:40]!r}: {answer!r}")

@@ -1,0 +1,80 @@
+"""A throw-away daemon on ports of its own, for every test that talks to one."""
+import os, pathlib, signal, socket, subprocess, tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_ports(count):
+    """Ports nobody listens on; all are held while they are picked, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class Daemon:
+    """A scratch server: user1..userN@example.org with the password "pass".
+
+    `extra` is text for the configuration file; {strict} in it is a free port.  `directory` is kept if given, so that
+    a daemon can be started again on the same store; else it is a temporary one.
+    """
+
+    def __init__(self, roost, users=100, extra="", directory=None, environment=None):
+        self.temporary = None if directory else tempfile.TemporaryDirectory(prefix="roost-t")
+        self.directory = pathlib.Path(directory or self.temporary.name)
+        self.roost, self.users, self.extra = roost, users, extra
+        self.environment = {**os.environ, **(environment or {})}
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.imap, self.imaps, self.lmtp, self.strict = free_ports(4)
+        extra = self.directory / "extra.conf"
+        extra.write_text(self.extra.replace("{strict}", str(self.strict)))
+        self.log = open(self.directory / "daemon.log", "ab")
+        self.process = subprocess.Popen(
+            [str(ROOT / "tools" / "scratch.sh"), str(self.roost), "--dir", str(self.directory), "--imap", str(self.imap),
+             "--imaps", str(self.imaps), "--lmtp", str(self.lmtp), "--users", str(self.users), "--extra", str(extra)],
+            stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment)
+        line = self.process.stdout.readline()
+        if not line.startswith("ready pid="):
+            raise SystemExit(f"the daemon did not start: {line!r}\n{self.log_tail()}")
+        self.pid = int(line.split("=")[1])
+
+    def port(self, kind):
+        return getattr(self, kind)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def log_tail(self, lines=60):
+        self.log.flush()
+        text = (self.directory / "daemon.log").read_text(errors="replace").splitlines()
+        return "\n".join(text[-lines:])
+
+    def kill(self):
+        """kill -9; the store is left as it is."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+    def stop(self):
+        """SIGTERM; returns the exit code, and prints the log when that is not 0."""
+        if self.alive():
+            self.process.terminate()
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            code = "no exit within 60 s of SIGTERM"
+        if code != 0:
+            print(f"the daemon ended with {code}; its log:\n{self.log_tail()}")
+        self.log.close()
+        if self.temporary:
+            self.temporary.cleanup()
+        return code

@@ -1,0 +1,117 @@
+"""Does a response fit what a transcript expects?
+
+`...` matches anything, `$name` (lower case) captures a word or compares it.  The order that the protocol leaves free
+(flags, FETCH items, STATUS items, ESEARCH data, LIST attributes) does not matter, nor whether a name is an atom or quoted.
+"""
+import re
+
+# Text of an expectation that stands for itself (escapes, literals) is moved to this range, out of reach of `...` and `$name`.
+PLAIN = 0xE000
+
+
+def protect(text):
+    return "".join(chr(PLAIN + ord(c)) for c in text)
+
+
+def expose(text):
+    return "".join(chr(ord(c) - PLAIN) if PLAIN <= ord(c) < PLAIN + 256 else c for c in text)
+
+
+def pattern(text, captures):
+    """The regular expression for an expectation."""
+    out, position, new = "", 0, set()
+    for m in re.finditer(r"\$([a-z]\w*)|\.\.\.", text):
+        out += re.escape(expose(text[position:m.start()]))
+        name = m.group(1)
+        if name is None:
+            out += ".*"
+        elif name in captures:
+            out += re.escape(captures[name])
+        elif name in new:
+            out += f"(?P={name})"
+        else:
+            out += f"(?P<{name}>[^ \\]\\)]+)"
+            new.add(name)
+        position = m.end()
+    return re.compile(out + re.escape(expose(text[position:])), re.S)
+
+
+def token_end(text, at):
+    """Where the token that starts at `at` ends: a list, a quoted string, a literal, or an atom with a [section]."""
+    if text[at] == "(":
+        at += 1
+        while text[at] != ")":
+            at = at + 1 if text[at] == " " else token_end(text, at)
+        return at + 1
+    if text[at] == '"':
+        at += 1
+        while text[at] != '"':
+            at += 2 if text[at] == "\\" else 1
+        return at + 1
+    literal = re.compile(r"\{(\d+)\}\r\n").match(text, at)
+    if literal:
+        return literal.end() + int(literal.group(1))
+    start = at
+    while at < len(text) and text[at] not in " ()":
+        at = text.index("]", at) + 1 if text[at] == "[" else at + 1
+    if at == start:
+        raise ValueError("no token")
+    return at
+
+
+def tokens(text):
+    out, at = [], 0
+    while at < len(text):
+        end = token_end(text, at)
+        out.append(text[at:end])
+        if end < len(text) and text[end] != " ":
+            raise ValueError("no space between tokens")
+        at = end + 1
+    return out
+
+
+def pairs_sorted(text):
+    """`KEY value KEY value` by key."""
+    t = tokens(text)
+    if len(t) % 2:
+        raise ValueError("a key without a value")
+    return " ".join(f"{k} {v}" for k, v in sorted(zip(t[::2], t[1::2])))
+
+
+def words_sorted(m):
+    words = m.group(2).split(" ")
+    return m.group(1) + "(" + " ".join(words if "..." in m.group(2) else sorted(words)) + ")"
+
+
+def unquoted(text):
+    return re.sub(r'"([A-Za-z0-9_/.&+-]+)"$', r"\1", text)
+
+
+def normal(text):
+    """The response with everything whose order is free in one order; as it is if it cannot be read."""
+    try:
+        m = re.match(r"(\* \d+ FETCH )\((.*)\)$", text, re.S)
+        if m:
+            text = m.group(1) + "(" + pairs_sorted(m.group(2)) + ")"
+        m = re.match(r"(\* STATUS )(.*) \(([^()]*)\)$", text, re.S)
+        if m:
+            text = f"{m.group(1)}{unquoted(m.group(2))} ({pairs_sorted(m.group(3))})"
+        m = re.match(r'(\* ESEARCH \(TAG "[^"]*"\)(?: UID)?) (.*)$', text)
+        if m:
+            text = f"{m.group(1)} {pairs_sorted(m.group(2))}"
+    except (ValueError, IndexError):
+        pass
+    text = re.sub(r"(FLAGS )\(([^()]*)\)", words_sorted, text)
+    if re.match(r"\* (LIST|LSUB) \(", text):
+        text = unquoted(re.sub(r"^(\* \w+ )\(([^()]*)\)", words_sorted, text))
+    return text
+
+
+def matches(expected, got, captures):
+    """True if it fits; then `captures` has what `$names` stood for."""
+    for want, have in ((expected, got), (normal(expected), normal(got))):
+        m = pattern(want, captures).fullmatch(have)
+        if m:
+            captures.update(m.groupdict())
+            return True
+    return False
