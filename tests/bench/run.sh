@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Roost beside Dovecot, the same work in one run:
+#   run.sh ROOST BENCH [--quick] [--alone] [--messages N] [--rounds N] [--only ITEM]
+# --quick: 20,000 messages, 5 rounds (the default); --alone: no Dovecot.
+set -euo pipefail
+here=$(dirname "$(realpath "$0")")
+roost=$(realpath "${1:?ROOST}") bench=$(realpath "${2:?BENCH}")
+shift 2
+alone="" args=()
+for a in "$@"; do
+	case $a in
+	--quick) ;;
+	--alone) alone=1 ;;
+	*) args+=("$a") ;;
+	esac
+done
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+dir=$(mktemp -d "${TMPDIR:-/tmp}/roost-bench.XXXXXX")
+chmod 755 "$dir"
+pid=""
+finish() {
+	[ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" || true; }
+	"$here/dovecot.sh" stop "$dir/dovecot" || true
+	rm -rf "$dir"
+}
+trap finish EXIT
+port=$(free_port)
+"$here/../../tools/scratch.sh" "$roost" --dir "$dir/roost" --imap "$port" --imaps "$(free_port)" --lmtp "$(free_port)" \
+	--users 2 >"$dir/ready" 2>"$dir/roost.log" &
+pid=$!
+for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.1; done
+grep -q ready "$dir/ready" || { cat "$dir/roost.log" >&2; exit 1; }
+servers=("roost:$port")
+if [ -z "$alone" ]; then
+	port=$(free_port)
+	"$here/dovecot.sh" start "$dir/dovecot" "$port"
+	servers+=("dovecot:$port")
+fi
+"$bench" "${args[@]}" "${servers[@]}"
