@@ -1,5 +1,7 @@
 #include "server/auth.h"
 
+#include "storage/directory.h"
+
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -35,14 +37,14 @@ bool auth_hash(const char *password, bool cheap, char *out, size_t size)
 }
 
 /* The same work for an unknown user as for a wrong password. */
-bool auth_login_run(struct op *op, struct account *account, struct directory *directory)
+enum op_result auth_login_run(struct op *op, struct account *account)
 {
 	static const char nobody[] = "$5$rounds=1000$roostroost$0000000000000000000000000000000000000000000";
 	struct command_op *c = container_of(op, struct command_op, op);
 	struct directory_user user = {.hash = ""};
 	(void)account;
 	bool known = !memchr(c->request.user.ptr, 0, c->request.user.len) &&
-		     directory_user_find(directory, c->request.user.ptr, &user) == STORE_OK;
+		     directory_user_find(op->directory, c->request.user.ptr, &user) == STORE_OK;
 	struct crypt_data *data = xcalloc(1, sizeof(*data));
 	const char *want = known ? user.hash : nobody;
 	const char *hash = crypt_r(c->request.pass.ptr, want, data);
@@ -50,5 +52,5 @@ bool auth_login_run(struct op *op, struct account *account, struct directory *di
 	free(data);
 	snprintf(c->account, sizeof(c->account), "%s", user.account);
 	snprintf(c->address, sizeof(c->address), "%s", c->request.user.ptr);
-	return true;
+	return OP_DONE;
 }

@@ -4,7 +4,7 @@
 
 #include "server/command.h"
 
-bool auth_login_run(struct op *op, struct account *account, struct directory *directory);
+enum op_result auth_login_run(struct op *op, struct account *account);
 /* Decodes into `out` (NUL added); false: not base64, or too long. */
 bool auth_base64(struct span in, char *out, size_t size, size_t *len);
 /* A crypt(5) hash of `password`; `cheap` for tests. */

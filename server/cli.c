@@ -3,6 +3,8 @@
 #include "server/auth.h"
 #include "server/config.h"
 #include "server/server.h"
+#include "storage/account.h"
+#include "storage/directory.h"
 
 #include <openssl/rand.h>
 #include <sys/stat.h>

@@ -302,7 +302,7 @@ bool run_fetch(struct command_op *c, struct account *a)
 	}
 	if (err && (c->item || c->literal_left)) {
 		/* The response is open and cannot be finished rightly: the connection ends. */
-		c->op.failed = true;
+		c->broken = true;
 		return true;
 	}
 	if (c->missing)

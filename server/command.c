@@ -81,17 +81,16 @@ static bool dispatch(struct command_op *c, struct account *a)
 	return run_idle_or_noop(c, a);
 }
 
-bool command_run(struct op *op, struct account *a, struct directory *directory)
+enum op_result command_run(struct op *op, struct account *a)
 {
 	struct command_op *c = container_of(op, struct command_op, op);
-	(void)directory;
 	/* The handler writes its tagged line; what changed meanwhile goes before that line. */
 	size_t before = c->out.len;
 	c->more = false;
 	bool ok = dispatch(c, a);
 	bool tells = c->view && !c->more && !c->close_view && c->request.kind != CMD_IDLE && c->request.kind != CMD_NOOP;
 	if (!tells)
-		return ok;
+		return ok ? OP_DONE : OP_FAILED;
 	size_t tagged = c->out.len;
 	while (tagged > before && !(tagged >= before + 2 && tagged < c->out.len && c->out.data[tagged - 1] == '\n'))
 		tagged--;
@@ -111,7 +110,7 @@ bool command_run(struct op *op, struct account *a, struct directory *directory)
 	}
 	buf_add_span(&c->out, buf_span(&last));
 	buf_finish(&last);
-	return ok;
+	return ok ? OP_DONE : OP_FAILED;
 }
 
 void command_destroy(struct command_op *c)
@@ -126,5 +125,6 @@ void command_destroy(struct command_op *c)
 	buf_finish(&c->text);
 	buf_finish(&c->out);
 	arena_finish(&c->arena);
+	op_finish(&c->op);
 	free(c);
 }

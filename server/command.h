@@ -4,8 +4,9 @@
 
 #include "protocol/arena.h"
 #include "protocol/imap/request.h"
-#include "server/lane.h"
+#include "server/op.h"
 #include "server/view.h"
+#include "storage/account.h"
 
 enum { OUT_CHUNK = 262144 };
 
@@ -27,6 +28,7 @@ struct command_op {
 	struct view *view, *new_view; /* moved from and to the session */
 	struct buf out;
 	bool close_view, more;
+	bool broken; /* a body failed after its {n} had left: the connection must close */
 	/* FETCH, between slices */
 	struct uidset set, seen_changed;
 	bool resolved, missing;
@@ -44,7 +46,7 @@ struct command_op {
 };
 
 /* On a worker. */
-bool command_run(struct op *op, struct account *account, struct directory *directory);
+enum op_result command_run(struct op *op, struct account *account);
 void command_destroy(struct command_op *c);
 /* "tag OK text" and the like. */
 void command_tagged(struct command_op *c, const char *text);

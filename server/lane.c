@@ -1,45 +1,35 @@
 #include "server/lane.h"
 
 #include "protocol/base.h"
-#include "server/conn.h"
-#include "server/server.h"
-#include "storage/content.h"
+#include "server/accounts.h"
+#include "server/notify.h"
+#include "server/worker.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-enum { SLICE_US = 10000 };
+enum { TURN_US = 10000, TRANSACTION_US = 3000 };
 
-struct lane {
-	struct lane *next;          /* of all lanes */
-	struct lane *runnable_next;
-	struct lanes *lanes;
-	char id[40];
-	struct account *account;
-	struct directory *directory;
-	struct op *queue, **queue_end;
-	bool scheduled; /* queued as runnable, or running */
+/* One turn of a lane on a worker. */
+struct turn {
+	struct lane *lane;
+	struct op *waiting, **waiting_end; /* for the commit */
+	uint64_t began_us;                 /* the transaction */
 };
 
-struct lanes {
-	uv_mutex_t mutex;
-	uv_cond_t work;
-	struct lane *all, *directory;
-	struct lane *runnable, **runnable_end;
-	uv_thread_t *threads;
-	int threads_n, loops_n;
-	struct loop *loops;
-	const char *store;
-	struct store_env env;
-	bool stopping;
-};
-
-static int64_t now_s(void *ctx)
+void lane_init(struct lane *lane, struct accounts *accounts, struct workers *workers, struct loop *loops,
+	       const char *id)
 {
-	(void)ctx;
-	return time(NULL);
+	*lane = (struct lane){.accounts = accounts, .workers = workers, .loops = loops};
+	snprintf(lane->id, sizeof(lane->id), "%s", id);
+	lane->clients.end = &lane->clients.first;
+	lane->background.end = &lane->background.first;
+	invariant(uv_mutex_init(&lane->watch_mutex) == 0);
+}
+
+void lane_finish(struct lane *lane)
+{
+	invariant(!lane->clients.first && !lane->background.first && !lane->account && !lane->watched);
+	uv_mutex_destroy(&lane->watch_mutex);
 }
 
 static uint64_t now_us(void)
@@ -47,257 +37,161 @@ static uint64_t now_us(void)
 	return uv_hrtime() / 1000;
 }
 
-static struct lane *make_lane(struct lanes *lanes, const char *id)
+static void push(struct lane *lane, struct op *op)
 {
-	struct lane *lane = xcalloc(1, sizeof(*lane));
-	lane->lanes = lanes;
-	snprintf(lane->id, sizeof(lane->id), "%s", id);
-	lane->queue_end = &lane->queue;
-	lane->next = lanes->all;
-	lanes->all = lane;
-	return lane;
+	struct op_queue *queue = op->background ? &lane->background : &lane->clients;
+	op->next = NULL;
+	*queue->end = op;
+	queue->end = &op->next;
+	queue->writes += op->writes;
 }
 
-struct lane *lanes_get(struct lanes *lanes, const char *account_id)
+static struct op *pop(struct op_queue *queue)
 {
-	uv_mutex_lock(&lanes->mutex);
-	struct lane *lane = lanes->all;
-	while (lane && strcmp(lane->id, account_id) != 0)
-		lane = lane->next;
-	if (!lane)
-		lane = make_lane(lanes, account_id);
-	uv_mutex_unlock(&lanes->mutex);
-	return lane;
-}
-
-struct lane *lanes_directory(struct lanes *lanes)
-{
-	return lanes->directory;
-}
-
-static void schedule(struct lanes *lanes, struct lane *lane)
-{
-	lane->runnable_next = NULL;
-	*lanes->runnable_end = lane;
-	lanes->runnable_end = &lane->runnable_next;
-	uv_cond_signal(&lanes->work);
+	struct op *op = queue->first;
+	if (!op)
+		return NULL;
+	queue->first = op->next;
+	if (!queue->first)
+		queue->end = &queue->first;
+	queue->writes -= op->writes;
+	return op;
 }
 
 void lane_submit(struct lane *lane, struct op *op)
 {
-	struct lanes *lanes = lane->lanes;
-	op->next = NULL;
-	uv_mutex_lock(&lanes->mutex);
-	*lane->queue_end = op;
-	lane->queue_end = &op->next;
-	if (!lane->scheduled) {
-		lane->scheduled = true;
-		schedule(lanes, lane);
-	}
-	uv_mutex_unlock(&lanes->mutex);
+	op->lane = lane;
+	workers_lock(lane->workers);
+	push(lane, op);
+	workers_wake_and_unlock(lane->workers, lane);
 }
 
-static void deliver_done(struct letter *letter, struct loop *loop)
+/* The next op of this turn; `*writes_left` is how many writes wait behind it. */
+static struct op *take(struct lane *lane, size_t *writes_left)
 {
-	struct op *op = container_of(letter, struct op, letter);
-	op->done(op, conn_find(loop, op->conn_id));
+	workers_lock(lane->workers);
+	struct op *op = pop(&lane->clients);
+	if (!op && lane->in_background_list)
+		op = pop(&lane->background);
+	*writes_left = lane->clients.writes;
+	workers_unlock(lane->workers);
+	return op;
 }
 
-static void release(struct op *op)
+static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 {
-	op->letter.deliver = deliver_done;
-	if (op->loop)
-		loop_post(op->loop, &op->letter);
-	else
-		op->done(op, NULL);
-}
-
-struct changed {
-	struct letter letter;
-	struct lane *lane;
-	int64_t mailbox;
-};
-
-static void deliver_changed(struct letter *letter, struct loop *loop)
-{
-	struct changed *m = container_of(letter, struct changed, letter);
-	for (struct conn *c = loop->conns, *next; c; c = next) {
-		next = c->next;
-		if (c->user == &session_user && !c->closing)
-			session_notify(c, m->lane, m->mailbox);
-	}
-	free(m);
-}
-
-static void notify(struct lane *lane, const struct account_touched *touched, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		for (int l = 0; l < lane->lanes->loops_n; l++) {
-			struct changed *m = xcalloc(1, sizeof(*m));
-			m->letter.deliver = deliver_changed;
-			m->lane = lane;
-			m->mailbox = touched[i].mailbox;
-			loop_post(&lane->lanes->loops[l], &m->letter);
-		}
-	}
-}
-
-static enum store_err open_account(struct lane *lane)
-{
-	if (lane->account || lane == lane->lanes->directory)
-		return STORE_OK;
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/accounts", lane->lanes->store);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return STORE_IO;
-	snprintf(path, sizeof(path), "%s/accounts/%s", lane->lanes->store, lane->id);
-	enum store_err err = account_open(&lane->lanes->env, path, true, &lane->account);
-	if (err)
-		fprintf(stderr, "event=account_open_failed account=%s error=%d\n", lane->id, err);
-	else
-		content_clean_tmp(lane->account);
-	return err;
-}
-
-static void run_op(struct lane *lane, struct op *op)
-{
-	enum store_err err = open_account(lane);
-	if (!err && op->writes && lane->account)
-		err = account_begin(lane->account);
-	bool ok = !err && op->run(op, lane->account, lane->directory);
-	if (!err && op->writes && lane->account)
-		err = account_end(lane->account, ok);
+	enum store_err err = account_begin(lane->account);
 	if (err) {
-		fprintf(stderr, "event=op_failed account=%s error=%d fault=\"%s\"\n", lane->id, err,
-			lane->account ? account_fault(lane->account) : "");
-		op->failed = true;
+		op->fate = OP_UNAVAILABLE;
+		op->err = err;
 	}
+	enum op_result result = err ? OP_FAILED : op->run(op, lane->account);
+	err = account_end(lane->account, result != OP_FAILED);
+	if (err && op->fate == OP_RAN) {
+		op->fate = OP_LOST;
+		op->err = err;
+	}
+	return op->fate == OP_RAN ? result : OP_FAILED;
 }
 
-/* Replies of writes, and of reads that may have seen them, wait for the commit. */
-static void commit(struct lane *lane, struct op *waiting)
+static enum op_result run_op(struct lane *lane, struct op *op)
 {
+	op->fate = OP_RAN;
+	op->err = STORE_OK;
+	op->directory = lane->directory;
+	if (atomic_load_explicit(&op->cancelled, memory_order_relaxed)) {
+		op->fate = OP_CANCELLED;
+		return OP_FAILED;
+	}
+	if (lane->directory)
+		return op->run(op, NULL);
+	op->err = accounts_open(lane);
+	if (op->err) {
+		op->fate = OP_UNAVAILABLE;
+		return OP_FAILED;
+	}
+	return op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
+}
+
+/* The state of the account in memory is in doubt: it is closed, and the next op opens it afresh. */
+static void abandon(struct lane *lane, const char *event, enum store_err err)
+{
+	fprintf(stderr, "event=%s account=%s error=%d fault=\"%s\"\n", event, lane->id, err, account_fault(lane->account));
+	accounts_close(lane);
+}
+
+static void release_waiting(struct turn *t, enum store_err err)
+{
+	while (t->waiting) {
+		struct op *op = t->waiting;
+		t->waiting = op->next;
+		if (err && op->fate == OP_RAN) {
+			op->fate = OP_LOST;
+			op->err = err;
+		}
+		op_release(op);
+	}
+	t->waiting_end = &t->waiting;
+}
+
+static void commit(struct turn *t)
+{
+	struct account *a = t->lane->account;
 	const struct account_touched *touched = NULL;
 	size_t n = 0;
-	enum store_err err = lane->account ? account_commit(lane->account, &touched, &n) : STORE_OK;
-	if (err) {
-		/* The outcome is unknown: the account is closed and opened afresh. */
-		fprintf(stderr, "event=commit_failed account=%s error=%d fault=\"%s\"\n", lane->id, err,
-			account_fault(lane->account));
-		account_close(lane->account);
-		lane->account = NULL;
-	} else {
-		notify(lane, touched, n);
+	enum store_err err = STORE_OK;
+	if (a && a->in_transaction)
+		err = account_commit(a, &touched, &n);
+	if (err)
+		abandon(t->lane, "commit_failed", err);
+	else
+		notify_commit(t->lane, touched, n);
+	release_waiting(t, err);
+}
+
+static void settle(struct turn *t, struct op *op, enum op_result result, size_t writes_left)
+{
+	struct lane *lane = t->lane;
+	struct account *a = lane->account;
+	if (op->fate != OP_RAN && op->err == STORE_IO && a) {
+		abandon(lane, "op_failed", op->err);
+		release_waiting(t, op->err);
+		a = NULL;
 	}
-	while (waiting) {
-		struct op *next = waiting->next;
-		if (err)
-			waiting->failed = true;
-		release(waiting);
-		waiting = next;
+	if (result == OP_AGAIN) {
+		workers_lock(lane->workers);
+		push(lane, op);
+		writes_left = lane->clients.writes;
+		workers_unlock(lane->workers);
+	} else if (a && a->in_transaction) {
+		op->next = NULL;
+		*t->waiting_end = op;
+		t->waiting_end = &op->next;
+	} else {
+		op_release(op);
+	}
+	if (!a || !a->in_transaction)
+		return;
+	if (!t->began_us)
+		t->began_us = now_us();
+	if (writes_left == 0 || now_us() - t->began_us > TRANSACTION_US) {
+		commit(t);
+		t->began_us = 0;
 	}
 }
 
-static void run_lane(struct lanes *lanes, struct lane *lane)
+void lane_run_turn(struct lane *lane)
 {
-	struct op *waiting = NULL, **waiting_end = &waiting;
-	uint64_t until = now_us() + SLICE_US;
+	struct turn t = {.lane = lane};
+	t.waiting_end = &t.waiting;
+	uint64_t until_us = now_us() + TURN_US;
 	do {
-		uv_mutex_lock(&lanes->mutex);
-		struct op *op = lane->queue;
-		if (op) {
-			lane->queue = op->next;
-			if (!lane->queue)
-				lane->queue_end = &lane->queue;
-		}
-		uv_mutex_unlock(&lanes->mutex);
+		size_t writes_left;
+		struct op *op = take(lane, &writes_left);
 		if (!op)
 			break;
-		run_op(lane, op);
-		if (lane->account && lane->account->in_transaction) {
-			op->next = NULL;
-			*waiting_end = op;
-			waiting_end = &op->next;
-		} else {
-			release(op);
-		}
-	} while (now_us() < until);
-	commit(lane, waiting);
-	uv_mutex_lock(&lanes->mutex);
-	if (lane->queue)
-		schedule(lanes, lane);
-	else
-		lane->scheduled = false;
-	uv_mutex_unlock(&lanes->mutex);
-}
-
-static void worker(void *arg)
-{
-	struct lanes *lanes = arg;
-	uv_mutex_lock(&lanes->mutex);
-	for (;;) {
-		while (!lanes->runnable && !lanes->stopping)
-			uv_cond_wait(&lanes->work, &lanes->mutex);
-		struct lane *lane = lanes->runnable;
-		if (!lane)
-			break;
-		lanes->runnable = lane->runnable_next;
-		if (!lanes->runnable)
-			lanes->runnable_end = &lanes->runnable;
-		uv_mutex_unlock(&lanes->mutex);
-		run_lane(lanes, lane);
-		uv_mutex_lock(&lanes->mutex);
-	}
-	uv_mutex_unlock(&lanes->mutex);
-}
-
-struct lanes *lanes_create(const struct config *config, struct loop *loops)
-{
-	struct lanes *lanes = xcalloc(1, sizeof(*lanes));
-	lanes->store = config->store;
-	lanes->env = (struct store_env){.now_s = now_s, .fsync_always = config->fsync_always};
-	lanes->loops = loops;
-	lanes->loops_n = loops ? config->loops : 0;
-	lanes->runnable_end = &lanes->runnable;
-	invariant(uv_mutex_init(&lanes->mutex) == 0 && uv_cond_init(&lanes->work) == 0);
-	char path[4096];
-	mkdir(config->store, 0700);
-	snprintf(path, sizeof(path), "%s/directory.db", config->store);
-	lanes->directory = make_lane(lanes, "directory");
-	enum store_err err = directory_open(path, &lanes->directory->directory);
-	if (err) {
-		fprintf(stderr, "event=store_failed path=%s error=%d hint=\"%s\"\n", path, err,
-			err == STORE_BUSY ? "another roost has it open" : "");
-		free(lanes->directory);
-		free(lanes);
-		return NULL;
-	}
-	lanes->threads_n = config->workers;
-	lanes->threads = xcalloc((size_t)lanes->threads_n, sizeof(*lanes->threads));
-	for (int i = 0; i < lanes->threads_n; i++)
-		invariant(uv_thread_create(&lanes->threads[i], worker, lanes) == 0);
-	return lanes;
-}
-
-void lanes_destroy(struct lanes *lanes)
-{
-	if (!lanes)
-		return;
-	uv_mutex_lock(&lanes->mutex);
-	lanes->stopping = true;
-	uv_cond_broadcast(&lanes->work);
-	uv_mutex_unlock(&lanes->mutex);
-	for (int i = 0; i < lanes->threads_n; i++)
-		uv_thread_join(&lanes->threads[i]);
-	while (lanes->all) {
-		struct lane *lane = lanes->all;
-		lanes->all = lane->next;
-		account_close(lane->account);
-		directory_close(lane->directory);
-		free(lane);
-	}
-	uv_cond_destroy(&lanes->work);
-	uv_mutex_destroy(&lanes->mutex);
-	free(lanes->threads);
-	free(lanes);
+		settle(&t, op, run_op(lane, op), writes_left);
+	} while (now_us() < until_us);
+	commit(&t);
+	lane->used_ms = until_us / 1000;
 }

@@ -1,40 +1,67 @@
 /*
- * A lane: an account's queue of operations, run by one worker at a time.  Writes share a transaction; replies leave
- * after its commit (group commit).  The directory has a lane too, so that hashing never blocks a loop.
+ * A lane: one account's queues of ops, run by one worker at a time.  It is what makes locks inside storage/
+ * unnecessary: whoever has the lane's turn owns the account.
+ *
+ * Two queues.  Background ops (sweeps, pruning, indexing) start only while no client's op waits.
+ *
+ * A turn lasts about 10 ms, then the next account gets the worker.  Each writing op runs in a savepoint; the
+ * transaction around them commits when no further write waits, or after 3 ms, and only then do the replies leave:
+ * those of the writes, and those of the reads that ran after them and may have seen what they did.  An op never waits
+ * for another lane.
  */
 #ifndef SERVER_LANE_H
 #define SERVER_LANE_H
 
-#include "server/loop.h"
+#include "server/op.h"
 #include "storage/account.h"
 #include "storage/directory.h"
 
-struct conn;
+#include <uthash.h>
 
-struct op {
-	struct letter letter;   /* travels back to the loop in it */
-	struct op *next;
-	struct loop *loop;
-	uint64_t conn_id;       /* the ticket */
-	bool writes;
-	bool failed;            /* set before done: the store would not do it; nothing was changed */
-	/* On a worker.  `account` is NULL on the directory's lane.  False rolls a writing op back. */
-	bool (*run)(struct op *op, struct account *account, struct directory *directory);
-	/* On the loop; `conn` is NULL when it is gone.  Frees the op. */
-	void (*done)(struct op *op, struct conn *conn);
+struct accounts;
+struct watch_mask;
+struct workers;
+
+struct op_queue {
+	struct op *first, **end;
+	size_t writes; /* of the ops in it */
 };
 
-struct config;
-struct lane;
-struct lanes;
+enum lane_state {
+	LANE_RESTING,  /* nothing to do */
+	LANE_RUNNABLE, /* in one of the workers' lists */
+	LANE_RUNNING   /* a worker has its turn */
+};
 
-struct lanes *lanes_create(const struct config *config, struct loop *loops);
-/* Runs what is queued, then stops the workers and closes every account. */
-void lanes_destroy(struct lanes *lanes);
-struct lane *lanes_directory(struct lanes *lanes);
-/* The account's lane; lives until lanes_destroy().  Any thread. */
-struct lane *lanes_get(struct lanes *lanes, const char *account_id);
-/* Any thread.  op->loop may be NULL for none: then done runs on the worker. */
+struct lane {
+	struct accounts *accounts;
+	struct workers *workers;
+	struct loop *loops; /* all of them, by index */
+	char id[40];
+	/* Owned by the worker that has the turn. */
+	struct account *account; /* NULL: not open */
+	struct directory *directory;
+	uint64_t used_ms; /* end of the last turn */
+	/* Under the workers' mutex. */
+	struct op_queue clients, background;
+	enum lane_state state;
+	bool in_background_list;
+	struct lane *run_next, *run_prev;
+	/* Under the accounts' mutex. */
+	size_t references;
+	UT_hash_handle hh;
+	/* Under its own mutex (notify.c). */
+	uv_mutex_t watch_mutex;
+	struct watch_mask *watched;
+};
+
+/* Any thread; the caller holds a reference until done().  For an op with a session, see conn_submit(). */
 void lane_submit(struct lane *lane, struct op *op);
+/* On a worker that has the lane's turn. */
+void lane_run_turn(struct lane *lane);
+/* accounts.c makes and ends lanes. */
+void lane_init(struct lane *lane, struct accounts *accounts, struct workers *workers, struct loop *loops,
+	       const char *id);
+void lane_finish(struct lane *lane);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/command.h"
 #include "server/conn.h"
 #include "server/server.h"
+#include "storage/directory.h"
 
 #include <time.h>
 
@@ -22,20 +23,21 @@ struct lmtp_op {
 	struct op op;
 	char address[256];
 	struct directory_user user;
-	bool known, stored;
+	bool known, failed, stored;
+	struct lane *lane; /* a reference, of a delivery */
 	struct append_message message;
 };
 
 static void lmtp_run(struct lmtp *l);
 
-static bool rcpt_run(struct op *op, struct account *account, struct directory *directory)
+static enum op_result rcpt_run(struct op *op, struct account *account)
 {
 	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
 	(void)account;
-	enum store_err err = directory_user_find(directory, o->address, &o->user);
+	enum store_err err = directory_user_find(op->directory, o->address, &o->user);
 	o->known = err == STORE_OK;
-	op->failed = err && err != STORE_NOTFOUND;
-	return true;
+	o->failed = err && err != STORE_NOTFOUND;
+	return OP_DONE;
 }
 
 static void rcpt_done(struct op *op, struct conn *conn)
@@ -50,23 +52,23 @@ static void rcpt_done(struct op *op, struct conn *conn)
 			memcpy(r->address, o->address, sizeof(r->address));
 			memcpy(r->account, o->user.account, sizeof(r->account));
 		}
-		conn_write_text(conn, o->known ? "250 2.1.5 OK\r\n" : (op->failed ? "451 4.3.0 Try again\r\n" : "550 5.1.1 No such user\r\n"));
+		conn_write_text(conn, o->known ? "250 2.1.5 OK\r\n" : (o->failed || op->fate != OP_RAN ? "451 4.3.0 Try again\r\n" : "550 5.1.1 No such user\r\n"));
 		lmtp_run(l);
 	}
+	op_finish(op);
 	free(o);
 }
 
-static bool deliver_run(struct op *op, struct account *a, struct directory *directory)
+static enum op_result deliver_run(struct op *op, struct account *a)
 {
 	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
-	(void)directory;
 	int64_t inbox;
 	uint32_t uid;
 	enum store_err err = mailbox_find(a, "INBOX", &inbox);
 	if (!err)
 		err = deliver_message(a, inbox, &o->message, 1, &uid);
 	o->stored = err == STORE_OK;
-	return o->stored;
+	return o->stored ? OP_DONE : OP_FAILED;
 }
 
 static void deliver_next(struct lmtp *l);
@@ -77,11 +79,13 @@ static void deliver_done(struct op *op, struct conn *conn)
 	if (conn) {
 		struct lmtp *l = conn->session;
 		l->busy = false;
-		conn_write_text(conn, o->stored && !op->failed ? "250 2.0.0 Delivered\r\n" : "451 4.3.0 Not stored, try again\r\n");
+		conn_write_text(conn, o->stored && op->fate == OP_RAN ? "250 2.0.0 Delivered\r\n" : "451 4.3.0 Not stored, try again\r\n");
 		deliver_next(l);
 		lmtp_run(l);
 	}
 	free(o->message.data);
+	accounts_release(o->lane);
+	op_finish(op);
 	free(o);
 }
 
@@ -96,10 +100,8 @@ static void reset(struct lmtp *l)
 
 static void submit(struct lmtp *l, struct lmtp_op *o, struct lane *lane)
 {
-	o->op.loop = l->conn->loop;
-	o->op.conn_id = l->conn->id;
 	l->busy = true;
-	lane_submit(lane, &o->op);
+	conn_submit(l->conn, lane, &o->op);
 }
 
 static void deliver_next(struct lmtp *l)
@@ -125,10 +127,10 @@ static void deliver_next(struct lmtp *l)
 		   l->conn->loop->server->config.hostname, date);
 	buf_add_span(&m, buf_span(&l->data));
 	o->message.data = buf_take(&m, &o->message.len);
-	o->op.run = deliver_run;
-	o->op.done = deliver_done;
+	op_init(&o->op, "LMTP delivery", deliver_run, deliver_done);
 	o->op.writes = true;
-	submit(l, o, lanes_get(l->conn->loop->server->lanes, r->account));
+	o->lane = accounts_acquire(l->conn->loop->server->accounts, r->account);
+	submit(l, o, o->lane);
 }
 
 /* The text between < and > behind "FROM:" or "TO:". */
@@ -154,7 +156,7 @@ static void command(struct lmtp *l, struct span line)
 	if (line.len >= 5 && strncasecmp(line.ptr, "LHLO ", 5) == 0) {
 		reset(l);
 		l->greeted = true;
-		buf_printf(&c->out, "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE %ld\r\n",
+		buf_printf(conn_out(c), "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE %ld\r\n",
 			   c->loop->server->config.hostname, c->loop->server->config.message_bytes_max);
 	} else if (line.len >= 4 && (strncasecmp(line.ptr, "HELO", 4) == 0 || strncasecmp(line.ptr, "EHLO", 4) == 0)) {
 		conn_write_text(c, "500 5.5.1 This is LMTP\r\n");
@@ -180,9 +182,8 @@ static void command(struct lmtp *l, struct span line)
 		}
 		struct lmtp_op *o = xcalloc(1, sizeof(*o));
 		memcpy(o->address, address, sizeof(address));
-		o->op.run = rcpt_run;
-		o->op.done = rcpt_done;
-		submit(l, o, lanes_directory(c->loop->server->lanes));
+		op_init(&o->op, "LMTP recipient", rcpt_run, rcpt_done);
+		submit(l, o, accounts_directory(c->loop->server->accounts));
 	} else if (span_is(line, "DATA")) {
 		l->in_data = l->recipients_n > 0;
 		conn_write_text(c, l->in_data ? "354 Go on\r\n" : "503 5.5.1 No recipients\r\n");
@@ -213,7 +214,7 @@ static void lmtp_run(struct lmtp *l)
 {
 	struct conn *c = l->conn;
 	size_t used = 0;
-	while (!l->busy && !l->quit && !c->closing) {
+	while (!l->busy && !l->quit && conn_is_open(c)) {
 		struct span rest = span_after(buf_span(&c->in), used);
 		const char *nl = rest.len ? memchr(rest.ptr, '\n', rest.len) : NULL;
 		if (!nl && !(l->in_data && rest.len > IN_HIGH) && rest.len <= (l->in_data ? (size_t)1 << 19 : LMTP_LINE_MAX))
@@ -252,14 +253,19 @@ static void on_closed(struct conn *c)
 	free(l);
 }
 
-static const struct conn_user lmtp_user = {on_fact, on_fact, on_closed, "421 4.3.2 The server stops\r\n"};
+static void on_ending(struct conn *c, enum conn_end why)
+{
+	if (why != CONN_END_STALLED)
+		conn_write_text(c, why == CONN_END_STOPPING ? "421 4.3.2 The server stops\r\n" : "421 4.4.2 Idle for too long\r\n");
+}
 
-void lmtp_accept(struct conn *c)
+static void on_accept(struct conn *c)
 {
 	struct lmtp *l = xcalloc(1, sizeof(*l));
 	l->conn = c;
-	c->user = &lmtp_user;
 	c->session = l;
 	buf_init(&l->data, 4096);
-	buf_printf(&c->out, "220 %s LMTP Roost\r\n", c->loop->server->config.hostname);
+	buf_printf(conn_out(c), "220 %s LMTP Roost\r\n", c->loop->server->config.hostname);
 }
+
+const struct conn_user lmtp_user = {on_accept, on_fact, on_fact, on_ending, on_closed};

@@ -3,6 +3,10 @@
 #include "protocol/base.h"
 #include "server/conn.h"
 
+#include <pthread.h>
+
+enum { CIPHER_LIMIT = 1 << 20, GRACE_MS = 2000 };
+
 static void on_wake(uv_async_t *wake)
 {
 	struct loop *loop = wake->data;
@@ -18,20 +22,45 @@ static void on_wake(uv_async_t *wake)
 	}
 }
 
+static void on_grace_over(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+	struct conn *c, *next;
+	HASH_ITER(hh, loop->conns, c, next)
+		conn_close(c);
+}
+
+void loop_end_if_empty(struct loop *loop)
+{
+	if (!loop->stopping || loop->conns || uv_is_closing((uv_handle_t *)&loop->wake))
+		return;
+	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_close((uv_handle_t *)&loop->grace, NULL);
+}
+
 static void run(void *arg)
 {
 	struct loop *loop = arg;
+	char name[16];
+	snprintf(name, sizeof(name), "loop-%u", loop->index);
+	pthread_setname_np(pthread_self(), name);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	uv_mutex_lock(&loop->mutex);
+	loop->deaf = true;
+	uv_mutex_unlock(&loop->mutex);
 }
 
-void loop_start(struct loop *loop, struct server *server)
+void loop_start(struct loop *loop, unsigned index, struct server *server)
 {
-	*loop = (struct loop){.server = server};
+	invariant(index < LOOPS_MAX);
+	*loop = (struct loop){.index = index, .server = server, .read_bytes = xmalloc(LOOP_READ_BYTES)};
 	loop->inbox_end = &loop->inbox;
+	buf_init(&loop->cipher, CIPHER_LIMIT);
 	invariant(uv_loop_init(&loop->uv) == 0);
 	invariant(uv_mutex_init(&loop->mutex) == 0);
 	invariant(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
-	loop->wake.data = loop;
+	invariant(uv_timer_init(&loop->uv, &loop->grace) == 0);
+	loop->wake.data = loop->grace.data = loop;
 	invariant(uv_thread_create(&loop->thread, run, loop) == 0);
 }
 
@@ -40,22 +69,22 @@ void loop_post(struct loop *loop, struct letter *letter)
 	letter->next = NULL;
 	uv_mutex_lock(&loop->mutex);
 	*loop->inbox_end = letter;
+	bool first = loop->inbox_end == &loop->inbox;
 	loop->inbox_end = &letter->next;
+	if (first && !loop->deaf)
+		uv_async_send(&loop->wake);
 	uv_mutex_unlock(&loop->mutex);
-	uv_async_send(&loop->wake);
 }
 
 static void deliver_stop(struct letter *letter, struct loop *loop)
 {
 	free(letter);
 	loop->stopping = true;
-	for (struct conn *c = loop->conns, *next; c; c = next) {
-		next = c->next;
-		conn_write_text(c, c->user->goodbye);
-		conn_flush(c);
-		conn_close(c);
-	}
-	uv_close((uv_handle_t *)&loop->wake, NULL);
+	struct conn *c, *next;
+	HASH_ITER(hh, loop->conns, c, next)
+		conn_stop(c);
+	uv_timer_start(&loop->grace, on_grace_over, GRACE_MS, 0);
+	loop_end_if_empty(loop);
 }
 
 void loop_stop(struct loop *loop)
@@ -63,6 +92,10 @@ void loop_stop(struct loop *loop)
 	struct letter *letter = xcalloc(1, sizeof(*letter));
 	letter->deliver = deliver_stop;
 	loop_post(loop, letter);
+}
+
+void loop_join(struct loop *loop)
+{
 	uv_thread_join(&loop->thread);
 }
 
@@ -75,4 +108,6 @@ void loop_finish(struct loop *loop)
 	}
 	uv_loop_close(&loop->uv);
 	uv_mutex_destroy(&loop->mutex);
+	buf_finish(&loop->cipher);
+	free(loop->read_bytes);
 }

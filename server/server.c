@@ -3,6 +3,8 @@
 
 #include "protocol/base.h"
 #include "server/conn.h"
+#include "server/tls.h"
+#include "server/worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,11 +40,13 @@ struct accepted {
 
 static void deliver_accepted(struct letter *letter, struct loop *loop)
 {
+	static const struct conn_user *const users[] = {
+		[PROTOCOL_IMAP] = &session_user, [PROTOCOL_IMAPS] = &session_user, [PROTOCOL_LMTP] = &lmtp_user};
 	struct accepted *m = container_of(letter, struct accepted, letter);
 	if (loop->stopping)
 		close(m->fd);
 	else
-		conn_create(loop, m->fd, m->config);
+		conn_create(loop, m->fd, m->config, users[m->config->protocol]);
 	free(m);
 }
 
@@ -136,7 +140,7 @@ static bool serve(struct server *s)
 	struct acceptor a = {.server = s};
 	invariant(uv_loop_init(&a.uv) == 0);
 	for (int i = 0; i < s->config.loops; i++)
-		loop_start(&s->loops[i], s);
+		loop_start(&s->loops[i], (unsigned)i, s);
 	bool ok = start_listeners(&a);
 	if (ok) {
 		printf("ready pid=%d\n", (int)getpid());
@@ -146,7 +150,9 @@ static bool serve(struct server *s)
 	stop_listeners(&a, ok);
 	for (int i = 0; i < s->config.loops; i++)
 		loop_stop(&s->loops[i]);
-	lanes_destroy(s->lanes);
+	for (int i = 0; i < s->config.loops; i++)
+		loop_join(&s->loops[i]);
+	workers_stop(s->workers);
 	for (int i = 0; i < s->config.loops; i++)
 		loop_finish(&s->loops[i]);
 	return ok;
@@ -163,14 +169,16 @@ int server_run(const char *config_path)
 	int rc = 1;
 	s.loops = xcalloc((size_t)s.config.loops, sizeof(*s.loops));
 	if (s.config.tls_n)
-		s.tls = tls_create(&s.config);
+		s.tls = tls_open(&s.config);
 	if (!s.config.tls_n || s.tls) {
-		s.lanes = lanes_create(&s.config, s.loops);
-		if (s.lanes) {
-			rc = serve(&s) ? 0 : 1;
-		}
+		s.workers = workers_create(s.config.workers);
+		s.accounts = accounts_create(&s.config, s.workers, s.loops);
+		if (s.accounts && serve(&s))
+			rc = 0;
 	}
-	tls_destroy(s.tls);
+	workers_destroy(s.workers);
+	accounts_destroy(s.accounts);
+	tls_close(s.tls);
 	free(s.loops);
 	config_finish(&s.config);
 	return rc;

@@ -4,6 +4,7 @@
  */
 #include "server/command.h"
 #include "server/conn.h"
+#include "server/notify.h"
 #include "server/server.h"
 
 #include "protocol/imap/names.h"
@@ -17,6 +18,7 @@ struct session {
 	struct conn *conn;
 	enum state state;
 	struct lane *lane;
+	struct watch watch;
 	struct view *view;
 	bool busy, dirty;
 	struct command_op *more;   /* a FETCH that waits for the output to drain */
@@ -42,7 +44,7 @@ static const char capabilities_after[] =
 
 static bool may_login(const struct session *s)
 {
-	return s->conn->ssl || s->conn->listener->cleartext_login;
+	return conn_is_secure(s->conn) || s->conn->listener->cleartext_login;
 }
 
 static void add_capabilities(struct session *s, struct buf *out)
@@ -52,14 +54,14 @@ static void add_capabilities(struct session *s, struct buf *out)
 		return;
 	}
 	buf_add_text(out, capabilities_before);
-	if (!s->conn->ssl && s->conn->loop->server->tls)
+	if (!conn_is_secure(s->conn) && s->conn->loop->server->tls)
 		buf_add_text(out, " STARTTLS");
 	buf_add_text(out, may_login(s) ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
 }
 
 static void reply(struct session *s, struct span tag, const char *text)
 {
-	struct buf *out = &s->conn->out;
+	struct buf *out = conn_out(s->conn);
 	buf_add_span(out, tag);
 	buf_add_char(out, ' ');
 	buf_add_text(out, text);
@@ -68,14 +70,11 @@ static void reply(struct session *s, struct span tag, const char *text)
 
 static void submit(struct session *s, struct command_op *c, struct lane *lane)
 {
-	c->op.loop = s->conn->loop;
-	c->op.conn_id = s->conn->id;
-	c->op.failed = false;
 	c->view = s->view;
 	s->view = NULL;
 	s->busy = true;
 	c->message_bytes_max = s->conn->loop->server->config.message_bytes_max;
-	lane_submit(lane, &c->op);
+	conn_submit(s->conn, lane, &c->op);
 }
 
 static void on_command_done(struct op *op, struct conn *conn)
@@ -89,12 +88,12 @@ static void on_command_done(struct op *op, struct conn *conn)
 	s->busy = false;
 	s->view = c->view;
 	c->view = NULL;
-	if (op->failed && (c->item || c->literal_left)) {
+	if (c->broken || (op->fate != OP_RAN && (c->item || c->literal_left))) {
 		conn_close(conn);
 		command_destroy(c);
 		return;
 	}
-	if (op->failed) {
+	if (op->fate != OP_RAN) {
 		buf_reset(&c->out);
 		c->more = c->close_view = false;
 		if (s->view && (c->request.kind == CMD_SELECT || c->request.kind == CMD_EXAMINE))
@@ -104,13 +103,12 @@ static void on_command_done(struct op *op, struct conn *conn)
 	}
 	if (c->close_view) {
 		view_destroy(s->view);
-		s->view = op->failed ? NULL : c->new_view;
-		if (!op->failed)
+		s->view = op->fate != OP_RAN ? NULL : c->new_view;
+		if (op->fate == OP_RAN)
 			c->new_view = NULL;
 		s->state = s->view ? STATE_SELECTED : STATE_AUTHENTICATED;
 	}
-	buf_add_span(&conn->out, buf_span(&c->out));
-	buf_reset(&c->out);
+	conn_move(conn, &c->out);
 	if (c->more)
 		s->more = c;
 	else
@@ -123,8 +121,7 @@ static struct command_op *make_command(enum command_kind kind)
 	struct command_op *c = xcalloc(1, sizeof(*c));
 	buf_init(&c->out, UINT32_MAX);
 	buf_init(&c->text, LITERAL_INLINE_MAX * 4);
-	c->op.run = command_run;
-	c->op.done = on_command_done;
+	op_init(&c->op, "command", command_run, on_command_done);
 	c->request.kind = kind;
 	return c;
 }
@@ -135,16 +132,17 @@ static void on_login_done(struct op *op, struct conn *conn)
 	struct session *s = conn ? conn->session : NULL;
 	if (s) {
 		s->busy = false;
-		if (c->login_ok) {
+		if (op->fate == OP_RAN && c->login_ok) {
 			s->state = STATE_AUTHENTICATED;
-			s->lane = lanes_get(conn->loop->server->lanes, c->account);
+			s->lane = accounts_acquire(conn->loop->server->accounts, c->account);
+			notify_watch(&s->watch, conn->loop, s->lane, WATCH_ALL);
 			snprintf(s->address, sizeof(s->address), "%s", c->address);
-			buf_add_span(&conn->out, c->request.tag);
-			buf_add_text(&conn->out, " OK [CAPABILITY ");
-			add_capabilities(s, &conn->out);
-			buf_add_text(&conn->out, "] Logged in\r\n");
+			buf_add_span(conn_out(conn), c->request.tag);
+			buf_add_text(conn_out(conn), " OK [CAPABILITY ");
+			add_capabilities(s, conn_out(conn));
+			buf_add_text(conn_out(conn), "] Logged in\r\n");
 		} else {
-			reply(s, c->request.tag, op->failed ? "NO [UNAVAILABLE] The directory cannot be read now"
+			reply(s, c->request.tag, op->fate != OP_RAN ? "NO [UNAVAILABLE] The directory cannot be read now"
 							    : "NO [AUTHENTICATIONFAILED] User or password is wrong");
 			if (++s->bad >= BAD_MAX / 5)
 				s->state = STATE_LOGOUT;
@@ -162,7 +160,7 @@ static void login(struct session *s, struct span tag, struct span user, struct s
 	c->request.pass = arena_copy(&c->arena, pass);
 	c->op.run = auth_login_run;
 	c->op.done = on_login_done;
-	submit(s, c, lanes_directory(s->conn->loop->server->lanes));
+	submit(s, c, accounts_directory(s->conn->loop->server->accounts));
 }
 
 static void auth_answer(struct session *s, struct span line)
@@ -251,7 +249,7 @@ static unsigned rules(enum command_kind kind)
 
 static void on_loop_command(struct session *s, const struct request *r)
 {
-	struct buf *out = &s->conn->out;
+	struct buf *out = conn_out(s->conn);
 	switch ((int)r->kind) {
 	case CMD_CAPABILITY:
 		buf_add_text(out, "* CAPABILITY ");
@@ -297,13 +295,13 @@ static void on_loop_command(struct session *s, const struct request *r)
 		authenticate(s, r);
 		break;
 	case CMD_STARTTLS:
-		if (s->conn->ssl || !s->conn->loop->server->tls) {
+		if (conn_is_secure(s->conn) || !s->conn->loop->server->tls) {
 			reply(s, r->tag, "BAD TLS is not to be had here");
 			break;
 		}
 		reply(s, r->tag, "OK Begin TLS");
 		conn_flush(s->conn);
-		conn_start_tls(s->conn, s->conn->loop->server->tls);
+		(void)conn_start_tls(s->conn);
 		break;
 	default:
 		invariant(!"a command of the loop");
@@ -357,12 +355,12 @@ static void on_append_checked(struct op *op, struct conn *conn)
 	s->view = c->view;
 	c->view = NULL;
 	bool non_sync = c->close_view; /* borrowed: the literal is already on its way */
-	bool ok = !op->failed && c->out.len > c->request.tag.len + 3 &&
+	bool ok = op->fate == OP_RAN && c->out.len > c->request.tag.len + 3 &&
 		  memcmp(c->out.data + c->request.tag.len, " OK", 3) == 0;
 	if (ok && !non_sync)
 		conn_write_text(conn, "+ OK\r\n");
 	if (!ok) {
-		buf_add_span(&conn->out, buf_span(&c->out));
+		buf_add_span(conn_out(conn), buf_span(&c->out));
 		s->in_literal = false;
 		s->append_refused = non_sync;
 		s->discard = non_sync ? s->literal_left : 0;
@@ -524,9 +522,10 @@ static bool next_input(struct session *s)
 		s->literals_end = s->scanned = next + (size_t)size;
 		return true;
 	} else {
+		bool was_secure = conn_is_secure(s->conn);
 		run_command(s, text);
-		if (s->conn->ssl && !SSL_is_init_finished(s->conn->ssl)) {
-			drop_input(s, in->len); /* what came before the handshake is nobody's (RFC 9051 6.2.1) */
+		if (conn_is_secure(s->conn) != was_secure) {
+			s->scanned = s->literals_end = 0; /* the connection dropped the input, this line with it */
 			return false;
 		}
 	}
@@ -537,12 +536,10 @@ static bool next_input(struct session *s)
 static void session_run(struct session *s)
 {
 	struct conn *c = s->conn;
-	while (!s->busy && s->state != STATE_LOGOUT && !c->closing) {
-		if (conn_pending(c) >= OUT_HIGH)
-			conn_flush(c); /* it may all fit the socket; then no drained callback will come */
+	while (!s->busy && s->state != STATE_LOGOUT && conn_is_open(c)) {
+		if (!conn_has_room(c))
+			break;
 		if (s->more) {
-			if (conn_pending(c) >= OUT_HIGH)
-				break;
 			struct command_op *more = s->more;
 			s->more = NULL;
 			more->op.writes = false;
@@ -552,15 +549,14 @@ static void session_run(struct session *s)
 			struct command_op *sync = make_command(CMD_IDLE);
 			sync->op.writes = true;
 			submit(s, sync, s->lane);
-		} else if (conn_pending(c) >= OUT_HIGH || !next_input(s)) {
+		} else if (!next_input(s)) {
 			break;
 		}
 	}
 	conn_flush(c);
 	if (s->state == STATE_LOGOUT && !s->busy)
 		conn_close_later(c);
-	conn_set_reading(c, !c->closing && s->state != STATE_LOGOUT && c->in.len < IN_HIGH * 4 && (!s->busy || c->in.len < IN_HIGH));
-	conn_flush(c);
+	conn_set_reading(c, s->state != STATE_LOGOUT && c->in.len < IN_HIGH * 4 && (!s->busy || c->in.len < IN_HIGH));
 }
 
 static void on_fact(struct conn *c)
@@ -576,35 +572,40 @@ static void on_closed(struct conn *c)
 	if (s->append)
 		command_destroy(s->append);
 	view_destroy(s->view);
+	notify_unwatch(&s->watch);
+	accounts_release(s->lane);
 	free(s);
 }
 
-const struct conn_user session_user = {on_fact, on_fact, on_closed, "* BYE The server stops\r\n"};
-
-void session_notify(struct conn *c, struct lane *lane, int64_t mailbox)
+/* The view may be away with an op: any change of the account is worth a look. */
+static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 {
-	struct session *s = c->session;
-	if (s->lane != lane)
-		return;
-	(void)mailbox; /* the view may be away with an op: any change of the account is worth a look */
+	struct session *s = container_of(watch, struct session, watch);
+	(void)mailbox, (void)modseq;
 	s->dirty = true;
 	if (s->idling && !s->busy)
 		session_run(s);
 }
 
-void session_accept(struct conn *c)
+static void on_ending(struct conn *c, enum conn_end why)
+{
+	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
+					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n",
+					    [CONN_END_STALLED] = ""};
+	struct session *s = c->session;
+	if (!s->more) /* else the output may stop inside a literal */
+		conn_write_text(c, words[why]);
+}
+
+static void on_accept(struct conn *c)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 	s->conn = c;
-	c->user = &session_user;
+	s->watch.on_change = on_change;
 	c->session = s;
-	buf_add_text(&c->out, "* OK [CAPABILITY ");
-	bool implicit = c->listener->protocol == PROTOCOL_IMAPS;
-	if (implicit)
-		buf_printf(&c->out, "%s AUTH=PLAIN AUTH=LOGIN", capabilities_before);
-	else
-		add_capabilities(s, &c->out);
-	buf_add_text(&c->out, "] Roost is ready\r\n");
-	if (!implicit)
-		return;
+	conn_write_text(c, "* OK [CAPABILITY ");
+	add_capabilities(s, conn_out(c));
+	conn_write_text(c, "] Roost is ready\r\n");
 }
+
+const struct conn_user session_user = {on_accept, on_fact, on_fact, on_ending, on_closed};

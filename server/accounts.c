@@ -1,0 +1,142 @@
+#include "server/accounts.h"
+
+#include "protocol/base.h"
+#include "server/config.h"
+#include "server/lane.h"
+#include "storage/content.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct accounts {
+	uv_mutex_t mutex;
+	struct lane *lanes; /* by id */
+	struct lane *directory;
+	struct workers *workers;
+	struct loop *loops;
+	const char *store;
+	struct store_env env;
+};
+
+static int64_t now_s(void *ctx)
+{
+	(void)ctx;
+	return time(NULL);
+}
+
+static struct lane *make_lane(struct accounts *accounts, const char *id)
+{
+	struct lane *lane = xcalloc(1, sizeof(*lane));
+	lane_init(lane, accounts, accounts->workers, accounts->loops, id);
+	return lane;
+}
+
+struct lane *accounts_acquire(struct accounts *accounts, const char *account_id)
+{
+	struct lane *lane;
+	uv_mutex_lock(&accounts->mutex);
+	HASH_FIND_STR(accounts->lanes, account_id, lane);
+	if (!lane) {
+		lane = make_lane(accounts, account_id);
+		HASH_ADD_STR(accounts->lanes, id, lane);
+	}
+	lane->references++;
+	uv_mutex_unlock(&accounts->mutex);
+	return lane;
+}
+
+void accounts_release(struct lane *lane)
+{
+	if (!lane)
+		return;
+	struct accounts *accounts = lane->accounts;
+	uv_mutex_lock(&accounts->mutex);
+	invariant(lane->references > 0);
+	lane->references--;
+	uv_mutex_unlock(&accounts->mutex);
+}
+
+struct lane *accounts_directory(struct accounts *accounts)
+{
+	return accounts->directory;
+}
+
+enum store_err accounts_open(struct lane *lane)
+{
+	if (lane->account)
+		return STORE_OK;
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/accounts/%s", lane->accounts->store, lane->id);
+	enum store_err err = account_open(&lane->accounts->env, path, true, &lane->account);
+	if (err)
+		fprintf(stderr, "event=account_open_failed account=%s error=%d\n", lane->id, err);
+	else
+		content_clean_tmp(lane->account);
+	return err;
+}
+
+void accounts_close(struct lane *lane)
+{
+	account_close(lane->account);
+	lane->account = NULL;
+}
+
+static bool make_directories(const char *store)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/accounts", store);
+	if ((mkdir(store, 0700) == 0 || errno == EEXIST) && (mkdir(path, 0700) == 0 || errno == EEXIST))
+		return true;
+	fprintf(stderr, "event=store_failed path=%s error=\"%s\"\n", path, strerror(errno));
+	return false;
+}
+
+struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops)
+{
+	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
+	accounts->store = config->store;
+	accounts->workers = workers;
+	accounts->loops = loops;
+	accounts->env = (struct store_env){.now_s = now_s, .fsync_always = config->fsync_always};
+	invariant(uv_mutex_init(&accounts->mutex) == 0);
+	if (!make_directories(config->store)) {
+		accounts_destroy(accounts);
+		return NULL;
+	}
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/directory.db", config->store);
+	accounts->directory = make_lane(accounts, "directory");
+	enum store_err err = directory_open(path, &accounts->directory->directory);
+	if (err) {
+		fprintf(stderr, "event=store_failed path=%s error=%d hint=\"%s\"\n", path, err,
+			err == STORE_BUSY ? "another roost has it open" : "");
+		accounts_destroy(accounts);
+		return NULL;
+	}
+	return accounts;
+}
+
+static void destroy_lane(struct lane *lane)
+{
+	accounts_close(lane);
+	directory_close(lane->directory);
+	lane_finish(lane);
+	free(lane);
+}
+
+void accounts_destroy(struct accounts *accounts)
+{
+	if (!accounts)
+		return;
+	struct lane *lane, *next;
+	HASH_ITER(hh, accounts->lanes, lane, next) {
+		HASH_DEL(accounts->lanes, lane);
+		destroy_lane(lane);
+	}
+	if (accounts->directory)
+		destroy_lane(accounts->directory);
+	uv_mutex_destroy(&accounts->mutex);
+	free(accounts);
+}

@@ -1,0 +1,34 @@
+/*
+ * The accounts: the one place where an account is opened and closed, and where its lane is found by its id.  Here a
+ * claim on the account will stand when several nodes share a store: nothing else may assume that an account which was
+ * closed is still where it was, and no other file builds a path below the store.
+ */
+#ifndef SERVER_ACCOUNTS_H
+#define SERVER_ACCOUNTS_H
+
+#include "storage/base.h"
+#include "storage/error.h"
+
+struct accounts;
+struct config;
+struct lane;
+struct loop;
+struct workers;
+
+/* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
+ * `workers` and `loops` (an array, by index) outlive it. */
+struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops);
+/* After workers_stop(): closes every account. */
+void accounts_destroy(struct accounts *accounts);
+/* The lane of the account with this id (from the directory).  Any thread.  The account itself is opened by the first op. */
+struct lane *accounts_acquire(struct accounts *accounts, const char *account_id);
+/* Any thread; takes NULL. */
+void accounts_release(struct lane *lane);
+/* The directory's lane: its ops run with op->directory set and no account.  Needs no release. */
+struct lane *accounts_directory(struct accounts *accounts);
+
+/* For lane.c, by the worker that has the lane's turn. */
+MUST_USE enum store_err accounts_open(struct lane *lane);
+void accounts_close(struct lane *lane);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * TLS: the certificates of the server, and one connection's stream between cipher bytes and plain bytes.  The stream
+ * does no I/O: what it was given and what it made are buffers of the caller, so that nothing is held for an idle
+ * connection but OpenSSL's own state.
+ */
+#ifndef SERVER_TLS_H
+#define SERVER_TLS_H
+
+#include "protocol/buf.h"
+
+struct config;
+struct tls;
+struct tls_stream;
+
+/* One context for each certificate of the configuration; the first is the default, SNI picks among them (RFC 6066 3).
+ * NULL, with file and reason logged, when a certificate or key cannot be used. */
+struct tls *tls_open(const struct config *config);
+void tls_close(struct tls *tls);
+
+enum tls_result {
+	TLS_GOES_ON,
+	TLS_ENDED, /* the peer sent close_notify: nothing more will come */
+	TLS_FAILED /* see tls_stream_fault(); an alert may have been written to `net` */
+};
+
+/* The server's side of a handshake that has not begun.  `tls` outlives it. */
+struct tls_stream *tls_stream_create(struct tls *tls);
+void tls_stream_destroy(struct tls_stream *s);
+/* Takes all of `cipher`: plain bytes are added to `plain`, what must be sent (handshake, alerts) to `net`. */
+MUST_USE enum tls_result tls_stream_read(struct tls_stream *s, struct span cipher, struct buf *plain, struct buf *net);
+/* Encrypts all of `plain` into `net`.  Only after the handshake. */
+MUST_USE enum tls_result tls_stream_write(struct tls_stream *s, struct span plain, struct buf *net);
+/* Adds close_notify to `net`. */
+void tls_stream_shutdown(struct tls_stream *s, struct buf *net);
+bool tls_stream_is_ready(const struct tls_stream *s);
+/* For the log: why it failed (static or owned by the stream); the version and cipher agreed on. */
+const char *tls_stream_fault(const struct tls_stream *s);
+const char *tls_stream_version(const struct tls_stream *s);
+const char *tls_stream_cipher(const struct tls_stream *s);
+
+#endif

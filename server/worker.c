@@ -1,0 +1,152 @@
+#include "server/worker.h"
+
+#include "protocol/base.h"
+#include "server/lane.h"
+
+#include <pthread.h>
+#include <utlist.h>
+
+struct workers {
+	uv_mutex_t mutex;
+	uv_cond_t work;
+	struct lane *clients, *background; /* runnable lanes, oldest first */
+	int background_running, background_max;
+	int count;
+	pthread_t *threads;
+	bool stopping;
+};
+
+void workers_lock(struct workers *w)
+{
+	uv_mutex_lock(&w->mutex);
+}
+
+void workers_unlock(struct workers *w)
+{
+	uv_mutex_unlock(&w->mutex);
+}
+
+/* Called with the mutex held.  True: a thread is to be woken. */
+static bool make_runnable(struct workers *w, struct lane *lane)
+{
+	bool background = !lane->clients.first;
+	if (lane->state == LANE_RUNNING || (background && !lane->background.first))
+		return false;
+	if (lane->state == LANE_RUNNABLE) {
+		if (background || !lane->in_background_list)
+			return false;
+		DL_DELETE2(w->background, lane, run_prev, run_next); /* a client's op came: the lane moves up */
+	}
+	lane->state = LANE_RUNNABLE;
+	lane->in_background_list = background;
+	if (background)
+		DL_APPEND2(w->background, lane, run_prev, run_next);
+	else
+		DL_APPEND2(w->clients, lane, run_prev, run_next);
+	return true;
+}
+
+void workers_wake_and_unlock(struct workers *w, struct lane *lane)
+{
+	bool wake = make_runnable(w, lane);
+	uv_mutex_unlock(&w->mutex);
+	if (wake)
+		uv_cond_signal(&w->work);
+}
+
+/* Called with the mutex held. */
+static struct lane *take_lane(struct workers *w)
+{
+	struct lane *lane = w->clients;
+	if (lane)
+		DL_DELETE2(w->clients, lane, run_prev, run_next);
+	else if ((lane = w->background) && w->background_running < w->background_max)
+		DL_DELETE2(w->background, lane, run_prev, run_next);
+	else
+		return NULL;
+	lane->state = LANE_RUNNING;
+	w->background_running += lane->in_background_list;
+	return lane;
+}
+
+/* Called with the mutex held, which is released while the lane's ops run. */
+static void run_turn(struct workers *w, struct lane *lane)
+{
+	uv_mutex_unlock(&w->mutex);
+	lane_run_turn(lane);
+	uv_mutex_lock(&w->mutex);
+	w->background_running -= lane->in_background_list;
+	lane->state = LANE_RESTING;
+	bool again = make_runnable(w, lane);
+	/* This thread looks for work itself; another is needed only when it will find more than one lane. */
+	if ((again && w->clients && w->clients->run_next) || (w->background && w->clients))
+		uv_cond_signal(&w->work);
+}
+
+static void *worker(void *arg)
+{
+	struct workers *w = arg;
+	uv_mutex_lock(&w->mutex);
+	for (;;) {
+		struct lane *lane = take_lane(w);
+		if (lane)
+			run_turn(w, lane);
+		else if (w->stopping && !w->background)
+			break;
+		else
+			uv_cond_wait(&w->work, &w->mutex);
+	}
+	uv_cond_broadcast(&w->work);
+	uv_mutex_unlock(&w->mutex);
+	return NULL;
+}
+
+bool workers_run_one(struct workers *w)
+{
+	uv_mutex_lock(&w->mutex);
+	struct lane *lane = take_lane(w);
+	if (lane)
+		run_turn(w, lane);
+	uv_mutex_unlock(&w->mutex);
+	return lane != NULL;
+}
+
+struct workers *workers_create(int count)
+{
+	struct workers *w = xcalloc(1, sizeof(*w));
+	invariant(uv_mutex_init(&w->mutex) == 0 && uv_cond_init(&w->work) == 0);
+	w->count = count;
+	w->background_max = count / 4 > 0 ? count / 4 : 1;
+	w->threads = xcalloc((size_t)count, sizeof(*w->threads));
+	for (int i = 0; i < count; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "worker-%u", (unsigned)i % 10000);
+		invariant(pthread_create(&w->threads[i], NULL, worker, w) == 0);
+		pthread_setname_np(w->threads[i], name);
+	}
+	return w;
+}
+
+void workers_stop(struct workers *w)
+{
+	uv_mutex_lock(&w->mutex);
+	w->stopping = true;
+	uv_cond_broadcast(&w->work);
+	uv_mutex_unlock(&w->mutex);
+	for (int i = 0; i < w->count; i++)
+		pthread_join(w->threads[i], NULL);
+	w->count = 0;
+	while (workers_run_one(w))
+		;
+}
+
+void workers_destroy(struct workers *w)
+{
+	if (!w)
+		return;
+	workers_stop(w);
+	uv_cond_destroy(&w->work);
+	uv_mutex_destroy(&w->mutex);
+	free(w->threads);
+	free(w);
+}

@@ -1,0 +1,32 @@
+/*
+ * The workers: M threads that own nothing; each takes a runnable lane, runs its ops for a turn, gives it back.  M
+ * counts on threads that are blocked in fsync.
+ *
+ * One mutex guards the two lists of runnable lanes and every lane's queues: it is held for a few instructions and
+ * never while an op runs.  Lanes with only background ops wait in a list of their own, and at most a quarter of the
+ * workers serve it.
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lane;
+struct workers;
+
+/* `count` threads; 0 for tests, which run turns with workers_run_one(). */
+struct workers *workers_create(int count);
+/* Runs what is queued, and what that queues, then ends the threads. */
+void workers_stop(struct workers *workers);
+void workers_destroy(struct workers *workers);
+/* The caller's own thread does one turn, if a lane is runnable. */
+bool workers_run_one(struct workers *workers);
+
+/* For lane.c: around what touches a lane's queues. */
+void workers_lock(struct workers *workers);
+void workers_unlock(struct workers *workers);
+/* Puts the lane where a worker will find it, unless it is there already or has its turn. */
+void workers_wake_and_unlock(struct workers *workers, struct lane *lane);
+
+#endif
