@@ -468,7 +468,8 @@ static bool next_input(struct session *s)
 	}
 	if (s->in_literal) {
 		size_t before = in->len;
-		take_literal(s);
+		if (before)
+			take_literal(s);
 		return in->len < before;
 	}
 	if (s->scanned < s->literals_end)
