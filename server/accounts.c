@@ -3,7 +3,6 @@
 #include "protocol/base.h"
 #include "server/config.h"
 #include "server/lane.h"
-#include "storage/content.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +23,27 @@ static int64_t now_s(void *ctx)
 {
 	(void)ctx;
 	return time(NULL);
+}
+
+/* Differs between boots of the machine; 0 where the system does not tell. */
+static uint64_t read_boot_id(void)
+{
+	char text[64];
+	uint64_t id = 0;
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
+	if (!f)
+		return 0;
+	size_t n = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	for (size_t i = 0; i < n; i++)
+		id = (id ^ (unsigned char)text[i]) * 0x100000001b3u;
+	return id;
+}
+
+static void on_open_failed(void *ctx, const char *dir, const char *fault)
+{
+	(void)ctx;
+	fprintf(stderr, "event=account_open_failed path=%s fault=\"%s\"\n", dir, fault);
 }
 
 static struct lane *make_lane(struct accounts *accounts, const char *id)
@@ -69,12 +89,12 @@ enum store_err accounts_open(struct lane *lane)
 		return STORE_OK;
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/accounts/%s", lane->accounts->store, lane->id);
-	enum store_err err = account_open(&lane->accounts->env, path, true, &lane->account);
-	if (err)
-		fprintf(stderr, "event=account_open_failed account=%s error=%d\n", lane->id, err);
-	else
-		content_clean_tmp(lane->account);
-	return err;
+	return account_open(&lane->accounts->env, path, true, &lane->account);
+}
+
+enum store_err accounts_reopen(struct lane *lane)
+{
+	return account_reopen(&lane->account);
 }
 
 void accounts_close(struct lane *lane)
@@ -96,10 +116,12 @@ static bool make_directories(const char *store)
 struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops)
 {
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
+	db_start();
 	accounts->store = config->store;
 	accounts->workers = workers;
 	accounts->loops = loops;
-	accounts->env = (struct store_env){.now_s = now_s, .fsync_always = config->fsync_always};
+	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
+					    .fsync_always = config->fsync_always, .boot_id = read_boot_id()};
 	invariant(uv_mutex_init(&accounts->mutex) == 0);
 	if (!make_directories(config->store)) {
 		accounts_destroy(accounts);
@@ -108,7 +130,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/directory.db", config->store);
 	accounts->directory = make_lane(accounts, "directory");
-	enum store_err err = directory_open(path, &accounts->directory->directory);
+	enum store_err err = directory_open(&accounts->env, path, &accounts->directory->directory);
 	if (err) {
 		fprintf(stderr, "event=store_failed path=%s error=%d hint=\"%s\"\n", path, err,
 			err == STORE_BUSY ? "another roost has it open" : "");

@@ -30,5 +30,7 @@ struct lane *accounts_directory(struct accounts *accounts);
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);
 void accounts_close(struct lane *lane);
+/* After a failure that leaves the account in doubt.  When it fails too, the next accounts_open() tries again. */
+MUST_USE enum store_err accounts_reopen(struct lane *lane);
 
 #endif

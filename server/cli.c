@@ -55,6 +55,7 @@ static int complain(const char *what, enum store_err err)
 {
 	static const char *const texts[] = {[STORE_NOTFOUND] = "not found", [STORE_EXISTS] = "exists already",
 					    [STORE_BUSY] = "the store is open in another roost; stop it first",
+					    [STORE_FOREIGN] = "not a file this version can read",
 					    [STORE_IO] = "the store failed"};
 	fprintf(stderr, "roost: %s: %s\n", what, err < countof(texts) && texts[err] ? texts[err] : "failed");
 	return 1;
@@ -162,7 +163,8 @@ static int administer(const struct options *o, const struct config *config)
 	char path[4096];
 	mkdir(config->store, 0700);
 	snprintf(path, sizeof(path), "%s/directory.db", config->store);
-	enum store_err err = directory_open(path, &d);
+	static const struct store_env env = {0};
+	enum store_err err = directory_open(&env, path, &d);
 	if (err)
 		return complain(path, err);
 	const char *noun = o->words[0], *verb = o->words_n > 1 ? o->words[1] : "", *name = o->words[2];

@@ -24,6 +24,7 @@ void command_store_error(struct command_op *c, enum store_err err)
 		[STORE_FULL] = "NO [OVERQUOTA] There is no space left",
 		[STORE_BUSY] = "NO [INUSE] The mailbox is in use",
 		[STORE_CORRUPT] = "NO [CORRUPTION] The stored data is damaged",
+		[STORE_FOREIGN] = "NO [SERVERBUG] The store cannot be read by this version",
 		[STORE_IO] = "NO [SERVERBUG] The store failed",
 	};
 	command_tagged(c, texts[err]);

@@ -113,11 +113,13 @@ static enum op_result run_op(struct lane *lane, struct op *op)
 	return op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
 }
 
-/* The state of the account in memory is in doubt: it is closed, and the next op opens it afresh. */
+/* What the account's memory and log hold is in doubt: it is opened afresh. */
 static void abandon(struct lane *lane, const char *event, enum store_err err)
 {
 	fprintf(stderr, "event=%s account=%s error=%d fault=\"%s\"\n", event, lane->id, err, account_fault(lane->account));
-	accounts_close(lane);
+	err = accounts_reopen(lane);
+	if (err)
+		fprintf(stderr, "event=account_reopen_failed account=%s error=%d\n", lane->id, err);
 }
 
 static void release_waiting(struct turn *t, enum store_err err)

@@ -6,19 +6,16 @@
  */
 #include "storage/account.h"
 
+#include "storage/content.h"
+#include "storage/file.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
 #include "storage/schema.h"
 
-#include <errno.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-static void point(struct account *a, const char *name)
-{
-	if (a->env->point)
-		a->env->point(a->env->ctx, name);
-}
+enum { ACCOUNT_ID = 0x526f6f73 /* "Roos" */, ACCOUNT_VERSION = 1, ACCOUNT_PATH_MAX = 4000 };
 
 static int64_t meta_get(struct account *a, const char *key)
 {
@@ -67,42 +64,66 @@ static enum store_err make_first_mailboxes(struct account *a)
 	return account_commit(a, &touched, &n);
 }
 
-static enum store_err make_directories(const char *dir)
+/* The directories are on disk before index.db is there: a message on disk implies the way to it. */
+static enum store_err make_directories(const struct store_env *env, const char *dir)
 {
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return STORE_IO;
-	static const char *const below[] = {"blob", "tmp"};
-	for (size_t i = 0; i < countof(below); i++) {
-		char path[4096];
-		snprintf(path, sizeof(path), "%s/%s", dir, below[i]);
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return STORE_IO;
+	static const char *const made[] = {"", "/blob", "/tmp"}, *const above[] = {"/..", "/../.."};
+	char path[ACCOUNT_PATH_MAX + 16];
+	enum store_err err = STORE_OK;
+	for (size_t i = 0; i < countof(made) && !err; i++) {
+		bool is_new;
+		snprintf(path, sizeof(path), "%s%s", dir, made[i]);
+		err = dir_make(path, &is_new);
 	}
-	return STORE_OK;
+	if (!err)
+		err = dir_sync(env, POINT_ACCOUNT_DIR_SYNC, dir);
+	for (size_t i = 0; i < countof(above) && !err; i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, above[i]);
+		err = dir_sync(env, POINT_ACCOUNT_PARENT_SYNC, path);
+	}
+	return err;
+}
+
+static enum store_err load(struct account *a)
+{
+	a->modseq = a->modseq_committed = (uint64_t)meta_get(a, "modseq");
+	a->last_uidvalidity = (uint32_t)meta_get(a, "uidvalidity");
+	a->marked_unclean = meta_get(a, "unclean") != 0;
+	enum store_err err = flagset_load(a);
+	int64_t inbox;
+	if (!err && mailbox_find(a, "INBOX", &inbox) == STORE_NOTFOUND)
+		err = make_first_mailboxes(a);
+	return err;
 }
 
 enum store_err account_open(const struct store_env *env, const char *dir, bool create, struct account **out)
 {
+	static const struct db_options options = {.application_id = ACCOUNT_ID, .version = ACCOUNT_VERSION,
+						  .schema = account_schema, .create = true};
 	*out = NULL;
+	char path[ACCOUNT_PATH_MAX + 16];
+	if (strlen(dir) > ACCOUNT_PATH_MAX)
+		return STORE_LIMIT;
+	snprintf(path, sizeof(path), "%s/index.db", dir);
+	bool is_there = access(path, F_OK) == 0;
+	if (!is_there && !create)
+		return STORE_NOTFOUND;
+	enum store_err err = is_there ? STORE_OK : make_directories(env, dir);
+	if (err)
+		return err;
 	struct account *a = xcalloc(1, sizeof(*a));
 	a->env = env;
 	a->frame_content = -1;
 	a->dir = xmalloc(strlen(dir) + 1);
 	memcpy(a->dir, dir, strlen(dir) + 1);
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/index.db", dir);
-	enum store_err err = create ? make_directories(dir) : STORE_OK;
+	err = db_open(&a->db, env, path, &options);
 	if (!err)
-		err = db_open(&a->db, path, create, account_schema);
-	if (!err) {
-		a->modseq = (uint64_t)meta_get(a, "modseq");
-		a->last_uidvalidity = (uint32_t)meta_get(a, "uidvalidity");
-		err = flagset_load(a);
-	}
-	int64_t inbox;
-	if (!err && mailbox_find(a, "INBOX", &inbox) == STORE_NOTFOUND)
-		err = make_first_mailboxes(a);
+		content_clean_tmp(a);
+	if (!err)
+		err = load(a);
 	if (err) {
+		if (env->open_failed)
+			env->open_failed(env->ctx, dir, a->db.fault);
 		account_close(a);
 		return err;
 	}
@@ -110,10 +131,29 @@ enum store_err account_open(const struct store_env *env, const char *dir, bool c
 	return STORE_OK;
 }
 
+/* The log is empty and everything is on disk: a crash from here on takes nothing away. */
+static void mark_clean(struct account *a)
+{
+	enum store_err err = db_begin(&a->db, POINT_CLEAN_BEGIN);
+	if (!err)
+		err = meta_set(a, "unclean", 0);
+	if (!err)
+		err = db_commit(&a->db, POINT_CLEAN_COMMIT);
+	if (!err)
+		err = db_checkpoint(&a->db, POINT_CHECKPOINT_CLOSE);
+	if (err)
+		db_rollback(&a->db); /* it stays marked: the next process will look closer */
+}
+
 void account_close(struct account *a)
 {
 	if (!a)
 		return;
+	if (a->db.handle) {
+		db_rollback(&a->db);
+		if (a->marked_unclean && !a->db.broken)
+			mark_clean(a);
+	}
 	roster_drop_all(a);
 	flagset_unload(a);
 	db_close(&a->db);
@@ -123,19 +163,56 @@ void account_close(struct account *a)
 	free(a);
 }
 
+enum store_err account_reopen(struct account **a)
+{
+	const struct store_env *env = (*a)->env;
+	uint64_t told = (*a)->modseq_committed;
+	char *dir = (*a)->dir;
+	(*a)->dir = NULL;
+	(*a)->db.broken = true; /* its log is to be read afresh */
+	account_close(*a);
+	enum store_err err = account_open(env, dir, false, a);
+	free(dir);
+	(void)told;
+	return err;
+}
+
+enum store_err account_idle(struct account *a)
+{
+	invariant(!a->in_op && !a->in_transaction);
+	db_rest(&a->db);
+	invariant(db_is_idle(&a->db));
+	return a->db.wal_pages ? db_checkpoint(&a->db, POINT_CHECKPOINT_IDLE) : STORE_OK;
+}
+
+/* From the first write on, until a clean close, the database says that the log may hold what a power loss takes.
+ * This must be on disk itself before anything that is not. */
+static enum store_err mark_unclean(struct account *a)
+{
+	enum store_err err = meta_set(a, "unclean", 1);
+	if (!err)
+		err = meta_set(a, "boot", (int64_t)a->env->boot_id);
+	if (err)
+		return err;
+	a->marked_unclean = a->needs_sync = true;
+	return STORE_OK;
+}
+
 enum store_err account_begin(struct account *a)
 {
 	invariant(!a->in_op);
 	enum store_err err = STORE_OK;
 	if (!a->in_transaction) {
-		point(a, "begin");
-		err = db_exec(&a->db, "BEGIN IMMEDIATE");
+		err = db_begin(&a->db, POINT_BEGIN);
 		if (err)
 			return err;
 		a->in_transaction = true;
 		a->touched_n = a->touched_committed = 0;
+		if (!a->marked_unclean)
+			err = mark_unclean(a);
 	}
-	err = db_exec(&a->db, "SAVEPOINT op");
+	if (!err)
+		err = db_run(&a->db, db_prepare(&a->db, "SAVEPOINT op"));
 	if (err)
 		return err;
 	a->in_op = true;
@@ -159,6 +236,28 @@ static enum store_err write_journal(struct account *a)
 	return a->op_modseq ? meta_set(a, "modseq", (int64_t)a->modseq) : STORE_OK;
 }
 
+static enum store_err roll_back_op(struct account *a)
+{
+	a->touched_n = a->touched_committed;
+	roster_drop_all(a);
+	/* A full or failing disk may have taken the whole transaction with it: then the earlier ops are gone too, and
+	 * the commit must fail. */
+	enum store_err err = STORE_IO;
+	if (!sqlite3_get_autocommit(a->db.handle)) {
+		err = db_run(&a->db, db_prepare(&a->db, "ROLLBACK TO op"));
+		if (!err)
+			err = db_run(&a->db, db_prepare(&a->db, "RELEASE op"));
+	}
+	if (err) {
+		a->db.broken = true;
+		return err;
+	}
+	a->modseq = (uint64_t)meta_get(a, "modseq");
+	a->last_uidvalidity = (uint32_t)meta_get(a, "uidvalidity");
+	flagset_unload(a);
+	return flagset_load(a);
+}
+
 enum store_err account_end(struct account *a, bool ok)
 {
 	if (!a->in_op) /* account_begin() failed */
@@ -171,21 +270,25 @@ enum store_err account_end(struct account *a, bool ok)
 		err = write_journal(a);
 	if (ok && !err)
 		err = meta_set(a, "uidvalidity", a->last_uidvalidity);
-	if (ok && !err) {
-		point(a, "release");
-		err = db_exec(&a->db, "RELEASE op");
-	}
+	if (ok && !err)
+		err = db_run(&a->db, db_prepare(&a->db, "RELEASE op"));
 	if (ok && !err) {
 		a->touched_committed = a->touched_n;
 		return STORE_OK;
 	}
-	a->touched_n = a->touched_committed;
-	roster_drop_all(a);
-	enum store_err undo = db_exec(&a->db, "ROLLBACK TO op; RELEASE op");
-	a->modseq = (uint64_t)meta_get(a, "modseq");
-	flagset_unload(a);
-	if (flagset_load(a) != STORE_OK || undo)
-		return STORE_IO;
+	enum store_err undo = roll_back_op(a);
+	return err ? err : undo;
+}
+
+static enum store_err commit(struct account *a)
+{
+	/* synchronous=NORMAL does not sync at a commit, and may not be changed inside a transaction: commits that
+	 * must be on disk sync the log themselves.  Flag-only commits survive kill -9 without. */
+	enum store_err err = a->db.broken ? STORE_IO : db_commit(&a->db, POINT_COMMIT);
+	if (!err && (a->needs_sync || a->env->fsync_always))
+		err = db_sync(&a->db, POINT_COMMIT_SYNC);
+	if (!err && env_point(a->env, POINT_COMMITTED))
+		err = STORE_IO;
 	return err;
 }
 
@@ -196,25 +299,20 @@ enum store_err account_commit(struct account *a, const struct account_touched **
 	if (!a->in_transaction)
 		return STORE_OK;
 	invariant(!a->in_op);
-	/* synchronous=NORMAL does not sync at a commit, and may not be changed inside a transaction: commits that
-	 * must be on disk sync the log themselves.  Flag-only commits survive kill -9 without. */
-	bool sync = a->needs_sync || a->env->fsync_always;
-	point(a, "commit");
-	enum store_err err = db_exec(&a->db, "COMMIT");
-	if (!err && sync)
-		err = db_sync(&a->db);
-	point(a, "committed");
-	a->in_transaction = false;
-	a->needs_sync = false;
+	enum store_err err = commit(a);
+	a->in_transaction = a->needs_sync = false;
 	if (err) {
-		sqlite3_exec(a->db.handle, "ROLLBACK", NULL, NULL, NULL);
-		roster_drop_all(a);
-		a->modseq = (uint64_t)meta_get(a, "modseq");
-		a->touched_n = 0;
+		a->db.broken = true;
 		return err;
 	}
+	a->modseq_committed = a->modseq;
 	*touched = a->touched;
 	*n = a->touched_n;
+	/* What was acknowledged does not depend on it: a failure shows at the next begin. */
+	if ((int64_t)a->db.wal_pages * DB_PAGE_BYTES > DB_WAL_BYTES_MAX) {
+		db_rest(&a->db);
+		(void)!db_checkpoint(&a->db, POINT_CHECKPOINT_FULL);
+	}
 	return STORE_OK;
 }
 

@@ -3,7 +3,10 @@
  *
  * Every write op runs between account_begin() and account_end() (a SAVEPOINT inside one transaction) and
  * takes one modseq, at its first change.  account_commit() is the lane's group commit: only after it may
- * replies be released.  A failed op, or a failed commit, drops the rosters; they are read again.
+ * replies be released.  A failed op drops the rosters; they are read again.
+ *
+ * After a failed account_commit() the account takes no more ops: the outcome on disk is unknown.  The owner fails
+ * every op since the last commit and calls account_reopen().
  */
 #ifndef STORAGE_ACCOUNT_H
 #define STORAGE_ACCOUNT_H
@@ -26,6 +29,8 @@ struct account {
 	uint64_t modseq;     /* the last one taken */
 	uint64_t op_modseq;  /* of the op that runs; 0 while it changed nothing */
 	bool in_transaction, in_op, needs_sync;
+	bool marked_unclean; /* the meta row says that a process writes here; a clean close takes it away */
+	uint64_t modseq_committed; /* what may have been told to clients */
 	struct roster *rosters; /* loaded ones, a list */
 	struct flagset *flagsets;
 	size_t flagsets_n;
@@ -43,7 +48,15 @@ struct account {
  * not there and `create` is set.  STORE_BUSY: another process has it open. */
 MUST_USE enum store_err account_open(const struct store_env *env, const char *dir, bool create,
 				     struct account **out);
+/* Leaves everything in index.db, synced, unless the account is broken.  Accepts NULL. */
 void account_close(struct account *a);
+/* After a failure: closes and opens afresh.  When less was on disk than had been acknowledged (flags whose commits
+ * were not yet synced), modseqs jump, so that no client is left with a state that never was.  On failure *a is NULL. */
+MUST_USE enum store_err account_reopen(struct account **a);
+/* For an owner whose queue has been empty for a moment: moves the log into the database (two fsyncs; nothing when
+ * nothing was written).  Nothing of the account may be in use: no op, no row pointers.  A failure is for the log
+ * only; what was acknowledged is safe, and the next write fails if it would not be. */
+MUST_USE enum store_err account_idle(struct account *a);
 
 /* A write op.  `ok` false rolls the op back. account_end() may itself fail; then the op was rolled back. */
 MUST_USE enum store_err account_begin(struct account *a);

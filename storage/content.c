@@ -1,5 +1,7 @@
 #include "storage/content.h"
 
+#include "storage/file.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -63,29 +65,17 @@ static void path_of(const struct account *a, int64_t id, char *out, size_t size)
 	snprintf(out, size, "%s/blob/%02x/%lld", a->dir, (unsigned)(id & 0xff), (long long)id);
 }
 
-static enum store_err write_all(int fd, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t did = write(fd, p, n);
-		if (did < 0)
-			return STORE_FULL;
-		p += did;
-		n -= (size_t)did;
-	}
-	return STORE_OK;
-}
-
 static enum store_err spill(struct content_writer *w)
 {
 	if (w->fd < 0) {
 		char path[4096];
 		snprintf(w->tmp, sizeof(w->tmp), "%p", (void *)w);
 		snprintf(path, sizeof(path), "%s/tmp/%s", w->a->dir, w->tmp);
-		w->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (w->fd < 0)
-			return STORE_IO;
+		enum store_err err = file_create(w->a->env, POINT_TMP_OPEN, path, &w->fd);
+		if (err)
+			return err;
 	}
-	enum store_err err = write_all(w->fd, w->stored, w->stored_len);
+	enum store_err err = file_write(w->a->env, POINT_TMP_WRITE, w->fd, w->stored, w->stored_len);
 	w->stored_len = 0;
 	return err;
 }
@@ -166,18 +156,22 @@ static enum store_err publish_file(struct content_writer *w, int64_t id)
 	snprintf(from, sizeof(from), "%s/tmp/%s", a->dir, w->tmp);
 	snprintf(dir, sizeof(dir), "%s/blob/%02x", a->dir, (unsigned)(id & 0xff));
 	path_of(a, id, to, sizeof(to));
-	mkdir(dir, 0700);
-	if (a->env->point)
-		a->env->point(a->env->ctx, "blob-fsync");
-	if (fsync(w->fd) != 0 || rename(from, to) != 0)
-		return STORE_IO;
+	bool made = false;
+	enum store_err err = file_sync(a->env, POINT_TMP_SYNC, w->fd);
+	if (!err)
+		err = dir_make(dir, &made);
+	if (!err && made) {
+		snprintf(from, sizeof(from), "%s/blob", a->dir);
+		err = dir_sync(a->env, POINT_BLOB_PARENT_SYNC, from);
+	}
+	snprintf(from, sizeof(from), "%s/tmp/%s", a->dir, w->tmp);
+	if (!err)
+		err = file_rename(a->env, POINT_BLOB_RENAME, from, to);
+	if (err)
+		return err;
 	close(w->fd);
 	w->fd = -1;
-	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = dirfd >= 0 && fsync(dirfd) == 0;
-	if (dirfd >= 0)
-		close(dirfd);
-	return ok ? STORE_OK : STORE_IO;
+	return dir_sync(a->env, POINT_BLOB_DIR_SYNC, dir);
 }
 
 static enum store_err insert_rows(struct content_writer *w, const struct content_meta *m, int64_t *id)
@@ -245,7 +239,7 @@ void content_writer_destroy(struct content_writer *w)
 	if (w->fd >= 0) {
 		char path[4096];
 		snprintf(path, sizeof(path), "%s/tmp/%s", w->a->dir, w->tmp);
-		unlink(path);
+		(void)!file_unlink(w->a->env, POINT_TMP_UNLINK, path);
 		close(w->fd);
 	}
 	free(w->raw);
@@ -366,7 +360,9 @@ void content_clean_tmp(struct account *a)
 	if (!dir)
 		return;
 	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(dir), e->d_name, 0);
+		if (e->d_name[0] != '.') {
+			snprintf(path, sizeof(path), "%s/tmp/%s", a->dir, e->d_name);
+			(void)!file_unlink(a->env, POINT_TMP_CLEAN, path);
+		}
 	closedir(dir);
 }

@@ -1,23 +1,75 @@
 #include "storage/db.h"
 
+#include <errno.h>
+
 enum store_err db_error(struct db *db, int code)
 {
-	snprintf(db->fault, sizeof(db->fault), "sqlite %d: %s", code,
-		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
 	int primary = code & 0xff;
 	if (primary == SQLITE_OK || primary == SQLITE_DONE || primary == SQLITE_ROW)
 		return STORE_OK;
-	if (primary == SQLITE_FULL)
+	snprintf(db->fault, sizeof(db->fault), "sqlite %d: %s", code,
+		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+	switch (primary) {
+	case SQLITE_FULL:
 		return STORE_FULL;
-	if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
 		return STORE_BUSY;
-	if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+	case SQLITE_CORRUPT:
 		return STORE_CORRUPT;
-	if (primary == SQLITE_CONSTRAINT)
+	case SQLITE_NOTADB:
+		return STORE_FOREIGN;
+	case SQLITE_CONSTRAINT:
 		return STORE_EXISTS;
-	if (primary == SQLITE_CANTOPEN)
-		return STORE_NOTFOUND;
-	return STORE_IO;
+	case SQLITE_CANTOPEN:
+		return sqlite3_system_errno(db->handle) == ENOENT ? STORE_NOTFOUND : STORE_IO;
+	default:
+		return STORE_IO;
+	}
+}
+
+/* --- statements --- */
+
+static size_t slot_of(const struct db *db, const char *sql)
+{
+	uint64_t h = (uint64_t)(uintptr_t)sql * 0x9e3779b97f4a7c15u;
+	size_t at = (size_t)(h >> 32) & (db->statements_cap - 1);
+	while (db->statements[at].sql && db->statements[at].sql != sql)
+		at = (at + 1) & (db->statements_cap - 1);
+	return at;
+}
+
+static void grow_statements(struct db *db)
+{
+	struct db_statement *old = db->statements;
+	size_t old_cap = db->statements_cap;
+	db->statements_cap = old_cap ? old_cap * 2 : 64;
+	db->statements = xcalloc(db->statements_cap, sizeof(*db->statements));
+	for (size_t i = 0; i < old_cap; i++)
+		if (old[i].sql)
+			db->statements[slot_of(db, old[i].sql)] = old[i];
+	free(old);
+}
+
+sqlite3_stmt *db_prepare(struct db *db, const char *sql)
+{
+	if (db->statements_n * 2 >= db->statements_cap)
+		grow_statements(db);
+	struct db_statement *s = &db->statements[slot_of(db, sql)];
+	if (s->sql) {
+		sqlite3_reset(s->stmt);
+		sqlite3_clear_bindings(s->stmt);
+		return s->stmt;
+	}
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+	if (rc != SQLITE_OK) {
+		db_error(db, rc);
+		return NULL;
+	}
+	*s = (struct db_statement){sql, stmt};
+	db->statements_n++;
+	return stmt;
 }
 
 enum store_err db_exec(struct db *db, const char *sql)
@@ -26,106 +78,28 @@ enum store_err db_exec(struct db *db, const char *sql)
 	return rc == SQLITE_OK ? STORE_OK : db_error(db, rc);
 }
 
-static enum store_err db_make_schema(struct db *db, const char *schema)
+/* The failure that made db_prepare() return NULL. */
+static enum store_err prepare_error(struct db *db)
 {
-	sqlite3_stmt *stmt = db_prepare(db, "PRAGMA user_version");
-	if (!stmt)
-		return db_error(db, sqlite3_errcode(db->handle));
-	int version = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
-	sqlite3_reset(stmt);
-	if (version < 0)
-		return db_error(db, sqlite3_errcode(db->handle));
-	if (version > 0)
-		return STORE_OK;
-	enum store_err err = db_exec(db, "BEGIN IMMEDIATE");
-	if (!err)
-		err = db_exec(db, schema);
-	if (!err)
-		err = db_exec(db, "PRAGMA user_version=1; COMMIT");
-	if (err)
-		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
-	return err;
-}
-
-enum store_err db_open(struct db *db, const char *path, bool create, const char *schema)
-{
-	*db = (struct db){0};
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
-	int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
-	if (rc != SQLITE_OK) {
-		enum store_err err = db_error(db, rc);
-		db_close(db);
-		return err;
-	}
-	sqlite3_extended_result_codes(db->handle, 1);
-	enum store_err err = db_exec(
-		db, "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL;"
-		    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-		    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-1024; PRAGMA foreign_keys=OFF;"
-		    "PRAGMA wal_autocheckpoint=2000;");
-	if (!err)
-		err = db_make_schema(db, schema);
-	if (err)
-		db_close(db);
-	return err;
-}
-
-void db_close(struct db *db)
-{
-	for (size_t i = 0; i < db->cached; i++)
-		sqlite3_finalize(db->cache[i].stmt);
-	db->cached = 0;
-	if (db->handle)
-		sqlite3_close_v2(db->handle);
-	db->handle = NULL;
-}
-
-sqlite3_stmt *db_prepare(struct db *db, const char *sql)
-{
-	for (size_t i = 0; i < db->cached; i++) {
-		if (db->cache[i].sql == sql) {
-			sqlite3_reset(db->cache[i].stmt);
-			sqlite3_clear_bindings(db->cache[i].stmt);
-			return db->cache[i].stmt;
-		}
-	}
-	invariant(db->cached < countof(db->cache));
-	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-	if (rc != SQLITE_OK) {
-		db_error(db, rc);
-		return NULL;
-	}
-	db->cache[db->cached].sql = sql;
-	db->cache[db->cached].stmt = stmt;
-	db->cached++;
-	return stmt;
+	enum store_err err = db_error(db, sqlite3_errcode(db->handle));
+	return err ? err : STORE_IO;
 }
 
 enum store_err db_run(struct db *db, sqlite3_stmt *stmt)
 {
 	if (!stmt)
-		return db_error(db, sqlite3_errcode(db->handle));
+		return prepare_error(db);
 	int rc = sqlite3_step(stmt);
 	enum store_err err = rc == SQLITE_DONE || rc == SQLITE_ROW ? STORE_OK : db_error(db, rc);
 	sqlite3_reset(stmt);
 	return err;
 }
 
-enum store_err db_sync(struct db *db)
-{
-	sqlite3_file *wal = NULL;
-	int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-	if (rc == SQLITE_OK)
-		rc = wal && wal->pMethods ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : SQLITE_IOERR_FSYNC;
-	return rc == SQLITE_OK ? STORE_OK : db_error(db, rc);
-}
-
 bool db_next(struct db *db, sqlite3_stmt *stmt, enum store_err *out_err)
 {
 	*out_err = STORE_OK;
 	if (!stmt) {
-		*out_err = db_error(db, sqlite3_errcode(db->handle));
+		*out_err = prepare_error(db);
 		return false;
 	}
 	int rc = sqlite3_step(stmt);
@@ -135,4 +109,238 @@ bool db_next(struct db *db, sqlite3_stmt *stmt, enum store_err *out_err)
 		*out_err = db_error(db, rc);
 	sqlite3_reset(stmt);
 	return false;
+}
+
+/* --- transactions --- */
+
+/* What the environment wants to fail at a point fails as SQLite would. */
+static enum store_err point_error(struct db *db, enum store_point point)
+{
+	int fault = env_point(db->env, point);
+	if (!fault)
+		return STORE_OK;
+	snprintf(db->fault, sizeof(db->fault), "%s: %s", store_point_name(point), strerror(fault));
+	return fault == ENOSPC ? STORE_FULL : STORE_IO;
+}
+
+enum store_err db_begin(struct db *db, enum store_point point)
+{
+	if (db->broken)
+		return STORE_IO;
+	enum store_err err = point_error(db, point);
+	return err ? err : db_run(db, db_prepare(db, "BEGIN IMMEDIATE"));
+}
+
+void db_rollback(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle) && db_run(db, db_prepare(db, "ROLLBACK")) != STORE_OK)
+		db->broken = true;
+}
+
+enum store_err db_commit(struct db *db, enum store_point point)
+{
+	enum store_err err = point_error(db, point);
+	if (!err)
+		err = db_run(db, db_prepare(db, "COMMIT"));
+	if (err) {
+		/* A full disk left the log without the commit.  After any other failure it may be there or not: only
+		 * reading the log afresh tells. */
+		db->broken = db->broken || err != STORE_FULL;
+		db_rollback(db);
+	}
+	return err;
+}
+
+enum store_err db_sync(struct db *db, enum store_point point)
+{
+	enum store_err err = point_error(db, point);
+	if (!err) {
+		sqlite3_file *wal = NULL;
+		int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+		if (rc == SQLITE_OK)
+			rc = wal && wal->pMethods ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : SQLITE_IOERR_FSYNC;
+		err = db_error(db, rc);
+	}
+	if (err)
+		db->broken = true;
+	return err;
+}
+
+enum store_err db_checkpoint(struct db *db, enum store_point point)
+{
+	invariant(sqlite3_get_autocommit(db->handle));
+	if (db->broken)
+		return STORE_IO;
+	int pages = 0, moved = 0;
+	enum store_err err = point_error(db, point);
+	if (!err)
+		err = db_error(db, sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved));
+	/* No room to grow the database, or another connection in the way: the log still holds everything. */
+	if (err)
+		db->broken = db->broken || (err != STORE_FULL && err != STORE_BUSY);
+	else
+		db->wal_pages = pages > moved ? pages - moved : 0;
+	return err;
+}
+
+static int on_wal_commit(void *ctx, sqlite3 *handle, const char *name, int pages)
+{
+	struct db *db = ctx;
+	(void)handle, (void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+void db_rest(struct db *db)
+{
+	for (size_t i = 0; i < db->statements_cap; i++)
+		if (db->statements[i].stmt && sqlite3_stmt_busy(db->statements[i].stmt))
+			sqlite3_reset(db->statements[i].stmt);
+}
+
+bool db_is_idle(const struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		return false;
+	for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(db->handle, s));)
+		if (sqlite3_stmt_busy(s))
+			return false;
+	return true;
+}
+
+size_t db_bytes(const struct db *db)
+{
+	static const int parts[] = {SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
+				    SQLITE_DBSTATUS_STMT_USED};
+	size_t sum = 0;
+	for (size_t i = 0; i < countof(parts); i++) {
+		int now = 0, most = 0;
+		if (sqlite3_db_status(db->handle, parts[i], &now, &most, 0) == SQLITE_OK && now > 0)
+			sum += (size_t)now;
+	}
+	return sum;
+}
+
+/* --- opening --- */
+
+void db_start(void)
+{
+	/* No statistics under a lock that every thread takes; no block of pages for each connection at once.
+	 * Refused, and no matter, when the library runs already. */
+	sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+	invariant(sqlite3_initialize() == SQLITE_OK);
+}
+
+static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	*out = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	enum store_err err = rc == SQLITE_ROW ? STORE_OK : db_error(db, rc);
+	sqlite3_finalize(stmt);
+	return err;
+}
+
+static enum store_err make_schema(struct db *db, const struct db_options *o)
+{
+	char marks[100];
+	snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d;", o->application_id,
+		 o->version);
+	enum store_err err = db_begin(db, POINT_SCHEMA_BEGIN);
+	if (!err)
+		err = db_exec(db, o->schema);
+	if (!err)
+		err = db_exec(db, marks);
+	if (err) {
+		db_rollback(db);
+		return err;
+	}
+	return db_commit(db, POINT_SCHEMA_COMMIT);
+}
+
+/* Looks before it changes anything: a file of somebody else's stays as it is. */
+static enum store_err recognise(struct db *db, const struct db_options *o, bool *out_new)
+{
+	int64_t id = 0, version = 0, tables = 0;
+	enum store_err err = read_number(db, "PRAGMA application_id", &id);
+	if (!err)
+		err = read_number(db, "PRAGMA user_version", &version);
+	if (!err)
+		err = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (err)
+		return err;
+	*out_new = id == 0 && version == 0 && tables == 0;
+	if (*out_new)
+		return o->create ? STORE_OK : STORE_NOTFOUND;
+	if (id == o->application_id && version >= 1 && version <= o->version)
+		return STORE_OK;
+	snprintf(db->fault, sizeof(db->fault), "application_id %lld, version %lld: not a file this roost can read",
+		 (long long)id, (long long)version);
+	return STORE_FOREIGN;
+}
+
+static enum store_err set_up(struct db *db, const struct db_options *o)
+{
+	sqlite3_extended_result_codes(db->handle, 1);
+	if (o->shared)
+		sqlite3_busy_timeout(db->handle, 5000);
+	char settings[200];
+	snprintf(settings, sizeof(settings),
+		 "PRAGMA locking_mode=%s; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d; PRAGMA synchronous=NORMAL;",
+		 o->shared ? "NORMAL" : "EXCLUSIVE", DB_CACHE_BYTES / 1024);
+	bool is_new = false;
+	enum store_err err = db_exec(db, settings);
+	if (!err)
+		err = recognise(db, o, &is_new);
+	if (err || o->read_only)
+		return err;
+	snprintf(settings, sizeof(settings), "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;", DB_PAGE_BYTES);
+	if (is_new)
+		err = db_exec(db, settings);
+	snprintf(settings, sizeof(settings),
+		 "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d;", DB_WAL_KEPT_BYTES);
+	if (!err)
+		err = db_exec(db, settings);
+	sqlite3_wal_hook(db->handle, on_wal_commit, db);
+	if (!err && is_new)
+		err = make_schema(db, o);
+	/* What a process left that died, or that could not trust its log, is moved into the database with fsyncs of
+	 * our own before anything is built on it.  Without room for that it stays in the log, still readable. */
+	if (!err)
+		err = db_checkpoint(db, POINT_CHECKPOINT_OPEN);
+	return err == STORE_FULL || (err == STORE_BUSY && o->shared) ? STORE_OK : err;
+}
+
+enum store_err db_open(struct db *db, const struct store_env *env, const char *path, const struct db_options *o)
+{
+	invariant(o->shared || !o->read_only);
+	*db = (struct db){.env = env};
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+	if (o->read_only)
+		flags |= SQLITE_OPEN_READONLY;
+	else
+		flags |= SQLITE_OPEN_READWRITE | (o->create ? SQLITE_OPEN_CREATE : 0);
+	int rc = sqlite3_open_v2(path, &db->handle, flags, env->vfs);
+	enum store_err err = rc == SQLITE_OK ? set_up(db, o) : db_error(db, rc);
+	if (err)
+		db_close(db);
+	return err;
+}
+
+void db_close(struct db *db)
+{
+	if (db->handle && db->broken)
+		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	for (size_t i = 0; i < db->statements_cap; i++)
+		sqlite3_finalize(db->statements[i].stmt);
+	free(db->statements);
+	db->statements = NULL;
+	db->statements_n = db->statements_cap = 0;
+	if (db->handle)
+		invariant(sqlite3_close(db->handle) == SQLITE_OK);
+	db->handle = NULL;
 }

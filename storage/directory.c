@@ -1,5 +1,7 @@
 #include "storage/directory.h"
 
+enum { DIRECTORY_ID = 0x526f6f64 }; /* "Rood" */
+
 struct directory {
 	struct db db;
 };
@@ -9,10 +11,12 @@ static const char schema[] =
 	"CREATE TABLE user(address TEXT PRIMARY KEY COLLATE NOCASE, account TEXT NOT NULL UNIQUE, hash TEXT NOT NULL)"
 	" WITHOUT ROWID;";
 
-enum store_err directory_open(const char *path, struct directory **out)
+enum store_err directory_open(const struct store_env *env, const char *path, struct directory **out)
 {
 	struct directory *d = xcalloc(1, sizeof(*d));
-	enum store_err err = db_open(&d->db, path, true, schema);
+	static const struct db_options options = {.application_id = DIRECTORY_ID, .version = 1, .schema = schema,
+						  .create = true};
+	enum store_err err = db_open(&d->db, env, path, &options);
 	if (err) {
 		free(d);
 		return err;
@@ -31,13 +35,13 @@ void directory_close(struct directory *d)
 
 enum store_err directory_begin(struct directory *d)
 {
-	return db_exec(&d->db, "BEGIN IMMEDIATE");
+	return db_begin(&d->db, POINT_DIRECTORY_BEGIN);
 }
 
 enum store_err directory_commit(struct directory *d)
 {
-	enum store_err err = db_exec(&d->db, "COMMIT");
-	return err ? err : db_sync(&d->db);
+	enum store_err err = db_commit(&d->db, POINT_DIRECTORY_COMMIT);
+	return err ? err : db_sync(&d->db, POINT_DIRECTORY_SYNC);
 }
 
 enum store_err directory_domain_add(struct directory *d, const char *domain)

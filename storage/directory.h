@@ -12,7 +12,8 @@ struct directory_user {
 	char hash[256];   /* crypt(5) format */
 };
 
-MUST_USE enum store_err directory_open(const char *path, struct directory **out);
+/* `env` outlives the directory. */
+MUST_USE enum store_err directory_open(const struct store_env *env, const char *path, struct directory **out);
 void directory_close(struct directory *d);
 MUST_USE enum store_err directory_domain_add(struct directory *d, const char *domain);
 MUST_USE enum store_err directory_begin(struct directory *d);

@@ -13,7 +13,6 @@
 #include "storage/schema.h"
 
 const char account_schema[] =
-	"PRAGMA application_id=0x526f6f73;"
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, leaf TEXT NOT NULL,"
 	" uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, modseq INTEGER NOT NULL, floor INTEGER NOT NULL,"

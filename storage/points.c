@@ -1,0 +1,46 @@
+#include "storage/points.h"
+
+#include "storage/base.h"
+
+static const char *const names[STORE_POINTS] = {
+	[POINT_SCHEMA_BEGIN] = "schema-begin",
+	[POINT_SCHEMA_COMMIT] = "schema-commit",
+	[POINT_BEGIN] = "begin",
+	[POINT_COMMIT] = "commit",
+	[POINT_COMMIT_SYNC] = "commit-sync",
+	[POINT_COMMITTED] = "committed",
+	[POINT_CHECKPOINT_OPEN] = "checkpoint-open",
+	[POINT_CHECKPOINT_IDLE] = "checkpoint-idle",
+	[POINT_CHECKPOINT_FULL] = "checkpoint-full",
+	[POINT_CHECKPOINT_CLOSE] = "checkpoint-close",
+	[POINT_CLEAN_BEGIN] = "clean-begin",
+	[POINT_CLEAN_COMMIT] = "clean-commit",
+	[POINT_DIRECTORY_BEGIN] = "directory-begin",
+	[POINT_DIRECTORY_COMMIT] = "directory-commit",
+	[POINT_DIRECTORY_SYNC] = "directory-sync",
+	[POINT_TMP_OPEN] = "tmp-open",
+	[POINT_TMP_WRITE] = "tmp-write",
+	[POINT_TMP_SYNC] = "tmp-sync",
+	[POINT_TMP_UNLINK] = "tmp-unlink",
+	[POINT_TMP_CLEAN] = "tmp-clean",
+	[POINT_BLOB_RENAME] = "blob-rename",
+	[POINT_BLOB_DIR_SYNC] = "blob-dir-sync",
+	[POINT_BLOB_PARENT_SYNC] = "blob-parent-sync",
+	[POINT_BLOB_UNLINK] = "blob-unlink",
+	[POINT_ACCOUNT_DIR_SYNC] = "account-dir-sync",
+	[POINT_ACCOUNT_PARENT_SYNC] = "account-parent-sync",
+};
+
+const char *store_point_name(enum store_point point)
+{
+	invariant(point < STORE_POINTS);
+	return names[point];
+}
+
+enum store_point store_point_find(const char *name)
+{
+	enum store_point point = 0;
+	while (point < STORE_POINTS && strcmp(names[point], name) != 0)
+		point++;
+	return point;
+}

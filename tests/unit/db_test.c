@@ -1,0 +1,256 @@
+/* storage/db: how a database is opened and refused, statements, failing commits and syncs, checkpoints. */
+#include "storage/db.h"
+#include "tests/unit/scratch_dir.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const struct db_options options = {
+	.application_id = 0x74657374, .version = 2, .schema = "CREATE TABLE t(a INTEGER);", .create = true};
+
+struct fixture {
+	struct scratch_dir dir;
+	struct store_env env;
+	enum store_point fail_at; /* STORE_POINTS for none */
+	int fail_with;
+	unsigned passed[STORE_POINTS];
+};
+
+static int on_point(void *ctx, enum store_point point)
+{
+	struct fixture *f = ctx;
+	f->passed[point]++;
+	return point == f->fail_at ? f->fail_with : 0;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	scratch_dir_create(&f->dir);
+	f->fail_at = STORE_POINTS;
+	f->env = (struct store_env){.point = on_point, .ctx = f};
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	scratch_dir_destroy(&f->dir);
+	free(f);
+	return 0;
+}
+
+static int64_t number(struct db *db, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	assert_int_equal(sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	int64_t value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return value;
+}
+
+static void insert(struct db *db, int value)
+{
+	sqlite3_stmt *stmt = db_prepare(db, "INSERT INTO t VALUES(?)");
+	assert_non_null(stmt);
+	sqlite3_bind_int(stmt, 1, value);
+	assert_int_equal(db_run(db, stmt), STORE_OK);
+}
+
+static void test_a_new_database_has_our_settings(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	assert_int_equal(number(&db, "PRAGMA page_size"), DB_PAGE_BYTES);
+	assert_int_equal(number(&db, "PRAGMA auto_vacuum"), 2);
+	assert_int_equal(number(&db, "PRAGMA application_id"), options.application_id);
+	assert_int_equal(number(&db, "PRAGMA user_version"), 2);
+	assert_int_equal(number(&db, "PRAGMA cache_size"), -DB_CACHE_BYTES / 1024);
+	assert_int_equal(number(&db, "PRAGMA wal_autocheckpoint"), 0);
+	assert_int_equal(access(scratch_path(&f->dir, "a.db-wal"), F_OK), 0);
+	assert_int_not_equal(access(scratch_path(&f->dir, "a.db-shm"), F_OK), 0);
+	assert_true(db_bytes(&db) > 0);
+	db_close(&db);
+	assert_int_not_equal(access(scratch_path(&f->dir, "a.db-wal"), F_OK), 0);
+}
+
+static void test_a_missing_one_is_not_made_unasked(void **state)
+{
+	struct fixture *f = *state;
+	struct db_options o = options;
+	struct db db;
+	o.create = false;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &o), STORE_NOTFOUND);
+	assert_int_not_equal(access(scratch_path(&f->dir, "a.db"), F_OK), 0);
+}
+
+static void refuse(struct fixture *f, const char *path)
+{
+	struct db db;
+	struct stat before, after;
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(db_open(&db, &f->env, path, &options), STORE_FOREIGN);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+static void test_foreign_and_newer_files_are_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = scratch_path(&f->dir, "foreign.db");
+	sqlite3 *other;
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "CREATE TABLE x(y)", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	refuse(f, path);
+
+	path = scratch_path(&f->dir, "newer.db");
+	struct db_options o = options;
+	struct db db;
+	o.version = 3;
+	assert_int_equal(db_open(&db, &f->env, path, &o), STORE_OK);
+	db_close(&db);
+	refuse(f, path);
+
+	path = scratch_path(&f->dir, "text.db");
+	FILE *text = fopen(path, "w");
+	assert_non_null(text);
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database\n", text);
+	fclose(text);
+	refuse(f, path);
+}
+
+static void test_one_opener_or_several(void **state)
+{
+	struct fixture *f = *state;
+	struct db first, second;
+	const char *path = scratch_path(&f->dir, "a.db");
+	assert_int_equal(db_open(&first, &f->env, path, &options), STORE_OK);
+	assert_int_equal(db_open(&second, &f->env, path, &options), STORE_BUSY);
+	db_close(&first);
+
+	struct db_options o = options;
+	o.shared = true;
+	path = scratch_path(&f->dir, "shared.db");
+	assert_int_equal(db_open(&first, &f->env, path, &o), STORE_OK);
+	o.read_only = true;
+	assert_int_equal(db_open(&second, &f->env, path, &o), STORE_OK);
+	insert(&first, 5);
+	assert_int_equal(number(&second, "SELECT a FROM t"), 5);
+	db_close(&second);
+	db_close(&first);
+}
+
+static void test_many_statements_are_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	char sql[300][32];
+	sqlite3_stmt *stmts[300];
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	for (size_t i = 0; i < countof(sql); i++) {
+		snprintf(sql[i], sizeof(sql[i]), "SELECT %zu", i);
+		stmts[i] = db_prepare(&db, sql[i]);
+		assert_non_null(stmts[i]);
+	}
+	for (size_t i = 0; i < countof(sql); i++)
+		assert_ptr_equal(db_prepare(&db, sql[i]), stmts[i]);
+	enum store_err err;
+	assert_true(db_next(&db, stmts[7], &err));
+	assert_false(db_is_idle(&db));
+	db_rest(&db);
+	assert_true(db_is_idle(&db));
+	assert_null(db_prepare(&db, "SELECT nonsense FROM nowhere"));
+	assert_int_equal(db_run(&db, NULL), STORE_IO);
+	assert_non_null(strstr(db.fault, "nowhere"));
+	db_close(&db);
+}
+
+/* Nothing is acknowledged after a failed sync until the log was read afresh and moved with fsyncs of our own. */
+static void test_a_failed_sync_breaks_the_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	const char *path = scratch_path(&f->dir, "a.db");
+	assert_int_equal(db_open(&db, &f->env, path, &options), STORE_OK);
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_OK);
+	insert(&db, 1);
+	assert_int_equal(db_commit(&db, POINT_COMMIT), STORE_OK);
+	f->fail_at = POINT_COMMIT_SYNC;
+	f->fail_with = EIO;
+	assert_int_equal(db_sync(&db, POINT_COMMIT_SYNC), STORE_IO);
+	f->fail_at = STORE_POINTS;
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_IO);
+	assert_int_equal(db_checkpoint(&db, POINT_CHECKPOINT_IDLE), STORE_IO);
+	db_close(&db);
+	assert_int_equal(access(scratch_path(&f->dir, "a.db-wal"), F_OK), 0);
+	unsigned before = f->passed[POINT_CHECKPOINT_OPEN];
+	assert_int_equal(db_open(&db, &f->env, path, &options), STORE_OK);
+	assert_int_equal(f->passed[POINT_CHECKPOINT_OPEN], before + 1);
+	assert_int_equal(number(&db, "SELECT a FROM t"), 1);
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_OK);
+	db_rollback(&db);
+	db_close(&db);
+}
+
+static void test_failed_commits(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	f->fail_at = POINT_COMMIT;
+	f->fail_with = ENOSPC;
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_OK);
+	insert(&db, 1);
+	assert_int_equal(db_commit(&db, POINT_COMMIT), STORE_FULL);
+	/* A full disk is no doubt about the log: the next transaction may try. */
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_OK);
+	insert(&db, 2);
+	f->fail_with = EIO;
+	assert_int_equal(db_commit(&db, POINT_COMMIT), STORE_IO);
+	assert_int_equal(db_begin(&db, POINT_BEGIN), STORE_IO);
+	assert_int_equal(number(&db, "SELECT count(*) FROM t"), 0);
+	db_close(&db);
+}
+
+static void test_checkpoints_empty_the_log(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	assert_int_equal(db.wal_pages, 0);
+	insert(&db, 1);
+	assert_true(db.wal_pages > 0);
+	f->fail_at = POINT_CHECKPOINT_IDLE;
+	f->fail_with = ENOSPC;
+	assert_int_equal(db_checkpoint(&db, POINT_CHECKPOINT_IDLE), STORE_FULL);
+	assert_true(db.wal_pages > 0);
+	f->fail_at = STORE_POINTS;
+	assert_int_equal(db_checkpoint(&db, POINT_CHECKPOINT_IDLE), STORE_OK);
+	assert_int_equal(db.wal_pages, 0);
+	insert(&db, 2);
+	assert_true(db.wal_pages > 0 && db.wal_pages < 5);
+	db_close(&db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_new_database_has_our_settings, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_missing_one_is_not_made_unasked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_foreign_and_newer_files_are_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_opener_or_several, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_statements_are_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_failed_sync_breaks_the_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_failed_commits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_checkpoints_empty_the_log, set_up, tear_down),
+	};
+	return cmocka_run_group_tests_name("db", tests, NULL, NULL);
+}

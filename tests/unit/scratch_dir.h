@@ -1,0 +1,44 @@
+/* A directory of a test's own: made empty, removed with all in it. */
+#ifndef TESTS_UNIT_SCRATCH_DIR_H
+#define TESTS_UNIT_SCRATCH_DIR_H
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct scratch_dir {
+	char path[64];
+};
+
+static inline void scratch_dir_create(struct scratch_dir *d)
+{
+	snprintf(d->path, sizeof(d->path), "/tmp/roost-test-XXXXXX");
+	if (!mkdtemp(d->path))
+		abort();
+}
+
+static inline int scratch_dir_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static inline void scratch_dir_destroy(struct scratch_dir *d)
+{
+	nftw(d->path, scratch_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The path of `name` in it; valid for three more calls. */
+static inline const char *scratch_path(const struct scratch_dir *d, const char *name)
+{
+	static char paths[4][160];
+	static unsigned next;
+	char *path = paths[next++ % 4];
+	snprintf(path, sizeof(paths[0]), "%s/%s", d->path, name);
+	return path;
+}
+
+#endif
