@@ -40,7 +40,7 @@ bool auth_hash(const char *password, bool cheap, char *out, size_t size)
 enum op_result auth_login_run(struct op *op, struct account *account)
 {
 	static const char nobody[] = "$5$rounds=1000$roostroost$0000000000000000000000000000000000000000000";
-	struct command_op *c = container_of(op, struct command_op, op);
+	struct command *c = container_of(op, struct command, op);
 	struct directory_user user = {.hash = ""};
 	(void)account;
 	bool known = !memchr(c->request.user.ptr, 0, c->request.user.len) &&

@@ -2,6 +2,7 @@
 
 #include "server/auth.h"
 #include "server/config.h"
+#include "server/deliver.h"
 #include "server/server.h"
 #include "storage/account.h"
 #include "storage/directory.h"

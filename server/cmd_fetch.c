@@ -2,12 +2,21 @@
  * FETCH (RFC 3501 6.4.5) as a cursor: message, item and, inside a long literal, the offset.  A slice ends when it has
  * filled an output chunk; nothing is held between slices.
  */
-#include "server/command.h"
+#include "server/session.h"
 
 #include "protocol/mime/mime.h"
 #include "storage/content.h"
 
 enum { LITERAL_STEP = 65536 };
+
+struct fetch {
+	struct uidset set, seen_changed;
+	bool resolved, missing;
+	uint32_t next;
+	size_t item;
+	int64_t literal_content;
+	uint64_t literal_at, literal_left;
+};
 
 static bool sets_seen(const struct fetch_item *item)
 {
@@ -89,9 +98,10 @@ static enum store_err header_bytes(struct account *a, int64_t content, uint32_t 
 }
 
 /* One section: short ones at once, long ones left to the literal's cursor. */
-static enum store_err add_section(struct command_op *c, struct account *a, const struct fetch_item *item,
+static enum store_err add_section(struct command *c, struct account *a, const struct fetch_item *item,
 				  enum section_kind kind, int64_t content)
 {
+	struct fetch *f = c->state;
 	struct content_row row;
 	uint32_t offset = 0, len = 0;
 	struct bytes stored;
@@ -135,13 +145,13 @@ static enum store_err add_section(struct command_op *c, struct account *a, const
 		return err;
 	}
 	buf_printf(&c->out, "{%u}\r\n", len);
-	c->literal_content = content;
-	c->literal_at = offset;
-	c->literal_left = len;
+	f->literal_content = content;
+	f->literal_at = offset;
+	f->literal_left = len;
 	return STORE_OK;
 }
 
-static enum store_err add_item(struct command_op *c, struct account *a, const struct fetch_item *item,
+static enum store_err add_item(struct command *c, struct account *a, const struct fetch_item *item,
 			       const struct roster_entry *e)
 {
 	struct content_row row;
@@ -189,30 +199,32 @@ static enum store_err add_item(struct command_op *c, struct account *a, const st
 }
 
 /* Returns false when the chunk is full and the literal goes on. */
-static bool pump_literal(struct command_op *c, struct account *a, enum store_err *err)
+static bool pump_literal(struct command *c, struct account *a, enum store_err *err)
 {
-	while (c->literal_left && c->out.len < OUT_CHUNK) {
-		size_t step = c->literal_left < LITERAL_STEP ? (size_t)c->literal_left : LITERAL_STEP;
+	struct fetch *f = c->state;
+	while (f->literal_left && c->out.len < OUT_CHUNK) {
+		size_t step = f->literal_left < LITERAL_STEP ? (size_t)f->literal_left : LITERAL_STEP;
 		char *to = buf_reserve(&c->out, step);
 		invariant(to);
-		*err = content_read(a, c->literal_content, c->literal_at, step, to);
+		*err = content_read(a, f->literal_content, f->literal_at, step, to);
 		if (*err)
 			return true;
 		c->out.len += step;
-		c->literal_at += step;
-		c->literal_left -= step;
+		f->literal_at += step;
+		f->literal_left -= step;
 	}
-	return c->literal_left == 0;
+	return f->literal_left == 0;
 }
 
-static bool prepare(struct command_op *c, struct account *a)
+static bool prepare(struct command *c, struct account *a)
 {
 	struct request *r = &c->request;
-	if (!view_resolve(c->view, &r->set, r->uid, &c->set)) {
-		command_tagged(c, "BAD There is no message with this number");
+	struct fetch *f = c->state;
+	if (!view_resolve(c->view, &r->set, r->uid, &f->set)) {
+		command_bad(c, "There is no message with this number");
 		return false;
 	}
-	c->resolved = true;
+	f->resolved = true;
 	bool seen = false, has_uid = false, has_flags = false;
 	for (size_t i = 0; i < r->items_n; i++) {
 		seen = seen || sets_seen(&r->items[i]);
@@ -229,85 +241,102 @@ static bool prepare(struct command_op *c, struct account *a)
 	if (seen && !c->view->read_only) {
 		struct flag_spec spec = {FLAG_SEEN, ""};
 		view_sync(c->view, a, &c->out, false, r->uid);
-		if (messages_store(a, c->view->mailbox, &c->set, FLAG_ADD, &spec, &c->seen_changed) != STORE_OK)
-			uidset_finish(&c->seen_changed);
-		else if (c->seen_changed.n)
+		if (messages_store(a, c->view->mailbox, &f->set, FLAG_ADD, &spec, &f->seen_changed) != STORE_OK)
+			uidset_finish(&f->seen_changed);
+		else if (f->seen_changed.n)
 			c->view->flags_modseq = a->op_modseq;
 		if (has_flags)
-			uidset_finish(&c->seen_changed);
+			uidset_finish(&f->seen_changed);
 	}
 	return true;
 }
 
-bool run_fetch(struct command_op *c, struct account *a)
+static enum op_result fetch_run(struct command *c, struct account *a)
 {
 	struct request *r = &c->request;
 	struct view *v = c->view;
+	struct fetch *f = c->state;
 	struct roster *roster;
 	enum store_err err = STORE_OK;
-	if (!c->resolved && !prepare(c, a))
-		return true;
+	if (!f->resolved && !prepare(c, a))
+		return OP_DONE;
 	if (roster_get(a, v->mailbox, &roster) != STORE_OK) {
-		command_tagged(c, "NO [NONEXISTENT] The mailbox is gone");
-		return true;
+		command_no(c, "NONEXISTENT", "The mailbox is gone");
+		return OP_DONE;
 	}
-	while (c->next < v->n && !err) {
-		uint32_t uid = v->uid[c->next];
-		if (!uidset_has(&c->set, uid)) {
-			c->next++;
+	while (f->next < v->n && !err) {
+		uint32_t uid = v->uid[f->next];
+		if (!uidset_has(&f->set, uid)) {
+			f->next++;
 			continue;
 		}
 		uint32_t at = roster_lower(roster, uid);
 		if (at == roster->count || roster->uid[at] != uid) {
 			/* Expunged elsewhere, not yet told (RFC 2180 4.1.2). */
-			if (c->item || c->literal_left) {
+			if (f->item || f->literal_left) {
 				err = STORE_NOTFOUND;
 				break;
 			}
-			c->missing = true;
-			c->next++;
+			f->missing = true;
+			f->next++;
 			continue;
 		}
 		struct roster_entry e;
 		roster_read(roster, at, &e);
 		if (!pump_literal(c, a, &err)) {
 			c->more = true;
-			return true;
+			return OP_DONE;
 		}
-		if (c->item == 0 && !err) {
+		if (f->item == 0 && !err) {
 			if (c->out.len >= OUT_CHUNK) {
 				c->more = true;
-				return true;
+				return OP_DONE;
 			}
-			buf_printf(&c->out, "* %u FETCH (", c->next + 1);
+			buf_printf(&c->out, "* %u FETCH (", f->next + 1);
 		}
-		while (c->item < r->items_n && !err) {
-			if (c->item)
+		while (f->item < r->items_n && !err) {
+			if (f->item)
 				buf_add_char(&c->out, ' ');
-			err = add_item(c, a, &r->items[c->item++], &e);
+			err = add_item(c, a, &r->items[f->item++], &e);
 			if (!err && !pump_literal(c, a, &err)) {
 				c->more = true;
-				return true;
+				return OP_DONE;
 			}
 		}
 		if (err)
 			break;
-		if (uidset_has(&c->seen_changed, uid)) {
+		if (uidset_has(&f->seen_changed, uid)) {
 			buf_add_char(&c->out, ' ');
 			view_flags_text(v, a, uid, e.flagset, &c->out);
 		}
 		buf_add_text(&c->out, ")\r\n");
-		c->item = 0;
-		c->next++;
+		f->item = 0;
+		f->next++;
 	}
-	if (err && (c->item || c->literal_left)) {
+	if (err && (f->item || f->literal_left)) {
 		/* The response is open and cannot be finished rightly: the connection ends. */
 		c->broken = true;
-		return true;
+		return OP_DONE;
 	}
-	if (c->missing)
-		command_tagged(c, "OK [EXPUNGEISSUED] Some messages are gone");
+	if (f->missing)
+		command_ok(c, "EXPUNGEISSUED", "Some messages are gone");
 	else
 		command_store_error(c, err);
-	return true;
+	return OP_DONE;
+}
+
+static void fetch_finish(struct command *cmd)
+{
+	struct fetch *f = cmd->state;
+	uidset_finish(&f->set);
+	uidset_finish(&f->seen_changed);
+}
+
+enum step cmd_fetch(struct session *s, struct command *cmd)
+{
+	cmd->state = arena_alloc(&cmd->arena, sizeof(struct fetch));
+	cmd->finish = fetch_finish;
+	for (size_t i = 0; i < cmd->request.items_n; i++)
+		cmd->op.writes = cmd->op.writes || sets_seen(&cmd->request.items[i]);
+	return session_op(s, cmd, fetch_run);
 }

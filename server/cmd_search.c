@@ -1,5 +1,5 @@
 /* SEARCH (RFC 3501 6.4.4), ESEARCH (4731), WITHIN (5032): each message against the program, cheap keys by the roster. */
-#include "server/command.h"
+#include "server/session.h"
 
 #include "protocol/mime/mime.h"
 #include "storage/content.h"
@@ -7,7 +7,7 @@
 #include <time.h>
 
 struct candidate {
-	struct command_op *c;
+	struct command *c;
 	struct account *a;
 	const struct roster_entry *e;
 	uint32_t seq;
@@ -122,7 +122,7 @@ static bool matches(struct candidate *m, const struct search_key *k)
 	return false;
 }
 
-static void add_result(struct command_op *c, const struct uidset *hits, uint64_t count)
+static void add_result(struct command *c, const struct uidset *hits, uint64_t count)
 {
 	struct request *r = &c->request;
 	struct buf *out = &c->out;
@@ -151,18 +151,18 @@ static void add_result(struct command_op *c, const struct uidset *hits, uint64_t
 	buf_add_text(out, "\r\n");
 }
 
-bool run_search(struct command_op *c, struct account *a)
+static enum op_result search_run(struct command *c, struct account *a)
 {
 	struct request *r = &c->request;
 	struct view *v = c->view;
 	struct roster *roster;
 	if (r->charset.ptr && !span_is(r->charset, "UTF-8") && !span_is(r->charset, "US-ASCII")) {
-		command_tagged(c, "NO [BADCHARSET (US-ASCII UTF-8)] This charset is not known");
-		return true;
+		command_no(c, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
+		return OP_DONE;
 	}
 	if (roster_get(a, v->mailbox, &roster) != STORE_OK) {
-		command_tagged(c, "NO [NONEXISTENT] The mailbox is gone");
-		return true;
+		command_no(c, "NONEXISTENT", "The mailbox is gone");
+		return OP_DONE;
 	}
 	struct candidate m = {.c = c, .a = a, .now = time(NULL)};
 	buf_init(&m.message, UINT32_MAX);
@@ -190,6 +190,11 @@ bool run_search(struct command_op *c, struct account *a)
 	uidset_finish(&hits);
 	buf_finish(&m.message);
 	buf_finish(&m.parts);
-	command_tagged(c, "OK Done");
-	return true;
+	command_ok(c, NULL, "Done");
+	return OP_DONE;
+}
+
+enum step cmd_search(struct session *s, struct command *cmd)
+{
+	return session_op(s, cmd, search_run);
 }

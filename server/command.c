@@ -1,131 +1,153 @@
-/* Which commands may run when, and what may be told at their end (RFC 3501 7.4.1): one row each. */
+/* The table of commands, and what every handler needs to say how its command ended. */
 #include "server/command.h"
 
 #include "protocol/imap/names.h"
 
-void command_tagged(struct command_op *c, const char *text)
+#include <stdarg.h>
+
+/* Sorted by name; tests/unit/command_test.c checks that, and that each has its transcript. */
+static const struct command_row commands[] = {
+	{"APPEND", CMD_APPEND, LOGGED_IN, CMD_WRITES | CMD_STREAMS_IN, cmd_append},
+	{"AUTHENTICATE", CMD_AUTHENTICATE, UNAUTHED, CMD_LINES, cmd_authenticate},
+	{"CAPABILITY", CMD_CAPABILITY, ANY_STATE, 0, cmd_capability},
+	{"CHECK", CMD_CHECK, SELECTED, 0, cmd_noop},
+	{"CLOSE", CMD_CLOSE, SELECTED, CMD_WRITES | CMD_NO_UPDATES | CMD_CHOOSES, cmd_close},
+	{"COPY", CMD_COPY, SELECTED, CMD_UID_FORM | CMD_WRITES, cmd_copy},
+	{"CREATE", CMD_CREATE, LOGGED_IN, CMD_WRITES, cmd_create},
+	{"DELETE", CMD_DELETE, LOGGED_IN, CMD_WRITES, cmd_delete},
+	{"ENABLE", CMD_ENABLE, LOGGED_IN, 0, cmd_enable},
+	{"EXAMINE", CMD_EXAMINE, LOGGED_IN, CMD_NO_UPDATES | CMD_CHOOSES, cmd_select},
+	{"EXPUNGE", CMD_EXPUNGE, SELECTED, CMD_UID_FORM | CMD_WRITES, cmd_expunge},
+	{"FETCH", CMD_FETCH, SELECTED, CMD_UID_FORM | CMD_NO_EXPUNGE, cmd_fetch},
+	{"ID", CMD_ID, ANY_STATE, 0, cmd_id},
+	{"IDLE", CMD_IDLE, LOGGED_IN, CMD_UPDATES_LIVE | CMD_LINES, cmd_idle},
+	{"LIST", CMD_LIST, LOGGED_IN, 0, cmd_list},
+	{"LOGIN", CMD_LOGIN, UNAUTHED, 0, cmd_login},
+	{"LOGOUT", CMD_LOGOUT, ANY_STATE, CMD_NO_UPDATES, cmd_logout},
+	{"LSUB", CMD_LSUB, LOGGED_IN, 0, cmd_list},
+	{"MOVE", CMD_MOVE, SELECTED, CMD_UID_FORM | CMD_WRITES, cmd_move},
+	{"NAMESPACE", CMD_NAMESPACE, LOGGED_IN, 0, cmd_namespace},
+	{"NOOP", CMD_NOOP, ANY_STATE, 0, cmd_noop},
+	{"RENAME", CMD_RENAME, LOGGED_IN, CMD_WRITES, cmd_rename},
+	{"SEARCH", CMD_SEARCH, SELECTED, CMD_UID_FORM | CMD_NO_EXPUNGE, cmd_search},
+	{"SELECT", CMD_SELECT, LOGGED_IN, CMD_WRITES | CMD_NO_UPDATES | CMD_CHOOSES, cmd_select},
+	{"STARTTLS", CMD_STARTTLS, UNAUTHED, 0, cmd_starttls},
+	{"STATUS", CMD_STATUS, LOGGED_IN, 0, cmd_status},
+	{"STORE", CMD_STORE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_NO_EXPUNGE, cmd_store},
+	{"SUBSCRIBE", CMD_SUBSCRIBE, LOGGED_IN, CMD_WRITES, cmd_subscribe},
+	{"UNSELECT", CMD_UNSELECT, SELECTED, CMD_NO_UPDATES | CMD_CHOOSES, cmd_unselect},
+	{"UNSUBSCRIBE", CMD_UNSUBSCRIBE, LOGGED_IN, CMD_WRITES, cmd_subscribe},
+};
+
+const struct command_row *command_row(enum command_kind kind)
 {
-	buf_add_span(&c->out, c->request.tag);
-	buf_add_char(&c->out, ' ');
-	buf_add_text(&c->out, text);
-	buf_add_text(&c->out, "\r\n");
+	for (size_t i = 0; i < countof(commands); i++)
+		if (commands[i].kind == kind)
+			return &commands[i];
+	return NULL;
 }
 
-/* The text a client sees depends on the code alone: no path and no SQL leaks. */
-void command_store_error(struct command_op *c, enum store_err err)
+const struct command_row *command_row_at(size_t index)
 {
-	static const char *const texts[] = {
-		[STORE_OK] = "OK Done",
-		[STORE_NOTFOUND] = "NO [NONEXISTENT] There is no such mailbox",
-		[STORE_EXISTS] = "NO [ALREADYEXISTS] The mailbox exists already",
-		[STORE_CANNOT] = "NO [CANNOT] This can never be done",
-		[STORE_HASCHILDREN] = "NO [HASCHILDREN] The name has children",
-		[STORE_LIMIT] = "NO [LIMIT] A limit of this server is reached",
-		[STORE_FULL] = "NO [OVERQUOTA] There is no space left",
-		[STORE_BUSY] = "NO [INUSE] The mailbox is in use",
-		[STORE_CORRUPT] = "NO [CORRUPTION] The stored data is damaged",
-		[STORE_FOREIGN] = "NO [SERVERBUG] The store cannot be read by this version",
-		[STORE_IO] = "NO [SERVERBUG] The store failed",
+	return index < countof(commands) ? &commands[index] : NULL;
+}
+
+struct command *command_create(void)
+{
+	struct command *cmd = xcalloc(1, sizeof(*cmd));
+	buf_init(&cmd->out, UINT32_MAX);
+	return cmd;
+}
+
+void command_destroy(struct command *cmd)
+{
+	if (!cmd)
+		return;
+	if (cmd->finish)
+		cmd->finish(cmd);
+	view_destroy(cmd->view);
+	buf_finish(&cmd->out);
+	arena_finish(&cmd->arena);
+	op_finish(&cmd->op);
+	free(cmd);
+}
+
+static void set_status(struct command *cmd, enum status_word word, const char *code, const char *text)
+{
+	cmd->status = (struct status){word, code, text};
+}
+
+void command_ok(struct command *cmd, const char *code, const char *text)
+{
+	set_status(cmd, STATUS_OK, code, text);
+}
+
+void command_no(struct command *cmd, const char *code, const char *text)
+{
+	set_status(cmd, STATUS_NO, code, text);
+}
+
+void command_bad(struct command *cmd, const char *text)
+{
+	set_status(cmd, STATUS_BAD, NULL, text);
+}
+
+void command_store_error(struct command *cmd, enum store_err err)
+{
+	static const struct {
+		const char *code, *text;
+	} answers[] = {
+		[STORE_OK] = {NULL, "Done"},
+		[STORE_NOTFOUND] = {"NONEXISTENT", "There is no such mailbox"},
+		[STORE_EXISTS] = {"ALREADYEXISTS", "The mailbox exists already"},
+		[STORE_CANNOT] = {"CANNOT", "This can never be done"},
+		[STORE_HASCHILDREN] = {"HASCHILDREN", "The name has children"},
+		[STORE_LIMIT] = {"LIMIT", "A limit of this server is reached"},
+		[STORE_FULL] = {"OVERQUOTA", "There is no space left"},
+		[STORE_BUSY] = {"INUSE", "The mailbox is in use"},
+		[STORE_CORRUPT] = {"CORRUPTION", "The stored data is damaged"},
+		[STORE_FOREIGN] = {"SERVERBUG", "The store cannot be read by this version"},
+		[STORE_IO] = {"SERVERBUG", "The store failed"},
 	};
-	command_tagged(c, texts[err]);
+	set_status(cmd, err ? STATUS_NO : STATUS_OK, answers[err].code, answers[err].text);
 }
 
-bool command_mailbox(struct command_op *c, struct account *a, struct span wire, int64_t *id, const char *missing)
+const char *command_code(struct command *cmd, const char *fmt, ...)
+{
+	struct buf b;
+	va_list args;
+	char small[256];
+	va_start(args, fmt);
+	int n = vsnprintf(small, sizeof(small), fmt, args);
+	va_end(args);
+	invariant(n >= 0);
+	if ((size_t)n < sizeof(small))
+		return arena_copy(&cmd->arena, span_make(small, (size_t)n)).ptr;
+	buf_init(&b, (size_t)n + 1);
+	char *to = buf_reserve(&b, (size_t)n + 1);
+	va_start(args, fmt);
+	vsnprintf(to, (size_t)n + 1, fmt, args);
+	va_end(args);
+	const char *code = arena_copy(&cmd->arena, span_make(to, (size_t)n)).ptr;
+	buf_finish(&b);
+	return code;
+}
+
+bool command_mailbox(struct command *cmd, struct account *a, struct span wire, const char *missing_code, int64_t *out)
 {
 	struct span name;
-	if (!name_decode(&c->arena, wire, &name)) {
-		command_tagged(c, missing);
-		return false;
-	}
-	enum store_err err = mailbox_find(a, name.ptr, id);
+	enum store_err err = name_decode(&cmd->arena, wire, &name) ? mailbox_find(a, name.ptr, out) : STORE_NOTFOUND;
 	if (err == STORE_NOTFOUND)
-		command_tagged(c, missing);
+		command_no(cmd, missing_code, "There is no such mailbox");
 	else if (err)
-		command_store_error(c, err);
-	return !err;
+		command_store_error(cmd, err);
+	return err == STORE_OK;
 }
 
-static bool run_idle_or_noop(struct command_op *c, struct account *a)
+bool command_set(struct command *cmd, struct uidset *out)
 {
-	if (c->view)
-		view_sync(c->view, a, &c->out, true, false);
-	if (c->request.kind == CMD_NOOP || c->request.kind == CMD_CHECK)
-		command_tagged(c, "OK Done");
-	return true;
-}
-
-/* Sequence numbers must hold while these run (RFC 3501 7.4.1). */
-static bool forbids_expunge(const struct request *r)
-{
-	return !r->uid && (r->kind == CMD_FETCH || r->kind == CMD_STORE || r->kind == CMD_SEARCH);
-}
-
-static bool dispatch(struct command_op *c, struct account *a)
-{
-	switch (c->request.kind) {
-	case CMD_SELECT: case CMD_EXAMINE: case CMD_CLOSE:
-		return run_select(c, a);
-	case CMD_CREATE: case CMD_DELETE: case CMD_RENAME: case CMD_SUBSCRIBE: case CMD_UNSUBSCRIBE: case CMD_LIST:
-	case CMD_LSUB: case CMD_STATUS:
-		return run_mailbox(c, a);
-	case CMD_STORE: case CMD_COPY: case CMD_MOVE: case CMD_EXPUNGE: case CMD_APPEND:
-		return run_message(c, a);
-	case CMD_FETCH:
-		return run_fetch(c, a);
-	case CMD_SEARCH:
-		return run_search(c, a);
-	case CMD_UNKNOWN: case CMD_AUTHENTICATE: case CMD_CAPABILITY: case CMD_CHECK: case CMD_ENABLE: case CMD_ID:
-	case CMD_IDLE: case CMD_LOGIN: case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS:
-	case CMD_UNSELECT:
-		break;
-	}
-	return run_idle_or_noop(c, a);
-}
-
-enum op_result command_run(struct op *op, struct account *a)
-{
-	struct command_op *c = container_of(op, struct command_op, op);
-	/* The handler writes its tagged line; what changed meanwhile goes before that line. */
-	size_t before = c->out.len;
-	c->more = false;
-	bool ok = dispatch(c, a);
-	bool tells = c->view && !c->more && !c->close_view && c->request.kind != CMD_IDLE && c->request.kind != CMD_NOOP;
-	if (!tells)
-		return ok ? OP_DONE : OP_FAILED;
-	size_t tagged = c->out.len;
-	while (tagged > before && !(tagged >= before + 2 && tagged < c->out.len && c->out.data[tagged - 1] == '\n'))
-		tagged--;
-	struct buf last;
-	buf_init(&last, OUT_CHUNK * 4);
-	buf_add(&last, c->out.data + tagged, c->out.len - tagged);
-	c->out.len = tagged;
-	if (!a->in_op || ok) {
-		bool held = view_sync(c->view, a, &c->out, !forbids_expunge(&c->request), c->request.uid);
-		size_t tag = c->request.tag.len;
-		bool plain_ok = last.len > tag + 4 && memcmp(last.data + tag, " OK ", 4) == 0 && last.data[tag + 4] != '[';
-		if (held && plain_ok) {
-			buf_add(&c->out, last.data, tag + 4);
-			buf_add_text(&c->out, "[EXPUNGEISSUED] ");
-			buf_drop(&last, tag + 4);
-		}
-	}
-	buf_add_span(&c->out, buf_span(&last));
-	buf_finish(&last);
-	return ok ? OP_DONE : OP_FAILED;
-}
-
-void command_destroy(struct command_op *c)
-{
-	view_destroy(c->view);
-	view_destroy(c->new_view);
-	uidset_finish(&c->set);
-	uidset_finish(&c->seen_changed);
-	for (size_t i = 0; i < c->messages_n; i++)
-		free(c->messages[i].data);
-	free(c->messages);
-	buf_finish(&c->text);
-	buf_finish(&c->out);
-	arena_finish(&c->arena);
-	op_finish(&c->op);
-	free(c);
+	if (view_resolve(cmd->view, &cmd->request.set, cmd->request.uid, out))
+		return true;
+	command_bad(cmd, "There is no message with this number");
+	return false;
 }

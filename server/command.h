@@ -1,8 +1,17 @@
-/* A command as an op: the request, the view lent to it, and the bytes it answers with. */
+/*
+ * Commands: what the session knows of each (a row of the table), and one that runs.
+ *
+ * A handler is a start function on the loop that answers at once, or sends the command to its account's lane with
+ * session_op().  There, on a worker, `run` does the work and writes response bytes to `out`; while it is away the op
+ * owns the command and the view, and the session touches neither.  A handler says how the command ended with
+ * command_ok() and the like; the session writes the tagged line, and whatever else is told around it: no handler asks
+ * whether something may be sent now.  The row's flags carry the RFC's rules, and only session.c reads them.
+ */
 #ifndef SERVER_COMMAND_H
 #define SERVER_COMMAND_H
 
 #include "protocol/arena.h"
+#include "protocol/imap/reader.h"
 #include "protocol/imap/request.h"
 #include "server/op.h"
 #include "server/view.h"
@@ -10,60 +19,124 @@
 
 enum { OUT_CHUNK = 262144 };
 
-struct append_message {
-	char *data;
-	size_t len;
-	uint32_t flags;
-	struct span keywords;
-	bool has_date;
-	int64_t date;
-	int32_t zone_min;
+struct command;
+struct session;
+
+/* What a step of a command says to the pump. */
+enum step {
+	STEP_DONE,  /* its status is set: the tagged line follows */
+	STEP_AGAIN, /* call `step` again, once the output has room */
+	STEP_OP,    /* it is with the lane; `step` is called when it is back */
+	STEP_INPUT, /* `input` is called with the next line, or the next octets of its literal */
+	STEP_END    /* the conversation is over: nothing more is said */
 };
 
-struct command_op {
-	struct op op;
+enum command_states { UNAUTHED = 1, AUTHED = 2, SELECTED = 4, LOGGED_IN = AUTHED | SELECTED, ANY_STATE = 7 };
+
+enum command_flags {
+	CMD_UID_FORM = 1,      /* "UID name" exists */
+	CMD_WRITES = 2,        /* its op changes the account */
+	CMD_NO_EXPUNGE = 4,    /* but in the UID form: sequence numbers must hold while it runs (RFC 3501 7.4.1) */
+	CMD_NO_UPDATES = 8,    /* nothing is told of the mailbox with it */
+	CMD_UPDATES_LIVE = 16, /* what changes is told while it waits */
+	CMD_STREAMS_IN = 32,   /* its literals come to `input` piece by piece */
+	CMD_LINES = 64,        /* lines that are no commands come to `input` */
+	CMD_CHOOSES = 128      /* it selects a mailbox or leaves one: when its op is lost none is selected */
+};
+
+struct command_row {
+	const char *name;
+	enum command_kind kind;
+	unsigned states, flags;
+	enum step (*start)(struct session *s, struct command *cmd);
+};
+
+/* The row of a kind; NULL for CMD_UNKNOWN. */
+const struct command_row *command_row(enum command_kind kind);
+/* By its place in the table, for tests; NULL behind the end. */
+const struct command_row *command_row_at(size_t index);
+
+enum status_word { STATUS_UNSET, STATUS_OK, STATUS_NO, STATUS_BAD };
+
+/* How a command ended.  Texts are static or in the command's arena; `code` is without brackets, NULL for none. */
+struct status {
+	enum status_word word;
+	const char *code, *text;
+};
+
+struct command {
+	struct op op; /* while it is with the lane, the op owns the command */
+	const struct command_row *row;
 	struct arena arena;
-	struct buf text; /* the command as it came; the request points into it */
 	struct request request;
-	struct view *view, *new_view; /* moved from and to the session */
+	enum step (*step)(struct session *s, struct command *cmd); /* NULL: done */
+	enum step (*input)(struct session *s, struct command *cmd, const struct reader_event *event);
+	/* On a worker. */
+	enum op_result (*run)(struct command *cmd, struct account *account);
+	/* Frees `state`, on the loop; NULL when there is none. */
+	void (*finish)(struct command *cmd);
+	void *state; /* the handler's */
+	struct view *view; /* the session's, on loan to the op */
 	struct buf out;
-	bool close_view, more;
-	bool broken; /* a body failed after its {n} had left: the connection must close */
-	/* FETCH, between slices */
-	struct uidset set, seen_changed;
-	bool resolved, missing;
-	uint32_t next;
-	size_t item;
-	int64_t literal_content;
-	uint64_t literal_at, literal_left;
-	/* APPEND */
-	struct append_message *messages;
-	size_t messages_n;
+	struct status status;
+	bool more;   /* the worker has a further slice to run, once the output has room */
+	bool open;   /* a response has begun to leave that this command must finish, or the connection is closed */
+	bool broken; /* it cannot be finished: the connection is closed */
+	bool told;   /* the view has moved on by what `out` says */
+	bool held;   /* there are expunges that could not be told */
+	long message_bytes_max;
 	/* LOGIN */
 	char account[40], address[256];
 	bool login_ok;
-	long message_bytes_max;
 };
 
-/* On a worker. */
-enum op_result command_run(struct op *op, struct account *account);
-void command_destroy(struct command_op *c);
-/* "tag OK text" and the like. */
-void command_tagged(struct command_op *c, const char *text);
-void command_store_error(struct command_op *c, enum store_err err);
-/* Finds a mailbox named on the wire; answers NO itself. */
-bool command_mailbox(struct command_op *c, struct account *a, struct span wire, int64_t *id, const char *missing);
+struct command *command_create(void);
+/* Accepts NULL. */
+void command_destroy(struct command *cmd);
 
-bool run_mailbox(struct command_op *c, struct account *a); /* cmd_mailbox.c: names, LIST, STATUS */
-bool run_select(struct command_op *c, struct account *a);
-bool run_message(struct command_op *c, struct account *a); /* cmd_message.c: STORE, COPY, MOVE, EXPUNGE, APPEND */
-bool run_fetch(struct command_op *c, struct account *a);
-bool run_search(struct command_op *c, struct account *a);
+void command_ok(struct command *cmd, const char *code, const char *text);
+void command_no(struct command *cmd, const char *code, const char *text);
+void command_bad(struct command *cmd, const char *text);
+/* OK for STORE_OK; else the NO that a client may see, which depends on the code alone. */
+void command_store_error(struct command *cmd, enum store_err err);
+/* A code with arguments, made in the arena. */
+const char *command_code(struct command *cmd, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Finds the mailbox that was named on the wire; false: the status is set, [NONEXISTENT] or `missing_code`. */
+bool command_mailbox(struct command *cmd, struct account *a, struct span wire, const char *missing_code, int64_t *out);
+/* The request's set as UIDs of the view; false: the status is set. */
+bool command_set(struct command *cmd, struct uidset *out);
 
-/* deliver.c: a message (CRLF) becomes a content and a new message of a mailbox.  Inside an op. */
-MUST_USE enum store_err deliver_message(struct account *a, int64_t mailbox, const struct append_message *messages,
-					size_t n, uint32_t *first_uid);
-/* Bare LF becomes CRLF; the result is heap. */
-char *deliver_normalise(struct span in, size_t *len);
+/* One STATUS line with the items the request wants. */
+MUST_USE enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name);
+/* APPEND: the literal at this text's end is a message, not the mailbox's name. */
+bool cmd_append_is_message(struct span text);
+
+/* The handlers, by file. */
+enum step cmd_append(struct session *s, struct command *cmd);
+enum step cmd_authenticate(struct session *s, struct command *cmd);
+enum step cmd_login(struct session *s, struct command *cmd);
+enum step cmd_starttls(struct session *s, struct command *cmd);
+enum step cmd_copy(struct session *s, struct command *cmd);
+enum step cmd_move(struct session *s, struct command *cmd);
+enum step cmd_expunge(struct session *s, struct command *cmd);
+enum step cmd_fetch(struct session *s, struct command *cmd);
+enum step cmd_idle(struct session *s, struct command *cmd);
+enum step cmd_list(struct session *s, struct command *cmd);
+enum step cmd_status(struct session *s, struct command *cmd);
+enum step cmd_create(struct session *s, struct command *cmd);
+enum step cmd_delete(struct session *s, struct command *cmd);
+enum step cmd_rename(struct session *s, struct command *cmd);
+enum step cmd_subscribe(struct session *s, struct command *cmd);
+enum step cmd_capability(struct session *s, struct command *cmd);
+enum step cmd_enable(struct session *s, struct command *cmd);
+enum step cmd_id(struct session *s, struct command *cmd);
+enum step cmd_logout(struct session *s, struct command *cmd);
+enum step cmd_namespace(struct session *s, struct command *cmd);
+enum step cmd_noop(struct session *s, struct command *cmd);
+enum step cmd_search(struct session *s, struct command *cmd);
+enum step cmd_select(struct session *s, struct command *cmd);
+enum step cmd_close(struct session *s, struct command *cmd);
+enum step cmd_unselect(struct session *s, struct command *cmd);
+enum step cmd_store(struct session *s, struct command *cmd);
 
 #endif

@@ -1,6 +1,8 @@
-#include "server/command.h"
+#include "server/deliver.h"
 
 #include "protocol/mime/mime.h"
+#include "storage/copy.h"
+#include "storage/flagset.h"
 #include "storage/content.h"
 
 #include <openssl/evp.h>

@@ -1,8 +1,10 @@
 /* LMTP (RFC 2033): mail comes in; a reply for each recipient once its message is on disk. */
-#include "server/command.h"
+#include "server/deliver.h"
+#include "server/accounts.h"
 #include "server/conn.h"
 #include "server/server.h"
 #include "storage/directory.h"
+#include "storage/mailbox.h"
 
 #include <time.h>
 

@@ -1,0 +1,75 @@
+/* COPY and MOVE (RFC 3501 6.4.7; RFC 6851), with COPYUID (RFC 4315 3). */
+#include "server/session.h"
+
+static void add_runs(struct buf *out, const uint32_t *v, uint32_t n)
+{
+	for (uint32_t i = 0; i < n;) {
+		uint32_t end = i;
+		while (end + 1 < n && v[end + 1] == v[end] + 1)
+			end++;
+		if (i)
+			buf_add_char(out, ',');
+		buf_add_u64(out, v[i]);
+		if (end > i) {
+			buf_add_char(out, ':');
+			buf_add_u64(out, v[end]);
+		}
+		i = end + 1;
+	}
+}
+
+/* RFC 4315 3: the sets stand in matching order. */
+static const char *copyuid(struct command *cmd, const struct copy_result *result)
+{
+	struct buf code;
+	buf_init(&code, UINT32_MAX);
+	buf_printf(&code, "COPYUID %u ", result->uidvalidity);
+	add_runs(&code, result->source, result->n);
+	buf_add_char(&code, ' ');
+	add_runs(&code, result->target, result->n);
+	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
+	buf_finish(&code);
+	return copy;
+}
+
+static enum store_err copy(struct command *cmd, struct account *a, const struct uidset *set, int64_t target)
+{
+	bool move = cmd->request.kind == CMD_MOVE;
+	struct copy_result result = {0};
+	enum store_err err = move ? messages_move(a, cmd->view->mailbox, set, target, &result)
+				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
+	command_store_error(cmd, err);
+	if (!err && result.n) {
+		const char *code = copyuid(cmd, &result);
+		if (move)
+			buf_printf(&cmd->out, "* OK [%s] Moved\r\n", code); /* before the EXPUNGEs (RFC 6851 4.3) */
+		else
+			command_ok(cmd, code, "Done");
+	}
+	copy_result_finish(&result);
+	return err;
+}
+
+static enum op_result copy_run(struct command *cmd, struct account *a)
+{
+	struct uidset set = {0};
+	int64_t target;
+	enum store_err err = STORE_OK;
+	if (command_set(cmd, &set) && command_mailbox(cmd, a, cmd->request.target, "TRYCREATE", &target))
+		err = copy(cmd, a, &set, target);
+	uidset_finish(&set);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+enum step cmd_copy(struct session *s, struct command *cmd)
+{
+	return session_op(s, cmd, copy_run);
+}
+
+enum step cmd_move(struct session *s, struct command *cmd)
+{
+	if (!session_view(s)->read_only)
+		return session_op(s, cmd, copy_run);
+	command_no(cmd, NULL, "The mailbox is read-only");
+	return STEP_DONE;
+}

@@ -1,0 +1,30 @@
+/* EXPUNGE, UID EXPUNGE (RFC 3501 6.4.3; RFC 4315 2.1).  What is gone is told by the session, before the tagged line. */
+#include "server/session.h"
+
+static enum op_result expunge_run(struct command *cmd, struct account *a)
+{
+	struct view *v = cmd->view;
+	struct uidset set = {0}, gone = {0};
+	enum store_err err = STORE_OK;
+	if (cmd->request.has_set && !command_set(cmd, &set)) {
+		uidset_finish(&set);
+		return OP_DONE;
+	}
+	/* Only what this session was told of (RFC 9051 6.4.3 speaks of the mailbox as the client sees it). */
+	if (!cmd->request.has_set && v->n)
+		uidset_append(&set, v->uid[0], v->uid[v->n - 1]);
+	if (set.n)
+		err = messages_expunge(a, v->mailbox, &set, &gone);
+	command_store_error(cmd, err);
+	uidset_finish(&set);
+	uidset_finish(&gone);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+enum step cmd_expunge(struct session *s, struct command *cmd)
+{
+	if (!session_view(s)->read_only)
+		return session_op(s, cmd, expunge_run);
+	command_no(cmd, NULL, "The mailbox is read-only");
+	return STEP_DONE;
+}

@@ -1,0 +1,63 @@
+/* STORE (RFC 3501 6.4.6). */
+#include "server/session.h"
+
+static void tell_flags(struct command *cmd, struct account *a, struct roster *roster, const struct uidset *set)
+{
+	struct view *v = cmd->view;
+	for (size_t i = 0; i < set->n; i++) {
+		for (uint32_t at = roster_lower(roster, set->v[i].lo);
+		     at < roster->count && roster->uid[at] <= set->v[i].hi; at++) {
+			uint32_t index = view_index(v, roster->uid[at]);
+			if (index == v->n)
+				continue;
+			buf_printf(&cmd->out, "* %u FETCH (", index + 1);
+			if (cmd->request.uid)
+				buf_printf(&cmd->out, "UID %u ", roster->uid[at]);
+			view_flags_text(v, a, roster->uid[at], roster->flagset[at], &cmd->out);
+			buf_add_text(&cmd->out, ")\r\n");
+		}
+	}
+}
+
+static enum store_err store(struct command *cmd, struct account *a, const struct uidset *set)
+{
+	const struct request *r = &cmd->request;
+	struct view *v = cmd->view;
+	struct uidset changed = {0};
+	struct roster *roster;
+	struct flag_spec spec = {r->flags, r->keywords.ptr ? r->keywords.ptr : ""};
+	enum flag_op op = r->store_op == '+' ? FLAG_ADD : (r->store_op == '-' ? FLAG_REMOVE : FLAG_SET);
+	/* What others changed is told first; then this command's own changes are known to be its own. */
+	view_sync(v, a, &cmd->out, false, r->uid);
+	enum store_err err = messages_store(a, v->mailbox, set, op, &spec, &changed);
+	if (!err)
+		err = roster_get(a, v->mailbox, &roster);
+	if (!err) {
+		if (!r->silent)
+			tell_flags(cmd, a, roster, set);
+		if (v->flags_modseq < roster->info.modseq)
+			v->flags_modseq = roster->info.modseq;
+	}
+	uidset_finish(&changed);
+	return err;
+}
+
+static enum op_result store_run(struct command *cmd, struct account *a)
+{
+	struct uidset set = {0};
+	enum store_err err = STORE_OK;
+	if (command_set(cmd, &set)) {
+		err = store(cmd, a, &set);
+		command_store_error(cmd, err);
+	}
+	uidset_finish(&set);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+enum step cmd_store(struct session *s, struct command *cmd)
+{
+	if (!session_view(s)->read_only)
+		return session_op(s, cmd, store_run);
+	command_no(cmd, NULL, "The mailbox is read-only");
+	return STEP_DONE;
+}

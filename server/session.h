@@ -1,0 +1,47 @@
+/*
+ * The session as its commands see it.  All of this runs on the session's loop.
+ */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include "server/command.h"
+
+struct config;
+struct conn;
+
+/* Sends the command to its account's lane; `run` may be NULL, to be told of changes only.  The command, and the view,
+ * are the worker's until step is called. */
+enum step session_op(struct session *s, struct command *cmd,
+		     enum op_result (*run)(struct command *cmd, struct account *account));
+/* The same with the lane of the directory. */
+enum step session_directory_op(struct session *s, struct command *cmd,
+			       enum op_result (*run)(struct op *op, struct account *account));
+
+/* Response lines of a command that needs no worker go here. */
+struct buf *session_out(struct session *s);
+const struct config *session_config(const struct session *s);
+
+/* The literal that was announced: its octets come to the command's `input`; or they are refused. */
+void session_accept_literal(struct session *s, const struct reader_event *event);
+void session_refuse_literal(struct session *s);
+
+bool session_is_logged_in(const struct session *s);
+void session_log_in(struct session *s, const char *account, const char *address);
+/* A clear-text password may be sent: the link is protected, or the listener says so. */
+bool session_may_log_in(const struct session *s);
+/* TLS can be started. */
+bool session_has_tls(const struct session *s);
+/* After the tagged OK; what was read before is forgotten (RFC 9051 6.2.1). */
+void session_start_tls(struct session *s);
+/* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
+void session_add_capabilities(const struct session *s, struct buf *out);
+/* A failed login; true when there were too many. */
+bool session_count_failure(struct session *s);
+/* The connection is closed once what is written has left. */
+void session_end(struct session *s);
+/* The selected mailbox; NULL for none.  Not while an op is in flight. */
+const struct view *session_view(const struct session *s);
+/* No mailbox is selected any more. */
+void session_unselect(struct session *s);
+
+#endif
