@@ -3,6 +3,7 @@
 #include "protocol/base.h"
 #include "server/config.h"
 #include "server/lane.h"
+#include "server/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,24 @@ struct accounts {
 	const char *store;
 	struct store_env env;
 };
+
+const char *accounts_error_name(enum store_err err)
+{
+	switch (err) {
+	case STORE_OK: return "ok";
+	case STORE_NOTFOUND: return "not found";
+	case STORE_EXISTS: return "exists";
+	case STORE_CANNOT: return "cannot";
+	case STORE_HASCHILDREN: return "has children";
+	case STORE_LIMIT: return "limit";
+	case STORE_FULL: return "full";
+	case STORE_BUSY: return "busy";
+	case STORE_CORRUPT: return "corrupt";
+	case STORE_FOREIGN: return "foreign";
+	case STORE_IO: return "i/o";
+	}
+	return "unknown";
+}
 
 static int64_t now_s(void *ctx)
 {
@@ -43,7 +62,7 @@ static uint64_t read_boot_id(void)
 static void on_open_failed(void *ctx, const char *dir, const char *fault)
 {
 	(void)ctx;
-	fprintf(stderr, "event=account_open_failed path=%s fault=\"%s\"\n", dir, fault);
+	log_event(LOG_ERROR, "account_open_failed", log_text("path", dir), log_text("fault", fault));
 }
 
 static struct lane *make_lane(struct accounts *accounts, const char *id)
@@ -109,7 +128,7 @@ static bool make_directories(const char *store)
 	snprintf(path, sizeof(path), "%s/accounts", store);
 	if ((mkdir(store, 0700) == 0 || errno == EEXIST) && (mkdir(path, 0700) == 0 || errno == EEXIST))
 		return true;
-	fprintf(stderr, "event=store_failed path=%s error=\"%s\"\n", path, strerror(errno));
+	log_event(LOG_ERROR, "store_failed", log_text("path", path), log_text("error", strerror(errno)));
 	return false;
 }
 
@@ -132,8 +151,8 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	accounts->directory = make_lane(accounts, "directory");
 	enum store_err err = directory_open(&accounts->env, path, &accounts->directory->directory);
 	if (err) {
-		fprintf(stderr, "event=store_failed path=%s error=%d hint=\"%s\"\n", path, err,
-			err == STORE_BUSY ? "another roost has it open" : "");
+		log_event(LOG_ERROR, "store_failed", log_text("path", path), log_text("error", accounts_error_name(err)),
+			  log_text("hint", err == STORE_BUSY ? "another roost has it open" : ""));
 		accounts_destroy(accounts);
 		return NULL;
 	}

@@ -27,6 +27,9 @@ void accounts_release(struct lane *lane);
 /* The directory's lane: its ops run with op->directory set and no account.  Needs no release. */
 struct lane *accounts_directory(struct accounts *accounts);
 
+/* For the log. */
+const char *accounts_error_name(enum store_err err);
+
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);
 void accounts_close(struct lane *lane);

@@ -9,6 +9,7 @@
 #include "server/conn.h"
 
 #include "server/lane.h"
+#include "server/log.h"
 #include "server/server.h"
 #include "server/tls.h"
 
@@ -161,7 +162,7 @@ static void send_cipher(struct conn *c, struct buf *net)
 
 static void fail_tls(struct conn *c)
 {
-	fprintf(stderr, "event=tls_failed conn=%llu reason=\"%s\"\n", (unsigned long long)c->id, tls_stream_fault(c->tls));
+	log_event(LOG_INFO, "tls_failed", log_number("conn", (int64_t)c->id), log_text("reason", tls_stream_fault(c->tls)));
 	conn_close(c);
 }
 

@@ -2,6 +2,7 @@
 
 #include "protocol/base.h"
 #include "server/accounts.h"
+#include "server/log.h"
 #include "server/notify.h"
 #include "server/worker.h"
 
@@ -116,10 +117,12 @@ static enum op_result run_op(struct lane *lane, struct op *op)
 /* What the account's memory and log hold is in doubt: it is opened afresh. */
 static void abandon(struct lane *lane, const char *event, enum store_err err)
 {
-	fprintf(stderr, "event=%s account=%s error=%d fault=\"%s\"\n", event, lane->id, err, account_fault(lane->account));
+	log_event(LOG_ERROR, event, log_text("account", lane->id), log_text("error", accounts_error_name(err)),
+		  log_text("fault", account_fault(lane->account)));
 	err = accounts_reopen(lane);
 	if (err)
-		fprintf(stderr, "event=account_reopen_failed account=%s error=%d\n", lane->id, err);
+		log_event(LOG_ERROR, "account_reopen_failed", log_text("account", lane->id),
+			  log_text("error", accounts_error_name(err)));
 }
 
 static void release_waiting(struct turn *t, enum store_err err)

@@ -3,6 +3,7 @@
 
 #include "protocol/base.h"
 #include "server/conn.h"
+#include "server/log.h"
 #include "server/tls.h"
 #include "server/worker.h"
 
@@ -83,8 +84,8 @@ static int open_socket(const struct listen_config *c)
 	int fd = socket(c->path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd < 0 || bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
-		fprintf(stderr, "event=listen_failed address=%s port=%d error=\"%s\"\n", c->path ? c->path : c->address, c->port,
-			strerror(errno));
+		log_event(LOG_ERROR, "listen_failed", log_text("address", c->path ? c->path : c->address),
+			  log_number("port", c->port), log_text("error", strerror(errno)));
 		if (fd >= 0)
 			close(fd);
 		return -1;

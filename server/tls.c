@@ -2,6 +2,7 @@
 #include "server/tls.h"
 
 #include "server/config.h"
+#include "server/log.h"
 #include "server/tls_private.h"
 
 #include <openssl/err.h>
@@ -59,8 +60,8 @@ static SSL_CTX *make_context(const struct tls_config *config)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	if (SSL_CTX_use_certificate_chain_file(ctx, config->certificate) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) != 1) {
-		fprintf(stderr, "event=tls_failed certificate=%s error=\"%s\"\n", config->certificate,
-			ERR_error_string(ERR_get_error(), NULL));
+		log_event(LOG_ERROR, "tls_failed", log_text("certificate", config->certificate),
+			  log_text("error", ERR_error_string(ERR_get_error(), NULL)));
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
