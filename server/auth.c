@@ -43,14 +43,14 @@ enum op_result auth_login_run(struct op *op, struct account *account)
 	struct command *c = container_of(op, struct command, op);
 	struct directory_user user = {.hash = ""};
 	(void)account;
-	bool known = !memchr(c->request.user.ptr, 0, c->request.user.len) &&
-		     directory_user_find(op->directory, c->request.user.ptr, &user) == STORE_OK;
+	bool known = !memchr(c->request.login.user.ptr, 0, c->request.login.user.len) &&
+		     directory_user_find(op->directory, c->request.login.user.ptr, &user) == STORE_OK;
 	struct crypt_data *data = xcalloc(1, sizeof(*data));
 	const char *want = known ? user.hash : nobody;
-	const char *hash = crypt_r(c->request.pass.ptr, want, data);
+	const char *hash = crypt_r(c->request.login.password.ptr, want, data);
 	c->login_ok = hash && known && strlen(hash) == strlen(want) && CRYPTO_memcmp(hash, want, strlen(want)) == 0;
 	free(data);
 	snprintf(c->account, sizeof(c->account), "%s", user.account);
-	snprintf(c->address, sizeof(c->address), "%s", c->request.user.ptr);
+	snprintf(c->address, sizeof(c->address), "%s", c->request.login.user.ptr);
 	return OP_DONE;
 }

@@ -22,17 +22,10 @@ static void append_finish(struct command *cmd)
 	free(a);
 }
 
-bool cmd_append_is_message(struct span text)
-{
-	const char *sp = memchr(text.ptr, ' ', text.len);
-	struct span word = span_after(text, sp ? (size_t)(sp - text.ptr) + 1 : text.len);
-	return word.len < 8 || word.ptr[7] != '{' || memchr(text.ptr, '\n', text.len);
-}
-
 static enum op_result check_run(struct command *cmd, struct account *a)
 {
 	int64_t id;
-	if (command_mailbox(cmd, a, cmd->request.mailbox, "TRYCREATE", &id))
+	if (command_mailbox(cmd, a, cmd->request.append.name, "TRYCREATE", &id))
 		command_ok(cmd, NULL, "Done");
 	return OP_DONE;
 }
@@ -43,7 +36,7 @@ static enum op_result publish_run(struct command *cmd, struct account *a)
 	struct mailbox_info info;
 	uint32_t first;
 	int64_t id;
-	if (!command_mailbox(cmd, a, cmd->request.mailbox, "TRYCREATE", &id))
+	if (!command_mailbox(cmd, a, cmd->request.append.name, "TRYCREATE", &id))
 		return OP_DONE;
 	enum store_err err = deliver_message(a, id, append->messages, append->n, &first);
 	if (!err)
@@ -81,7 +74,7 @@ static enum step begin_message(struct session *s, struct command *cmd, const str
 	struct append *a = cmd->state;
 	struct append_head head = {0};
 	struct parse_error error;
-	if (parse_append(&cmd->arena, arena_copy(&cmd->arena, event->text), a->n == 0, &head, &error) != PARSE_OK) {
+	if (parse_append(&cmd->arena, arena_copy(&cmd->arena, event->text), DIALECT_REV1, a->n == 0, &head, &error) != PARSE_OK) {
 		command_bad(cmd, command_code(cmd, "%s (at %zu)", error.message, error.offset));
 		return refuse(s);
 	}
@@ -95,12 +88,12 @@ static enum step begin_message(struct session *s, struct command *cmd, const str
 	}
 	a->literal = *event;
 	a->messages = xrealloc(a->messages, (a->n + 1) * sizeof(*a->messages));
-	a->messages[a->n++] = (struct append_message){.flags = head.flags, .keywords = head.keywords,
-						      .has_date = head.has_date, .date = head.date, .zone_min = head.zone_min};
+	a->messages[a->n++] = (struct append_message){.flags = head.flags.bits, .keywords = head.flags.keywords,
+						      .has_date = head.has_date, .date = head.date_unix_s, .zone_min = head.zone_min};
 	cmd->step = take_literal;
 	if (a->n > 1)
 		return STEP_AGAIN;
-	cmd->request.mailbox = head.mailbox;
+	cmd->request.append.name = head.name;
 	return session_op(s, cmd, check_run);
 }
 

@@ -25,8 +25,8 @@ static enum step finish_login(struct session *s, struct command *cmd)
 
 static enum step login(struct session *s, struct command *cmd, struct span user, struct span pass)
 {
-	cmd->request.user = arena_copy(&cmd->arena, user);
-	cmd->request.pass = arena_copy(&cmd->arena, pass);
+	cmd->request.login.user = arena_copy(&cmd->arena, user);
+	cmd->request.login.password = arena_copy(&cmd->arena, pass);
 	cmd->step = finish_login;
 	return session_directory_op(s, cmd, auth_login_run);
 }
@@ -34,7 +34,7 @@ static enum step login(struct session *s, struct command *cmd, struct span user,
 enum step cmd_login(struct session *s, struct command *cmd)
 {
 	if (session_may_log_in(s))
-		return login(s, cmd, cmd->request.user, cmd->request.pass);
+		return login(s, cmd, cmd->request.login.user, cmd->request.login.password);
 	command_no(cmd, "PRIVACYREQUIRED", "Use STARTTLS first");
 	return STEP_DONE;
 }
@@ -88,13 +88,13 @@ static enum step authenticate_input(struct session *s, struct command *cmd, cons
 
 enum step cmd_authenticate(struct session *s, struct command *cmd)
 {
-	const struct request *r = &cmd->request;
-	bool is_login = span_is(r->user, "LOGIN");
+	struct span mechanism = cmd->request.authenticate.mechanism, initial = cmd->request.authenticate.initial;
+	bool is_login = span_is(mechanism, "LOGIN");
 	if (!session_may_log_in(s)) {
 		command_no(cmd, "PRIVACYREQUIRED", "Use STARTTLS first");
 		return STEP_DONE;
 	}
-	if (!is_login && !span_is(r->user, "PLAIN")) {
+	if (!is_login && !span_is(mechanism, "PLAIN")) {
 		command_no(cmd, NULL, "This mechanism is not known");
 		return STEP_DONE;
 	}
@@ -102,8 +102,8 @@ enum step cmd_authenticate(struct session *s, struct command *cmd)
 	a->is_login = is_login;
 	cmd->state = a;
 	cmd->input = authenticate_input;
-	if (r->has_initial)
-		return answer(s, cmd, span_is(r->pass, "=") ? span_make("", 0) : r->pass);
+	if (initial.ptr)
+		return answer(s, cmd, span_is(initial, "=") ? span_make("", 0) : initial);
 	buf_add_text(session_out(s), is_login ? "+ VXNlcm5hbWU6\r\n" : "+ \r\n");
 	return STEP_INPUT;
 }

@@ -55,7 +55,7 @@ static enum op_result copy_run(struct command *cmd, struct account *a)
 	struct uidset set = {0};
 	int64_t target;
 	enum store_err err = STORE_OK;
-	if (command_set(cmd, &set) && command_mailbox(cmd, a, cmd->request.target, "TRYCREATE", &target))
+	if (command_set(cmd, &set) && command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
 		err = copy(cmd, a, &set, target);
 	uidset_finish(&set);
 	return err ? OP_FAILED : OP_DONE;

@@ -6,12 +6,12 @@ static enum op_result expunge_run(struct command *cmd, struct account *a)
 	struct view *v = cmd->view;
 	struct uidset set = {0}, gone = {0};
 	enum store_err err = STORE_OK;
-	if (cmd->request.has_set && !command_set(cmd, &set)) {
+	if (cmd->request.uid && !command_set(cmd, &set)) {
 		uidset_finish(&set);
 		return OP_DONE;
 	}
 	/* Only what this session was told of (RFC 9051 6.4.3 speaks of the mailbox as the client sees it). */
-	if (!cmd->request.has_set && v->n)
+	if (!cmd->request.uid && v->n)
 		uidset_append(&set, v->uid[0], v->uid[v->n - 1]);
 	if (set.n)
 		err = messages_expunge(a, v->mailbox, &set, &gone);

@@ -220,23 +220,23 @@ static bool prepare(struct command *c, struct account *a)
 {
 	struct request *r = &c->request;
 	struct fetch *f = c->state;
-	if (!view_resolve(c->view, &r->set, r->uid, &f->set)) {
+	if (!view_resolve(c->view, &r->fetch.set, r->uid, &f->set)) {
 		command_bad(c, "There is no message with this number");
 		return false;
 	}
 	f->resolved = true;
 	bool seen = false, has_uid = false, has_flags = false;
-	for (size_t i = 0; i < r->items_n; i++) {
-		seen = seen || sets_seen(&r->items[i]);
-		has_uid = has_uid || r->items[i].kind == FETCH_UID;
-		has_flags = has_flags || r->items[i].kind == FETCH_FLAGS;
+	for (size_t i = 0; i < r->fetch.items_n; i++) {
+		seen = seen || sets_seen(&r->fetch.items[i]);
+		has_uid = has_uid || r->fetch.items[i].kind == FETCH_UID;
+		has_flags = has_flags || r->fetch.items[i].kind == FETCH_FLAGS;
 	}
 	if (r->uid && !has_uid) {
-		struct fetch_item *items = arena_alloc(&c->arena, (r->items_n + 1) * sizeof(*items));
+		struct fetch_item *items = arena_alloc(&c->arena, (r->fetch.items_n + 1) * sizeof(*items));
 		items[0].kind = FETCH_UID;
-		memcpy(items + 1, r->items, r->items_n * sizeof(*items));
-		r->items = items;
-		r->items_n++;
+		memcpy(items + 1, r->fetch.items, r->fetch.items_n * sizeof(*items));
+		r->fetch.items = items;
+		r->fetch.items_n++;
 	}
 	if (seen && !c->view->read_only) {
 		struct flag_spec spec = {FLAG_SEEN, ""};
@@ -294,10 +294,10 @@ static enum op_result fetch_run(struct command *c, struct account *a)
 			}
 			buf_printf(&c->out, "* %u FETCH (", f->next + 1);
 		}
-		while (f->item < r->items_n && !err) {
+		while (f->item < r->fetch.items_n && !err) {
 			if (f->item)
 				buf_add_char(&c->out, ' ');
-			err = add_item(c, a, &r->items[f->item++], &e);
+			err = add_item(c, a, &r->fetch.items[f->item++], &e);
 			if (!err && !pump_literal(c, a, &err)) {
 				c->more = true;
 				return OP_DONE;
@@ -336,7 +336,7 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 {
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct fetch));
 	cmd->finish = fetch_finish;
-	for (size_t i = 0; i < cmd->request.items_n; i++)
-		cmd->op.writes = cmd->op.writes || sets_seen(&cmd->request.items[i]);
+	for (size_t i = 0; i < cmd->request.fetch.items_n; i++)
+		cmd->op.writes = cmd->op.writes || sets_seen(&cmd->request.fetch.items[i]);
 	return session_op(s, cmd, fetch_run);
 }

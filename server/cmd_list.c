@@ -28,7 +28,7 @@ static void list_line(struct command *c, const struct mailbox_name *m, bool lsub
 		buf_add_text(&c->out, m->id == 0 && !lsub ? "\\NonExistent " : "\\Noselect ");
 	if (child_attributes)
 		buf_add_text(&c->out, m->has_children ? "\\HasChildren " : "\\HasNoChildren ");
-	if ((r->list & (LIST_SELECT_SUBSCRIBED | LIST_RETURN_SUBSCRIBED)) && m->subscribed)
+	if ((r->list.options & (LIST_SELECT_SUBSCRIBED | LIST_RETURN_SUBSCRIBED)) && m->subscribed)
 		buf_add_text(&c->out, "\\Subscribed ");
 	for (size_t i = 0; special && i < countof(special_names); i++)
 		if (m->special & 1u << i)
@@ -68,8 +68,9 @@ static void lsub_levels(struct command *c, const struct mailbox_names *names, st
 static enum op_result list_run(struct command *c, struct account *a)
 {
 	struct request *r = &c->request;
+	const struct list_request *l = &r->list;
 	bool lsub = r->kind == CMD_LSUB;
-	if (!(r->list & LIST_EXTENDED) && r->patterns[0].len == 0 && !lsub) {
+	if (!(l->options & LIST_EXTENDED) && l->patterns[0].len == 0 && !lsub) {
 		buf_add_text(&c->out, "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		command_ok(c, NULL, "Done");
 		return OP_DONE;
@@ -79,12 +80,12 @@ static enum op_result list_run(struct command *c, struct account *a)
 	for (size_t i = 0; i < names.n && !err; i++) {
 		struct mailbox_name *m = &names.v[i];
 		bool matches = false;
-		for (size_t k = 0; k < r->patterns_n && !matches; k++) {
+		for (size_t k = 0; k < l->patterns_n && !matches; k++) {
 			struct buf full;
 			struct span utf8;
 			buf_init(&full, 1 << 17);
-			buf_add_span(&full, r->mailbox);
-			buf_add_span(&full, r->patterns[k]);
+			buf_add_span(&full, l->reference);
+			buf_add_span(&full, l->patterns[k]);
 			/* Patterns are compared in the names' own form, so &...- is decoded where it can be. */
 			struct buf wire;
 			buf_init(&wire, NAME_BYTES_MAX * 8);
@@ -95,19 +96,19 @@ static enum op_result list_run(struct command *c, struct account *a)
 			buf_finish(&wire);
 			buf_finish(&full);
 		}
-		bool wanted = lsub || (r->list & LIST_SELECT_SUBSCRIBED) ? m->subscribed : m->id != 0;
-		if (r->list & LIST_SELECT_SPECIAL)
+		bool wanted = lsub || (l->options & LIST_SELECT_SUBSCRIBED) ? m->subscribed : m->id != 0;
+		if (l->options & LIST_SELECT_SPECIAL)
 			wanted = wanted && m->special;
-		bool childinfo = matches && !wanted && (r->list & LIST_SELECT_RECURSIVE) &&
-				 has_match(&names, m, false, r->list);
+		bool childinfo = matches && !wanted && (l->options & LIST_SELECT_RECURSIVE) &&
+				 has_match(&names, m, false, l->options);
 		if (!matches || (!wanted && !childinfo))
 			continue;
 		list_line(c, m, lsub, childinfo);
-		if (r->status && !m->noselect)
+		if (l->status && !m->noselect)
 			err = status_write(c, a, m->id, m->name);
 	}
-	if (lsub && !err && r->patterns[0].len && r->patterns[0].ptr[r->patterns[0].len - 1] == '%')
-		lsub_levels(c, &names, r->patterns[0]);
+	if (lsub && !err && l->patterns[0].len && l->patterns[0].ptr[l->patterns[0].len - 1] == '%')
+		lsub_levels(c, &names, l->patterns[0]);
 	mailbox_names_finish(&names);
 	command_store_error(c, err);
 	return OP_DONE;

@@ -25,15 +25,19 @@ static enum op_result create_run(struct command *cmd, struct account *a)
 {
 	struct span name;
 	int64_t id;
-	if (!name_of(cmd, cmd->request.mailbox, true, &name))
+	if (!name_of(cmd, cmd->request.create.name, true, &name))
 		return OP_DONE;
-	return end(cmd, mailbox_create(a, name.ptr, cmd->request.special, &id));
+	if (cmd->request.create.unknown_use) { /* RFC 6154 3 */
+		command_no(cmd, "USEATTR", "This special use is not known");
+		return OP_DONE;
+	}
+	return end(cmd, mailbox_create(a, name.ptr, cmd->request.create.uses, &id));
 }
 
 static enum op_result delete_run(struct command *cmd, struct account *a)
 {
 	struct span name;
-	if (!name_of(cmd, cmd->request.mailbox, false, &name))
+	if (!name_of(cmd, cmd->request.mailbox.name, false, &name))
 		return OP_DONE;
 	return end(cmd, mailbox_delete(a, name.ptr));
 }
@@ -41,7 +45,7 @@ static enum op_result delete_run(struct command *cmd, struct account *a)
 static enum op_result rename_run(struct command *cmd, struct account *a)
 {
 	struct span from, to;
-	if (!name_of(cmd, cmd->request.mailbox, false, &from) || !name_of(cmd, cmd->request.target, true, &to))
+	if (!name_of(cmd, cmd->request.rename.from, false, &from) || !name_of(cmd, cmd->request.rename.to, true, &to))
 		return OP_DONE;
 	return end(cmd, mailbox_rename(a, from.ptr, to.ptr));
 }
@@ -50,7 +54,7 @@ static enum op_result subscribe_run(struct command *cmd, struct account *a)
 {
 	struct span name;
 	bool adds = cmd->request.kind == CMD_SUBSCRIBE;
-	if (!name_of(cmd, cmd->request.mailbox, adds, &name))
+	if (!name_of(cmd, cmd->request.mailbox.name, adds, &name))
 		return OP_DONE;
 	return end(cmd, adds ? subscription_add(a, name.ptr) : subscription_remove(a, name.ptr));
 }

@@ -59,9 +59,8 @@ static bool text_matches(struct candidate *m, const struct search_key *k)
 	mime_fold(k->text, &needle);
 	struct span folded = buf_span(&needle);
 	bool hit = false;
-	if (k->kind == SEARCH_HEADER) {
-		bool any = k->text.len == 0 && (span_is(k->name, "SUBJECT") || span_is(k->name, "TO") ||
-						span_is(k->name, "FROM") || span_is(k->name, "CC") || span_is(k->name, "BCC"));
+	if (k->kind == SEARCH_HEADER || k->kind == SEARCH_FIELD) {
+		bool any = k->text.len == 0 && k->kind == SEARCH_FIELD;
 		hit = any || mime_header_contains(header, k->name, folded);
 	} else {
 		hit = k->text.len == 0 || (k->kind == SEARCH_TEXT && mime_header_contains(header, span_make("", 0), folded)) ||
@@ -74,7 +73,7 @@ static bool text_matches(struct candidate *m, const struct search_key *k)
 static bool matches(struct candidate *m, const struct search_key *k)
 {
 	const struct view *v = m->c->view;
-	int64_t day = (int64_t)k->number;
+	int64_t day = k->number;
 	switch (k->kind) {
 	case SEARCH_ALL:
 		return true;
@@ -89,9 +88,9 @@ static bool matches(struct candidate *m, const struct search_key *k)
 	case SEARCH_UID:
 		return in_set(&k->set, m->e->uid, v->n ? v->uid[v->n - 1] : 0);
 	case SEARCH_LARGER:
-		return m->e->size > k->number;
+		return m->e->size > day;
 	case SEARCH_SMALLER:
-		return m->e->size < k->number;
+		return m->e->size < day;
 	case SEARCH_BEFORE:
 		return local_day(m->e) < day;
 	case SEARCH_ON:
@@ -107,7 +106,7 @@ static bool matches(struct candidate *m, const struct search_key *k)
 		if (!m->has_content || m->sent == INT64_MIN)
 			return false;
 		return k->kind == SEARCH_SENTON ? m->sent == day : (k->kind == SEARCH_SENTBEFORE ? m->sent < day : m->sent >= day);
-	case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT:
+	case SEARCH_HEADER: case SEARCH_FIELD: case SEARCH_BODY: case SEARCH_TEXT:
 		return text_matches(m, k);
 	case SEARCH_AND:
 		for (size_t i = 0; i < k->children_n; i++)
@@ -126,7 +125,7 @@ static void add_result(struct command *c, const struct uidset *hits, uint64_t co
 {
 	struct request *r = &c->request;
 	struct buf *out = &c->out;
-	if (!r->has_return) {
+	if (!r->search.has_return) {
 		buf_add_text(out, "* SEARCH");
 		for (size_t i = 0; i < hits->n; i++)
 			for (uint32_t n = hits->v[i].lo; n <= hits->v[i].hi; n++) {
@@ -137,13 +136,13 @@ static void add_result(struct command *c, const struct uidset *hits, uint64_t co
 		return;
 	}
 	buf_printf(out, "* ESEARCH (TAG \"%.*s\")%s", (int)r->tag.len, r->tag.ptr, r->uid ? " UID" : "");
-	if ((r->returns & RETURN_MIN) && hits->n)
+	if ((r->search.returns & RETURN_MIN) && hits->n)
 		buf_printf(out, " MIN %u", hits->v[0].lo);
-	if ((r->returns & RETURN_MAX) && hits->n)
+	if ((r->search.returns & RETURN_MAX) && hits->n)
 		buf_printf(out, " MAX %u", hits->v[hits->n - 1].hi);
-	if (r->returns & RETURN_COUNT)
+	if (r->search.returns & RETURN_COUNT)
 		buf_printf(out, " COUNT %llu", (unsigned long long)count);
-	for (size_t i = 0; (r->returns & RETURN_ALL) && i < hits->n; i++) {
+	for (size_t i = 0; (r->search.returns & RETURN_ALL) && i < hits->n; i++) {
 		buf_printf(out, i ? ",%u" : " ALL %u", hits->v[i].lo);
 		if (hits->v[i].hi > hits->v[i].lo)
 			buf_printf(out, ":%u", hits->v[i].hi);
@@ -156,7 +155,7 @@ static enum op_result search_run(struct command *c, struct account *a)
 	struct request *r = &c->request;
 	struct view *v = c->view;
 	struct roster *roster;
-	if (r->charset.ptr && !span_is(r->charset, "UTF-8") && !span_is(r->charset, "US-ASCII")) {
+	if (r->search.charset.ptr && !span_is(r->search.charset, "UTF-8") && !span_is(r->search.charset, "US-ASCII")) {
 		command_no(c, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
 		return OP_DONE;
 	}
@@ -180,7 +179,7 @@ static enum op_result search_run(struct command *c, struct account *a)
 		m.seq = i + 1;
 		m.flags = flagset_get(a, e.flagset);
 		m.has_content = false;
-		if (!matches(&m, r->search))
+		if (!matches(&m, r->search.key))
 			continue;
 		uint32_t n = r->uid ? e.uid : m.seq;
 		uidset_append(&hits, n, n);

@@ -72,7 +72,7 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 		buf_add_text(&cmd->out, "* OK [CLOSED] The mailbox before is closed\r\n");
 	view_destroy(cmd->view);
 	cmd->view = NULL;
-	if (!command_mailbox(cmd, a, cmd->request.mailbox, "NONEXISTENT", &id))
+	if (!command_mailbox(cmd, a, cmd->request.mailbox.name, "NONEXISTENT", &id))
 		return OP_DONE;
 	enum store_err err = roster_get(a, id, &r);
 	if (err) {

@@ -7,7 +7,7 @@ enum store_err status_write(struct command *cmd, struct account *a, int64_t mail
 {
 	struct mailbox_info info;
 	struct roster *r;
-	uint32_t recent = 0, want = cmd->request.status;
+	uint32_t recent = 0, want = cmd->request.kind == CMD_STATUS ? cmd->request.status.items : cmd->request.list.status;
 	struct buf *out = &cmd->out;
 	enum store_err err = mailbox_info(a, mailbox, &info);
 	if (!err && (want & STATUS_RECENT)) {
@@ -43,8 +43,8 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 {
 	struct span name;
 	int64_t mailbox;
-	if (command_mailbox(cmd, a, cmd->request.mailbox, "NONEXISTENT", &mailbox)) {
-		invariant(name_decode(&cmd->arena, cmd->request.mailbox, &name));
+	if (command_mailbox(cmd, a, cmd->request.status.name, "NONEXISTENT", &mailbox)) {
+		invariant(name_decode(&cmd->arena, cmd->request.status.name, &name));
 		command_store_error(cmd, status_write(cmd, a, mailbox, name.ptr));
 	}
 	return OP_DONE;

@@ -25,15 +25,15 @@ static enum store_err store(struct command *cmd, struct account *a, const struct
 	struct view *v = cmd->view;
 	struct uidset changed = {0};
 	struct roster *roster;
-	struct flag_spec spec = {r->flags, r->keywords.ptr ? r->keywords.ptr : ""};
-	enum flag_op op = r->store_op == '+' ? FLAG_ADD : (r->store_op == '-' ? FLAG_REMOVE : FLAG_SET);
+	struct flag_spec spec = {r->store.flags.bits, r->store.flags.keywords.ptr};
+	enum flag_op op = r->store.op == STORE_ADD ? FLAG_ADD : (r->store.op == STORE_REMOVE ? FLAG_REMOVE : FLAG_SET);
 	/* What others changed is told first; then this command's own changes are known to be its own. */
 	view_sync(v, a, &cmd->out, false, r->uid);
 	enum store_err err = messages_store(a, v->mailbox, set, op, &spec, &changed);
 	if (!err)
 		err = roster_get(a, v->mailbox, &roster);
 	if (!err) {
-		if (!r->silent)
+		if (!r->store.silent)
 			tell_flags(cmd, a, roster, set);
 		if (v->flags_modseq < roster->info.modseq)
 			v->flags_modseq = roster->info.modseq;

@@ -144,9 +144,24 @@ bool command_mailbox(struct command *cmd, struct account *a, struct span wire, c
 	return err == STORE_OK;
 }
 
+static const struct numset *set_of(const struct request *r)
+{
+	switch ((int)r->kind) {
+	case CMD_STORE:
+		return &r->store.set;
+	case CMD_EXPUNGE:
+		return &r->expunge.set;
+	case CMD_FETCH:
+		return &r->fetch.set;
+	default:
+		invariant(r->kind == CMD_COPY || r->kind == CMD_MOVE);
+		return &r->copy.set;
+	}
+}
+
 bool command_set(struct command *cmd, struct uidset *out)
 {
-	if (view_resolve(cmd->view, &cmd->request.set, cmd->request.uid, out))
+	if (view_resolve(cmd->view, set_of(&cmd->request), cmd->request.uid, out))
 		return true;
 	command_bad(cmd, "There is no message with this number");
 	return false;

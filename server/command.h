@@ -108,8 +108,6 @@ bool command_set(struct command *cmd, struct uidset *out);
 
 /* One STATUS line with the items the request wants. */
 MUST_USE enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name);
-/* APPEND: the literal at this text's end is a message, not the mailbox's name. */
-bool cmd_append_is_message(struct span text);
 
 /* The handlers, by file. */
 enum step cmd_append(struct session *s, struct command *cmd);

@@ -311,19 +311,7 @@ static void take_op(struct session *s, struct command *cmd)
 /* The tag and the row that a command's first words name; for one that is not whole yet. */
 static const struct command_row *peek_row(struct span text, struct span *tag)
 {
-	const char *sp = memchr(text.ptr, ' ', text.len);
-	*tag = (struct span){0};
-	if (!sp || sp == text.ptr)
-		return NULL;
-	*tag = span_make(text.ptr, (size_t)(sp - text.ptr));
-	struct span rest = span_after(text, tag->len + 1);
-	const char *end = memchr(rest.ptr, ' ', rest.len);
-	struct span word = span_make(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len);
-	const struct command_row *row;
-	for (size_t i = 0; (row = command_row_at(i)); i++)
-		if (span_is(word, row->name))
-			return row;
-	return NULL;
+	return command_row(parse_peek(text, tag));
 }
 
 static bool is_in_state(const struct session *s, const struct command_row *row)
@@ -359,10 +347,14 @@ static void start_command(struct session *s, struct span text)
 {
 	struct command *cmd = begin_command(s);
 	struct parse_error error;
-	enum parse_status status = parse_request(&cmd->arena, arena_copy(&cmd->arena, text), &cmd->request, &error);
+	enum parse_status status = parse_request(&cmd->arena, arena_copy(&cmd->arena, text), DIALECT_REV1, &cmd->request, &error);
 	cmd->row = command_row(cmd->request.kind);
 	if (status != PARSE_OK) {
-		command_bad(cmd, command_code(cmd, "%s (at %zu)", error.message, error.offset));
+		const char *why = command_code(cmd, "%s (at %zu)", error.message, error.offset);
+		if (status == PARSE_LIMIT)
+			command_no(cmd, "LIMIT", why);
+		else
+			command_bad(cmd, why);
 		finish_command(s);
 	} else if (!is_in_state(s, cmd->row)) {
 		command_bad(cmd, "This command does not belong here");
@@ -390,7 +382,7 @@ static void decide_literal(struct session *s, const struct reader_event *event)
 					   [READER_OVER_COUNT] = "The literal's size is no number"};
 	struct span tag;
 	const struct command_row *row = peek_row(event->text, &tag);
-	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && cmd_append_is_message(event->text)) {
+	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_is_message(event->text)) {
 		start_streaming(s, row, tag);
 	} else if (event->literal.over != READER_WITHIN) {
 		session_refuse_literal(s);

@@ -1,14 +1,15 @@
-/* Dates of RFC 3501 9: date, date-time.  No libc time zones. */
-#include "protocol/imap/parse.h"
+#include "protocol/imap/date.h"
 
-static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+enum { DAY_SECONDS = 86400 };
 
-int64_t days_from_civil(int64_t y, int64_t m, int64_t d)
+/* The year begins in March here, so that the leap day is its last. */
+int64_t date_days(int64_t year, int64_t month, int64_t day)
 {
-	y -= m <= 2;
-	int64_t era = (y >= 0 ? y : y - 399) / 400, yoe = y - era * 400;
-	int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+	year -= month <= 2;
+	int64_t era = (year >= 0 ? year : year - 399) / 400, year_of_era = year - era * 400;
+	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
 static bool digits(struct span s, size_t at, size_t n, int64_t *out)
@@ -25,38 +26,81 @@ static bool digits(struct span s, size_t at, size_t n, int64_t *out)
 /* d[d]-Mon-yyyy at the start; *used is where it ends. */
 static bool civil(struct span s, int64_t *days, size_t *used)
 {
-	size_t at = s.len && s.ptr[0] == ' ' ? 1 : 0, n = s.len > at + 1 && s.ptr[at + 1] != '-' ? 2 : 1;
-	int64_t day, year;
-	if (!digits(s, at, n, &day) || s.len < at + n + 9 || s.ptr[at + n] != '-' || s.ptr[at + n + 4] != '-')
+	size_t n = s.len > 1 && s.ptr[1] != '-' ? 2 : 1;
+	int64_t day, year, month = 0;
+	if (!digits(s, 0, n, &day) || s.len < n + 9 || s.ptr[n] != '-' || s.ptr[n + 4] != '-')
 		return false;
-	int64_t month = 0;
 	for (int64_t i = 0; i < 12; i++)
-		if (strncasecmp(s.ptr + at + n + 1, months + i * 3, 3) == 0)
+		if (strncasecmp(s.ptr + n + 1, months + i * 3, 3) == 0)
 			month = i + 1;
-	if (!month || !digits(s, at + n + 5, 4, &year) || day < 1 || day > 31)
+	if (!month || !digits(s, n + 5, 4, &year) || day < 1 || day > 31)
 		return false;
-	*days = days_from_civil(year, month, day);
-	*used = at + n + 9;
+	*days = date_days(year, month, day);
+	*used = n + 9;
 	return true;
 }
 
-bool parse_date(struct span s, int64_t *days)
+bool date_parse(struct span s, int64_t *days)
 {
 	size_t used;
 	return civil(s, days, &used) && used == s.len;
 }
 
-bool parse_date_time(struct span s, int64_t *unix_s, int32_t *zone_min)
+bool date_time_parse(struct span s, int64_t *unix_s, int32_t *zone_min)
 {
-	int64_t days, h, m, sec, zh, zm;
+	int64_t days, hour, minute, second, zone_hour, zone_minute;
 	size_t at;
-	if (!civil(s, &days, &at) || s.len != at + 15 || s.ptr[at] != ' ' || !digits(s, at + 1, 2, &h) ||
-	    s.ptr[at + 3] != ':' || !digits(s, at + 4, 2, &m) || s.ptr[at + 6] != ':' ||
-	    !digits(s, at + 7, 2, &sec) || s.ptr[at + 9] != ' ' || !digits(s, at + 11, 2, &zh) ||
-	    !digits(s, at + 13, 2, &zm) || h > 23 || m > 59 || sec > 60 || zm > 59 ||
-	    (s.ptr[at + 10] != '+' && s.ptr[at + 10] != '-'))
+	if (s.len > 2 && s.ptr[0] == ' ' && s.ptr[2] == '-')
+		s = span_after(s, 1);
+	if (!civil(s, &days, &at) || s.len != at + 15 || s.ptr[at] != ' ' || !digits(s, at + 1, 2, &hour) ||
+	    s.ptr[at + 3] != ':' || !digits(s, at + 4, 2, &minute) || s.ptr[at + 6] != ':' ||
+	    !digits(s, at + 7, 2, &second) || s.ptr[at + 9] != ' ' || !digits(s, at + 11, 2, &zone_hour) ||
+	    !digits(s, at + 13, 2, &zone_minute))
 		return false;
-	*zone_min = (int32_t)((zh * 60 + zm) * (s.ptr[at + 10] == '-' ? -1 : 1));
-	*unix_s = days * 86400 + h * 3600 + m * 60 + sec - *zone_min * 60;
+	char sign = s.ptr[at + 10];
+	if (hour > 23 || minute > 59 || second > 60 || zone_hour > 23 || zone_minute > 59 || (sign != '+' && sign != '-'))
+		return false;
+	*zone_min = (int32_t)((zone_hour * 60 + zone_minute) * (sign == '-' ? -1 : 1));
+	*unix_s = days * DAY_SECONDS + hour * 3600 + minute * 60 + second - (int64_t)*zone_min * 60;
 	return true;
+}
+
+static char *put(char *to, int64_t value, size_t n)
+{
+	for (size_t i = n; i > 0; i--) {
+		to[i - 1] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return to + n;
+}
+
+void date_time_write(struct buf *out, int64_t unix_s, int32_t zone_min)
+{
+	const int64_t first = date_days(0, 1, 1) * DAY_SECONDS, last = date_days(10000, 1, 1) * DAY_SECONDS - 1;
+	int64_t local = unix_s < first || unix_s > last ? unix_s : unix_s + (int64_t)zone_min * 60;
+	local = local < first ? first : (local > last ? last : local);
+	int64_t days = local / DAY_SECONDS, rest = local % DAY_SECONDS;
+	days -= rest < 0;
+	rest += rest < 0 ? DAY_SECONDS : 0;
+	/* The inverse of date_days(). */
+	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, day_of_era = z - era * 146097;
+	int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100), shifted = (5 * day_of_year + 2) / 153;
+	int64_t day = day_of_year - (153 * shifted + 2) / 5 + 1, month = shifted < 10 ? shifted + 3 : shifted - 9;
+	year += era * 400 + (month <= 2);
+	int64_t zone = zone_min < 0 ? -(int64_t)zone_min : zone_min;
+
+	char text[28] = "\" 7-Feb-1994 21:52:25 -0800\"", *to = text + 1;
+	put(to, day, 2);
+	if (day < 10)
+		to[0] = ' ';
+	memcpy(to + 3, months + (month - 1) * 3, 3);
+	put(to + 7, year, 4);
+	put(to + 12, rest / 3600, 2);
+	put(to + 15, rest / 60 % 60, 2);
+	put(to + 18, rest % 60, 2);
+	to[21] = zone_min < 0 ? '-' : '+';
+	put(to + 22, zone / 60 % 100, 2);
+	put(to + 24, zone % 60, 2);
+	buf_add(out, text, sizeof(text));
 }

@@ -1,9 +1,13 @@
-/* One typed request per command: what parse_request() makes of a command's text.  Everything it points to is in
- * the request's arena or in the command's text. */
+/*
+ * One typed request per command: what parse_request() makes of a command's text.  Everything it points to is in the
+ * request's arena or in the command's text, and lives as long as both.  Names of mailboxes are as they came on the
+ * wire (name.h decodes them): whether a name can exist is not a question of syntax.
+ */
 #ifndef IMAP_REQUEST_H
 #define IMAP_REQUEST_H
 
-#include "protocol/arena.h"
+#include "protocol/imap/flags.h"
+#include "protocol/imap/numset.h"
 
 enum command_kind {
 	CMD_UNKNOWN, CMD_APPEND, CMD_AUTHENTICATE, CMD_CAPABILITY, CMD_CHECK, CMD_CLOSE, CMD_COPY, CMD_CREATE,
@@ -12,23 +16,87 @@ enum command_kind {
 	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
 
-/* 0 stands for "*". Ranges as sent, in any order (RFC 3501 9, sequence-set). */
-struct numrange {
-	uint32_t lo, hi;
+/* LOGIN (RFC 3501 6.2.3) */
+struct login_request {
+	struct span user, password;
 };
 
-struct numset {
-	struct numrange *v;
-	size_t n;
+/* AUTHENTICATE (RFC 3501 6.2.2, 4959) */
+struct authenticate_request {
+	struct span mechanism;
+	struct span initial; /* base64 or "="; ptr NULL when there is none */
+};
+
+/* ENABLE (RFC 5161) */
+struct enable_request {
+	struct span *names;
+	size_t names_n;
+};
+
+/* ID (RFC 2971): a value may be NIL. */
+struct id_request {
+	struct id_pair {
+		struct span key, value;
+	} *pairs;
+	size_t pairs_n;
+};
+
+/* APPEND (RFC 3501 6.3.11): what is said of its messages is in struct append_head. */
+struct append_request {
+	struct span name;
+};
+
+/* SELECT, EXAMINE, DELETE, SUBSCRIBE, UNSUBSCRIBE */
+struct mailbox_request {
+	struct span name;
+};
+
+/* The bits of special uses (RFC 6154 2, 8457 4), as the store has them. */
+enum { USE_ALL = 1, USE_ARCHIVE = 2, USE_DRAFTS = 4, USE_FLAGGED = 8, USE_JUNK = 16, USE_SENT = 32, USE_TRASH = 64,
+       USE_IMPORTANT = 128 };
+
+/* CREATE (RFC 3501 6.3.3, 6154 3) */
+struct create_request {
+	struct span name;
+	uint32_t uses;     /* USE_* */
+	bool unknown_use;  /* one that is not known here was asked for: NO [USEATTR] */
+};
+
+/* RENAME (RFC 3501 6.3.5) */
+struct rename_request {
+	struct span from, to;
+};
+
+enum { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8, STATUS_UNSEEN = 16,
+       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64 };
+
+/* STATUS (RFC 3501 6.3.10, 7889, 8438) */
+struct status_request {
+	struct span name;
+	uint32_t items; /* STATUS_*, at least one */
+};
+
+enum { LIST_SELECT_SUBSCRIBED = 1, LIST_SELECT_RECURSIVE = 2, LIST_SELECT_SPECIAL = 4, LIST_SELECT_REMOTE = 8,
+       LIST_RETURN_SUBSCRIBED = 16, LIST_RETURN_CHILDREN = 32, LIST_RETURN_SPECIAL = 64, LIST_RETURN_STATUS = 128,
+       LIST_EXTENDED = 256 };
+
+/* LIST, LSUB (RFC 3501 6.3.8, 5258, 5819, 6154) */
+struct list_request {
+	struct span reference;
+	struct span *patterns; /* one or more; LSUB has one */
+	size_t patterns_n;
+	uint32_t options; /* LIST_*: EXTENDED when the client used the extended syntax at all */
+	uint32_t status;  /* STATUS_*, when RETURN_STATUS */
 };
 
 enum section_kind { SECTION_ALL, SECTION_HEADER, SECTION_FIELDS, SECTION_FIELDS_NOT, SECTION_TEXT, SECTION_MIME };
 
+/* What is between the brackets of BODY[...] (RFC 3501 6.4.5) */
 struct section {
 	enum section_kind kind;
-	uint32_t *path; /* part numbers */
+	uint32_t *path; /* part numbers, from 1 */
 	size_t path_n;
-	struct span *fields;
+	struct span *fields; /* header names as sent; at least one for SECTION_FIELDS and _NOT */
 	size_t fields_n;
 };
 
@@ -39,59 +107,95 @@ enum fetch_kind {
 
 struct fetch_item {
 	enum fetch_kind kind;
-	struct section section;
-	bool peek, partial;
-	uint64_t offset, length; /* when partial */
+	struct section section; /* FETCH_SECTION */
+	bool peek, partial;     /* FETCH_SECTION */
+	uint64_t offset, length; /* when partial; length > 0 */
+};
+
+/* FETCH (RFC 3501 6.4.5): macros are expanded, each item is there once, in the client's order. */
+struct fetch_request {
+	struct numset set;
+	struct fetch_item *items;
+	size_t items_n;
+};
+
+/* STORE (RFC 3501 6.4.6) */
+struct store_request {
+	struct numset set;
+	enum store_op { STORE_REPLACE, STORE_ADD, STORE_REMOVE } op;
+	bool silent;
+	struct flag_list flags;
+};
+
+/* COPY, MOVE (RFC 3501 6.4.7, 6851) */
+struct copy_request {
+	struct numset set;
+	struct span name;
+};
+
+/* UID EXPUNGE (RFC 4315 2.1); EXPUNGE has no arguments. */
+struct expunge_request {
+	struct numset set;
 };
 
 enum search_kind {
 	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_OLDER,
-	SEARCH_YOUNGER, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_AND, SEARCH_OR, SEARCH_NOT
+	SEARCH_YOUNGER, SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_AND, SEARCH_OR, SEARCH_NOT
 };
 
+/* A node of the search program. NEW, OLD and the UN- keys are made of others. */
 struct search_key {
 	enum search_kind kind;
-	uint32_t bits;        /* SEARCH_FLAG: one flag */
-	uint64_t number;      /* sizes, seconds, days since 1970 */
-	struct span name, text;
-	struct numset set;
-	struct search_key **children;
+	uint32_t bits;     /* FLAG: one IMAP_* */
+	int64_t number;    /* LARGER, SMALLER: octets; OLDER, YOUNGER: seconds; dates: days since 1970 */
+	struct span name;  /* HEADER: the field; FIELD: BCC, CC, FROM, SUBJECT or TO */
+	struct span text;  /* strings; KEYWORD */
+	struct numset set; /* SEQ, UID */
+	struct search_key **children; /* AND: one or more, OR: two, NOT: one */
 	size_t children_n;
 };
 
 enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
-enum { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8, STATUS_UNSEEN = 16,
-       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64 };
-enum { LIST_SELECT_SUBSCRIBED = 1, LIST_SELECT_RECURSIVE = 2, LIST_SELECT_SPECIAL = 4, LIST_RETURN_SUBSCRIBED = 8,
-       LIST_RETURN_CHILDREN = 16, LIST_RETURN_SPECIAL = 32, LIST_EXTENDED = 64 };
+
+/* SEARCH (RFC 3501 6.4.4, 4731, 5032) */
+struct search_request {
+	struct search_key *key; /* SEARCH_AND */
+	struct span charset;    /* ptr NULL when not given */
+	bool has_return;        /* the answer is ESEARCH */
+	uint32_t returns;       /* RETURN_*, at least one when has_return */
+};
 
 struct request {
 	struct span tag;
 	enum command_kind kind;
-	bool uid;
-	struct span mailbox, target;  /* as sent */
-	struct span user, pass;       /* LOGIN; AUTHENTICATE: mechanism, initial response */
-	bool has_initial;
-	struct numset set;
-	bool has_set;
-	struct fetch_item *items;
-	size_t items_n;
-	char store_op; /* '+', '-' or ' ' */
-	bool silent;
-	uint32_t flags;        /* system flags, bits as FLAG_* of protocol/imap/flags.h */
-	struct span keywords;  /* separated by spaces */
-	struct search_key *search;
-	struct span charset;
-	bool has_return;
-	uint32_t returns, status;
-	uint32_t list;
-	struct span *patterns;
-	size_t patterns_n;
-	uint32_t special; /* CREATE (USE ...) */
+	bool uid; /* "UID FETCH" */
+	union {   /* by kind; other commands have no arguments */
+		struct append_request append; /* filled in by parse_append()'s caller */
+		struct login_request login;
+		struct authenticate_request authenticate;
+		struct enable_request enable;
+		struct id_request id;
+		struct mailbox_request mailbox;
+		struct create_request create;
+		struct rename_request rename;
+		struct status_request status;
+		struct list_request list;
+		struct fetch_request fetch;
+		struct store_request store;
+		struct copy_request copy;
+		struct expunge_request expunge;
+		struct search_request search;
+	};
 };
 
-/* System flags in the order and with the values of storage's FLAG_*. */
-enum { IMAP_ANSWERED = 1, IMAP_FLAGGED = 2, IMAP_DELETED = 4, IMAP_SEEN = 8, IMAP_DRAFT = 16 };
+/* What an APPEND says before one of its messages (RFC 3501 6.3.11, 3502). */
+struct append_head {
+	struct span name; /* of the mailbox: only the first head has it */
+	struct flag_list flags;
+	bool has_date;
+	int64_t date_unix_s;
+	int32_t zone_min;
+};
 
 #endif

@@ -1,0 +1,79 @@
+#include "protocol/imap/numset.h"
+
+static uint32_t seq_number(struct lexer *lx)
+{
+	return lexer_accept(lx, '*') ? (uint32_t)NUMSET_STAR : lexer_nz_number(lx);
+}
+
+void numset_parse(struct lexer *lx, struct numset *out)
+{
+	*out = (struct numset){0};
+	do {
+		struct numrange r = {.lo = seq_number(lx)};
+		r.hi = lexer_accept(lx, ':') ? seq_number(lx) : r.lo;
+		if (!lexer_within(lx, LIMIT_SET_RANGES, out->n + 1))
+			return;
+		out->v = arena_grow(lx->arena, out->v, out->n, sizeof(*out->v));
+		out->v[out->n++] = r;
+	} while (lexer_accept(lx, ','));
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct numrange *x = a, *y = b;
+	return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+void numset_normalise(struct numset *set, uint32_t star)
+{
+	bool sorted = true;
+	size_t n = 0;
+	for (size_t i = 0; i < set->n; i++) {
+		struct numrange r = set->v[i];
+		r.lo = r.lo == NUMSET_STAR ? star : r.lo;
+		r.hi = r.hi == NUMSET_STAR ? star : r.hi;
+		if (r.lo > r.hi)
+			r = (struct numrange){r.hi, r.lo};
+		if (r.hi == 0)
+			continue;
+		r.lo = r.lo ? r.lo : 1;
+		sorted = sorted && (n == 0 || set->v[n - 1].lo <= r.lo);
+		set->v[n++] = r;
+	}
+	if (!sorted)
+		qsort(set->v, n, sizeof(*set->v), compare_ranges);
+	set->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct numrange *last = set->n ? &set->v[set->n - 1] : NULL;
+		if (last && (last->hi == UINT32_MAX || set->v[i].lo <= last->hi + 1))
+			last->hi = set->v[i].hi > last->hi ? set->v[i].hi : last->hi;
+		else
+			set->v[set->n++] = set->v[i];
+	}
+}
+
+bool numset_has(const struct numset *set, uint32_t number)
+{
+	size_t lo = 0, hi = set->n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (set->v[mid].hi < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < set->n && set->v[lo].lo <= number;
+}
+
+uint32_t numset_max(const struct numset *set)
+{
+	return set->n ? set->v[set->n - 1].hi : 0;
+}
+
+bool numset_has_star(const struct numset *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->v[i].lo == NUMSET_STAR || set->v[i].hi == NUMSET_STAR)
+			return true;
+	return false;
+}

@@ -1,0 +1,28 @@
+/* Between parse.c, which has the table of commands, and the files that parse the arguments of a family of them. Each
+ * function begins at the space behind the command's name and fails in the lexer. */
+#ifndef IMAP_PARSE_FAMILY_H
+#define IMAP_PARSE_FAMILY_H
+
+#include "protocol/imap/request.h"
+
+void parse_login(struct lexer *lx, struct request *r);
+void parse_authenticate(struct lexer *lx, struct request *r);
+void parse_enable(struct lexer *lx, struct request *r);
+void parse_id(struct lexer *lx, struct request *r);
+
+void parse_mailbox(struct lexer *lx, struct request *r);
+void parse_create(struct lexer *lx, struct request *r);
+void parse_rename(struct lexer *lx, struct request *r);
+void parse_status_command(struct lexer *lx, struct request *r);
+void parse_list(struct lexer *lx, struct request *r);
+
+void parse_fetch(struct lexer *lx, struct request *r);
+void parse_store(struct lexer *lx, struct request *r);
+void parse_copy(struct lexer *lx, struct request *r);
+void parse_expunge(struct lexer *lx, struct request *r);
+void parse_search(struct lexer *lx, struct request *r);
+
+/* "(" word *(SP word) ")" over a table: the bits 1 << index of the words. `message` when one is not in it. */
+uint32_t parse_words(struct lexer *lx, const char *const *names, size_t n, const char *message);
+
+#endif

@@ -1,0 +1,153 @@
+/* FETCH: items, macros and sections (RFC 3501 6.4.5, 9). */
+#include "protocol/imap/parse_family.h"
+
+static void section_fields(struct lexer *lx, struct section *s)
+{
+	lexer_space(lx);
+	bool on = lexer_list(lx);
+	if (!on)
+		lexer_fail(lx, "A header field is expected");
+	for (; on; on = lexer_list_more(lx)) {
+		struct span name = lexer_astring(lx);
+		if (!lexer_within(lx, LIMIT_HEADER_FIELDS, ++lx->header_fields))
+			return;
+		s->fields = arena_grow(lx->arena, s->fields, s->fields_n, sizeof(*s->fields));
+		s->fields[s->fields_n++] = name;
+	}
+}
+
+/* What is between the brackets. */
+static void section(struct lexer *lx, struct section *s)
+{
+	while (lexer_peek_digit(lx)) {
+		uint32_t number = lexer_nz_number(lx);
+		if (!lexer_within(lx, LIMIT_PART_LEVELS, s->path_n + 1))
+			return;
+		s->path = arena_grow(lx->arena, s->path, s->path_n, sizeof(*s->path));
+		s->path[s->path_n++] = number;
+		if (lexer_peek(lx, ']'))
+			return;
+		lexer_expect(lx, '.', "A dot or a closing bracket is expected in the section");
+	}
+	if (lexer_peek(lx, ']') && s->path_n == 0)
+		return;
+	if (lexer_accept_word(lx, "HEADER")) {
+		s->kind = SECTION_HEADER;
+	} else if (lexer_accept_word(lx, "TEXT")) {
+		s->kind = SECTION_TEXT;
+	} else if (s->path_n && lexer_accept_word(lx, "MIME")) {
+		s->kind = SECTION_MIME;
+	} else if (lexer_accept_word(lx, "HEADER.FIELDS")) {
+		s->kind = SECTION_FIELDS;
+		section_fields(lx, s);
+	} else if (lexer_accept_word(lx, "HEADER.FIELDS.NOT")) {
+		s->kind = SECTION_FIELDS_NOT;
+		section_fields(lx, s);
+	} else {
+		lexer_fail(lx, "There is no such section");
+	}
+}
+
+static void bracketed(struct lexer *lx, struct fetch_item *item)
+{
+	item->kind = FETCH_SECTION;
+	lexer_expect(lx, '[', "A section is expected");
+	section(lx, &item->section);
+	lexer_expect(lx, ']', "A closing bracket is expected");
+	if (!lexer_accept(lx, '<'))
+		return;
+	item->partial = true;
+	item->offset = lexer_number(lx, INT64_MAX);
+	lexer_expect(lx, '.', "A dot is expected in the partial");
+	item->length = lexer_nz_number(lx);
+	lexer_expect(lx, '>', "A closing > is expected");
+}
+
+static bool same_section(const struct section *a, const struct section *b)
+{
+	if (a->kind != b->kind || a->path_n != b->path_n || a->fields_n != b->fields_n)
+		return false;
+	for (size_t i = 0; i < a->path_n; i++)
+		if (a->path[i] != b->path[i])
+			return false;
+	for (size_t i = 0; i < a->fields_n; i++)
+		if (!span_iequal(a->fields[i], b->fields[i]))
+			return false;
+	return true;
+}
+
+/* Would the answers read the same? BODY[1] and BODY.PEEK[1] do, and the one that sets \Seen stays. */
+static bool same_item(const struct fetch_item *a, const struct fetch_item *b)
+{
+	return a->kind == b->kind && a->partial == b->partial && a->offset == b->offset && a->length == b->length &&
+	       same_section(&a->section, &b->section);
+}
+
+static void add_item(struct lexer *lx, struct fetch_request *f, const struct fetch_item *item)
+{
+	if (!lexer_within(lx, LIMIT_FETCH_ITEMS, f->items_n + 1))
+		return;
+	for (size_t i = 0; i < f->items_n; i++) {
+		if (same_item(&f->items[i], item)) {
+			f->items[i].peek = f->items[i].peek && item->peek;
+			return;
+		}
+	}
+	f->items = arena_grow(lx->arena, f->items, f->items_n, sizeof(*f->items));
+	f->items[f->items_n++] = *item;
+}
+
+static void fetch_item(struct lexer *lx, struct fetch_request *f)
+{
+	static const struct {
+		const char *name;
+		enum fetch_kind kind;
+	} items[] = {{"FLAGS", FETCH_FLAGS}, {"UID", FETCH_UID}, {"BODY", FETCH_BODY}, {"BODY.PEEK", FETCH_SECTION},
+		     {"ENVELOPE", FETCH_ENVELOPE}, {"INTERNALDATE", FETCH_INTERNALDATE}, {"RFC822.SIZE", FETCH_SIZE},
+		     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE}, {"RFC822", FETCH_RFC822},
+		     {"RFC822.HEADER", FETCH_RFC822_HEADER}, {"RFC822.TEXT", FETCH_RFC822_TEXT}};
+	struct span word = lexer_atom_before(lx, '[');
+	size_t i = 0;
+	while (i < countof(items) && !span_is(word, items[i].name))
+		i++;
+	if (i == countof(items)) {
+		lexer_fail(lx, "This FETCH item is not known");
+		return;
+	}
+	struct fetch_item item = {.kind = items[i].kind, .peek = items[i].kind == FETCH_SECTION};
+	if (item.kind == FETCH_SECTION || (item.kind == FETCH_BODY && lexer_peek(lx, '[')))
+		bracketed(lx, &item);
+	if (!lexer_failed(lx))
+		add_item(lx, f, &item);
+}
+
+/* Macros stand alone: in parentheses they are not known (RFC 3501 6.4.5). */
+static bool fetch_macro(struct lexer *lx, struct fetch_request *f)
+{
+	static const enum fetch_kind items[] = {FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY};
+	size_t n = lexer_accept_word(lx, "FAST") ? 3 : (lexer_accept_word(lx, "ALL") ? 4 : 0);
+	if (!n && lexer_accept_word(lx, "FULL"))
+		n = 5;
+	for (size_t i = 0; i < n; i++)
+		add_item(lx, f, &(struct fetch_item){.kind = items[i]});
+	return n > 0;
+}
+
+void parse_fetch(struct lexer *lx, struct request *r)
+{
+	struct fetch_request *f = &r->fetch;
+	lexer_space(lx);
+	numset_parse(lx, &f->set);
+	lexer_space(lx);
+	if (fetch_macro(lx, f))
+		return;
+	if (!lexer_peek(lx, '(')) {
+		fetch_item(lx, f);
+		return;
+	}
+	bool on = lexer_list(lx);
+	if (!on)
+		lexer_fail(lx, "A FETCH item is expected");
+	for (; on; on = lexer_list_more(lx))
+		fetch_item(lx, f);
+}

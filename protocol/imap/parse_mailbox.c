@@ -1,0 +1,138 @@
+/* Commands about mailboxes as a whole: SELECT, CREATE, DELETE, RENAME, SUBSCRIBE, LIST, STATUS. */
+#include "protocol/imap/parse_family.h"
+
+void parse_mailbox(struct lexer *lx, struct request *r)
+{
+	lexer_space(lx);
+	r->mailbox.name = lexer_astring(lx);
+	if ((r->kind == CMD_SELECT || r->kind == CMD_EXAMINE) && lexer_accept(lx, ' '))
+		lexer_fail(lx, "This parameter is not known"); /* RFC 4466 2.1 */
+}
+
+static void use_attribute(struct lexer *lx, struct create_request *c)
+{
+	static const char *const uses[] = {"All", "Archive", "Drafts", "Flagged", "Junk", "Sent", "Trash", "Important"};
+	lexer_expect(lx, '\\', "A special use is expected");
+	struct span name = lexer_atom(lx);
+	size_t i = 0;
+	while (i < countof(uses) && !span_is(name, uses[i]))
+		i++;
+	if (i == countof(uses))
+		c->unknown_use = true; /* use-attr-ext is in the grammar (RFC 6154 6), so this is no BAD */
+	else
+		c->uses |= 1u << i;
+}
+
+void parse_create(struct lexer *lx, struct request *r)
+{
+	struct create_request *c = &r->create;
+	lexer_space(lx);
+	c->name = lexer_astring(lx);
+	if (!lexer_accept(lx, ' '))
+		return;
+	bool has_use = false;
+	bool on = lexer_list(lx);
+	if (!on)
+		lexer_fail(lx, "A parameter is expected");
+	for (; on; on = lexer_list_more(lx)) {
+		if (has_use || !lexer_accept_word(lx, "USE"))
+			lexer_fail(lx, "This parameter is not known, or there twice");
+		has_use = true;
+		lexer_space(lx);
+		for (bool use = lexer_list(lx); use; use = lexer_list_more(lx))
+			use_attribute(lx, c);
+	}
+}
+
+void parse_rename(struct lexer *lx, struct request *r)
+{
+	lexer_space(lx);
+	r->rename.from = lexer_astring(lx);
+	lexer_space(lx);
+	r->rename.to = lexer_astring(lx);
+}
+
+static uint32_t status_items(struct lexer *lx)
+{
+	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
+					    "APPENDLIMIT"};
+	uint32_t items = parse_words(lx, names, countof(names), "This STATUS item is not known");
+	if (!items)
+		lexer_fail(lx, "A STATUS item is expected");
+	return items;
+}
+
+void parse_status_command(struct lexer *lx, struct request *r)
+{
+	lexer_space(lx);
+	r->status.name = lexer_astring(lx);
+	lexer_space(lx);
+	r->status.items = status_items(lx);
+}
+
+/* list-select-opts (RFC 5258 6): the bits of LIST_SELECT_*. */
+static uint32_t select_options(struct lexer *lx)
+{
+	static const char *const names[] = {"SUBSCRIBED", "RECURSIVEMATCH", "SPECIAL-USE", "REMOTE"};
+	uint32_t bits = parse_words(lx, names, countof(names), "This selection option is not known");
+	if ((bits & LIST_SELECT_RECURSIVE) && !(bits & (LIST_SELECT_SUBSCRIBED | LIST_SELECT_SPECIAL)))
+		lexer_fail(lx, "RECURSIVEMATCH needs another option"); /* RFC 5258 3.1 */
+	return bits;
+}
+
+static void return_option(struct lexer *lx, struct list_request *l)
+{
+	if (lexer_accept_word(lx, "SUBSCRIBED")) {
+		l->options |= LIST_RETURN_SUBSCRIBED;
+	} else if (lexer_accept_word(lx, "CHILDREN")) {
+		l->options |= LIST_RETURN_CHILDREN;
+	} else if (lexer_accept_word(lx, "SPECIAL-USE")) {
+		l->options |= LIST_RETURN_SPECIAL;
+	} else if (lexer_accept_word(lx, "STATUS")) { /* RFC 5819 2 */
+		l->options |= LIST_RETURN_STATUS;
+		lexer_space(lx);
+		l->status |= status_items(lx);
+	} else {
+		lexer_fail(lx, "This return option is not known");
+	}
+}
+
+static void add_pattern(struct lexer *lx, struct list_request *l)
+{
+	struct span pattern = lexer_pattern(lx);
+	if (!lexer_within(lx, LIMIT_LIST_PATTERNS, l->patterns_n + 1))
+		return;
+	l->patterns = arena_grow(lx->arena, l->patterns, l->patterns_n, sizeof(*l->patterns));
+	l->patterns[l->patterns_n++] = pattern;
+}
+
+void parse_list(struct lexer *lx, struct request *r)
+{
+	struct list_request *l = &r->list;
+	bool extended = r->kind == CMD_LIST;
+	lexer_space(lx);
+	if (extended && lexer_peek(lx, '(')) {
+		l->options |= LIST_EXTENDED | select_options(lx);
+		lexer_space(lx);
+	}
+	l->reference = lexer_astring(lx);
+	lexer_space(lx);
+	if (extended && lexer_peek(lx, '(')) {
+		l->options |= LIST_EXTENDED;
+		bool on = lexer_list(lx);
+		if (!on)
+			lexer_fail(lx, "A mailbox pattern is expected");
+		for (; on; on = lexer_list_more(lx))
+			add_pattern(lx, l);
+	} else {
+		add_pattern(lx, l);
+	}
+	if (!extended || !lexer_accept(lx, ' '))
+		return;
+	l->options |= LIST_EXTENDED;
+	if (!lexer_accept_word(lx, "RETURN"))
+		lexer_fail(lx, "RETURN is expected");
+	lexer_space(lx);
+	for (bool on = lexer_list(lx); on; on = lexer_list_more(lx))
+		return_option(lx, l);
+}

@@ -1,0 +1,221 @@
+/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032). */
+#include "protocol/imap/parse_family.h"
+
+#include "protocol/imap/date.h"
+
+enum argument { ARG_NONE, ARG_STRING, ARG_KEYWORD, ARG_DATE, ARG_SIZE, ARG_SECONDS, ARG_HEADER };
+
+struct search_row {
+	const char *name;
+	enum search_kind kind;
+	enum argument argument;
+	bool negated;  /* the UN- keys and OLD */
+	uint32_t bits; /* SEARCH_FLAG */
+};
+
+static const struct search_row rows[] = { /* sorted */
+	{"ALL", SEARCH_ALL, ARG_NONE, false, 0},
+	{"ANSWERED", SEARCH_FLAG, ARG_NONE, false, IMAP_ANSWERED},
+	{"BCC", SEARCH_FIELD, ARG_STRING, false, 0},
+	{"BEFORE", SEARCH_BEFORE, ARG_DATE, false, 0},
+	{"BODY", SEARCH_BODY, ARG_STRING, false, 0},
+	{"CC", SEARCH_FIELD, ARG_STRING, false, 0},
+	{"DELETED", SEARCH_FLAG, ARG_NONE, false, IMAP_DELETED},
+	{"DRAFT", SEARCH_FLAG, ARG_NONE, false, IMAP_DRAFT},
+	{"FLAGGED", SEARCH_FLAG, ARG_NONE, false, IMAP_FLAGGED},
+	{"FROM", SEARCH_FIELD, ARG_STRING, false, 0},
+	{"HEADER", SEARCH_HEADER, ARG_HEADER, false, 0},
+	{"KEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, false, 0},
+	{"LARGER", SEARCH_LARGER, ARG_SIZE, false, 0},
+	{"OLD", SEARCH_RECENT, ARG_NONE, true, 0},
+	{"OLDER", SEARCH_OLDER, ARG_SECONDS, false, 0},
+	{"ON", SEARCH_ON, ARG_DATE, false, 0},
+	{"RECENT", SEARCH_RECENT, ARG_NONE, false, 0},
+	{"SEEN", SEARCH_FLAG, ARG_NONE, false, IMAP_SEEN},
+	{"SENTBEFORE", SEARCH_SENTBEFORE, ARG_DATE, false, 0},
+	{"SENTON", SEARCH_SENTON, ARG_DATE, false, 0},
+	{"SENTSINCE", SEARCH_SENTSINCE, ARG_DATE, false, 0},
+	{"SINCE", SEARCH_SINCE, ARG_DATE, false, 0},
+	{"SMALLER", SEARCH_SMALLER, ARG_SIZE, false, 0},
+	{"SUBJECT", SEARCH_FIELD, ARG_STRING, false, 0},
+	{"TEXT", SEARCH_TEXT, ARG_STRING, false, 0},
+	{"TO", SEARCH_FIELD, ARG_STRING, false, 0},
+	{"UNANSWERED", SEARCH_FLAG, ARG_NONE, true, IMAP_ANSWERED},
+	{"UNDELETED", SEARCH_FLAG, ARG_NONE, true, IMAP_DELETED},
+	{"UNDRAFT", SEARCH_FLAG, ARG_NONE, true, IMAP_DRAFT},
+	{"UNFLAGGED", SEARCH_FLAG, ARG_NONE, true, IMAP_FLAGGED},
+	{"UNKEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, true, 0},
+	{"UNSEEN", SEARCH_FLAG, ARG_NONE, true, IMAP_SEEN},
+	{"YOUNGER", SEARCH_YOUNGER, ARG_SECONDS, false, 0},
+};
+
+static struct search_key *make_key(struct lexer *lx, enum search_kind kind)
+{
+	struct search_key *key = arena_alloc(lx->arena, sizeof(*key));
+	key->kind = kind;
+	return key;
+}
+
+static void add_child(struct lexer *lx, struct search_key *to, struct search_key *child)
+{
+	to->children = arena_grow(lx->arena, to->children, to->children_n, sizeof(struct search_key *));
+	to->children[to->children_n++] = child;
+}
+
+static struct search_key *negate(struct lexer *lx, struct search_key *key)
+{
+	struct search_key *not = make_key(lx, SEARCH_NOT);
+	add_child(lx, not, key);
+	return not;
+}
+
+/* date = date-text / DQUOTE date-text DQUOTE */
+static int64_t date(struct lexer *lx)
+{
+	int64_t days = 0;
+	struct span text = lexer_peek(lx, '"') ? lexer_quoted(lx) : lexer_atom(lx);
+	if (!date_parse(text, &days))
+		lexer_fail(lx, "This is not a date");
+	return days;
+}
+
+static void arguments(struct lexer *lx, enum argument argument, struct search_key *key)
+{
+	if (argument != ARG_NONE)
+		lexer_space(lx);
+	switch (argument) {
+	case ARG_NONE:
+		break;
+	case ARG_STRING:
+		key->text = lexer_astring(lx);
+		break;
+	case ARG_KEYWORD:
+		key->text = lexer_atom(lx);
+		break;
+	case ARG_DATE:
+		key->number = date(lx);
+		break;
+	case ARG_SIZE:
+		key->number = (int64_t)lexer_number(lx, UINT32_MAX);
+		break;
+	case ARG_SECONDS: /* RFC 5032 4: nz-number */
+		key->number = lexer_nz_number(lx);
+		break;
+	case ARG_HEADER:
+		key->name = lexer_astring(lx);
+		lexer_space(lx);
+		key->text = lexer_astring(lx);
+		break;
+	}
+}
+
+static int compare_name(const void *key, const void *element)
+{
+	const struct span *word = key;
+	const struct search_row *row = element;
+	size_t len = strlen(row->name);
+	int order = strncasecmp(word->ptr, row->name, word->len < len ? word->len : len);
+	return order ? order : (word->len < len ? -1 : word->len > len);
+}
+
+static struct search_key *named_key(struct lexer *lx)
+{
+	const char *at = lx->at;
+	struct span word = lexer_atom(lx);
+	const struct search_row *row =
+		word.len ? bsearch(&word, rows, countof(rows), sizeof(*rows), compare_name) : NULL;
+	if (!row) {
+		lx->at = lexer_failed(lx) ? lx->at : at;
+		lexer_fail(lx, "This search key is not known");
+		return make_key(lx, SEARCH_ALL);
+	}
+	struct search_key *key = make_key(lx, row->kind);
+	key->bits = row->bits;
+	if (row->kind == SEARCH_FIELD)
+		key->name = span_of(row->name);
+	arguments(lx, row->argument, key);
+	return row->negated ? negate(lx, key) : key;
+}
+
+static struct search_key *search_key(struct lexer *lx, unsigned depth);
+
+/* search-key *(SP search-key): all of them. */
+static struct search_key *all_keys(struct lexer *lx, unsigned depth)
+{
+	struct search_key *all = make_key(lx, SEARCH_AND);
+	do
+		add_child(lx, all, search_key(lx, depth));
+	while (lexer_accept(lx, ' '));
+	return all;
+}
+
+static struct search_key *or_key(struct lexer *lx, unsigned depth)
+{
+	struct search_key *key = make_key(lx, SEARCH_OR);
+	for (unsigned i = 0; i < 2; i++) {
+		lexer_space(lx);
+		add_child(lx, key, search_key(lx, depth));
+	}
+	return key;
+}
+
+/* NEW is RECENT UNSEEN (RFC 3501 6.4.4). */
+static struct search_key *new_key(struct lexer *lx)
+{
+	struct search_key *key = make_key(lx, SEARCH_AND), *seen = make_key(lx, SEARCH_FLAG);
+	seen->bits = IMAP_SEEN;
+	add_child(lx, key, make_key(lx, SEARCH_RECENT));
+	add_child(lx, key, negate(lx, seen));
+	return key;
+}
+
+/* Always gives a key, so that trees are whole even after an error. */
+static struct search_key *search_key(struct lexer *lx, unsigned depth)
+{
+	if (!lexer_within(lx, LIMIT_SEARCH_DEPTH, depth) || !lexer_within(lx, LIMIT_SEARCH_KEYS, ++lx->search_keys))
+		return make_key(lx, SEARCH_ALL);
+	if (lexer_accept(lx, '(')) {
+		struct search_key *all = all_keys(lx, depth + 1);
+		lexer_expect(lx, ')', "A closing parenthesis is expected");
+		return all;
+	}
+	if (lexer_peek_digit(lx) || lexer_peek(lx, '*')) {
+		struct search_key *key = make_key(lx, SEARCH_SEQ);
+		numset_parse(lx, &key->set);
+		return key;
+	}
+	if (lexer_accept_word(lx, "UID")) {
+		struct search_key *key = make_key(lx, SEARCH_UID);
+		lexer_space(lx);
+		numset_parse(lx, &key->set);
+		return key;
+	}
+	if (lexer_accept_word(lx, "NOT")) {
+		lexer_space(lx);
+		return negate(lx, search_key(lx, depth + 1));
+	}
+	if (lexer_accept_word(lx, "OR"))
+		return or_key(lx, depth + 1);
+	return lexer_accept_word(lx, "NEW") ? new_key(lx) : named_key(lx);
+}
+
+void parse_search(struct lexer *lx, struct request *r)
+{
+	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT"};
+	struct search_request *s = &r->search;
+	lexer_space(lx);
+	if (lexer_accept_word(lx, "RETURN")) {
+		lexer_space(lx);
+		s->has_return = true;
+		s->returns = parse_words(lx, returns, countof(returns), "This RETURN option is not known");
+		if (!s->returns)
+			s->returns = RETURN_ALL; /* RFC 4731 3.1 */
+		lexer_space(lx);
+	}
+	if (lexer_accept_word(lx, "CHARSET")) {
+		lexer_space(lx);
+		s->charset = lexer_astring(lx);
+		lexer_space(lx);
+	}
+	s->key = all_keys(lx, 0);
+}

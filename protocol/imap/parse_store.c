@@ -1,0 +1,32 @@
+/* Commands that change messages: STORE, COPY, MOVE, UID EXPUNGE. */
+#include "protocol/imap/parse_family.h"
+
+void parse_store(struct lexer *lx, struct request *r)
+{
+	struct store_request *s = &r->store;
+	lexer_space(lx);
+	numset_parse(lx, &s->set);
+	lexer_space(lx);
+	s->op = lexer_accept(lx, '+') ? STORE_ADD : (lexer_accept(lx, '-') ? STORE_REMOVE : STORE_REPLACE);
+	s->silent = lexer_accept_word(lx, "FLAGS.SILENT");
+	if (!s->silent && !lexer_accept_word(lx, "FLAGS"))
+		lexer_fail(lx, "FLAGS is expected");
+	lexer_space(lx);
+	flags_parse_store(lx, &s->flags);
+}
+
+void parse_copy(struct lexer *lx, struct request *r)
+{
+	lexer_space(lx);
+	numset_parse(lx, &r->copy.set);
+	lexer_space(lx);
+	r->copy.name = lexer_astring(lx);
+}
+
+void parse_expunge(struct lexer *lx, struct request *r)
+{
+	if (!r->uid)
+		return;
+	lexer_space(lx);
+	numset_parse(lx, &r->expunge.set);
+}
