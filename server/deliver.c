@@ -22,16 +22,16 @@ char *deliver_normalise(struct span in, size_t *len)
 
 static enum store_err store_content(struct account *a, struct span message, int64_t *id)
 {
-	struct mime_summary s;
-	mime_summary_init(&s);
-	mime_summarise(message, &s);
-	struct content_meta meta = {.header_len = s.header_len,
+	struct mime_parser *parser = mime_parser_create();
+	mime_parser_feed(parser, message);
+	const struct mime_summary *s = mime_parser_end(parser);
+	struct content_meta meta = {.header_len = s->header_len,
 				    .parser = MIME_PARSER_VERSION,
-				    .sent = s.has_date ? s.sent_day : INT64_MIN,
-				    .envelope = {s.envelope.data, s.envelope.len},
-				    .body = {s.body.data, s.body.len},
-				    .bodystructure = {s.bodystructure.data, s.bodystructure.len},
-				    .parts = {s.parts.data, s.parts.len}};
+				    .sent = s->has_date ? s->date.day : INT64_MIN,
+				    .envelope = {s->envelope.data, s->envelope.len},
+				    .body = {s->body.data, s->body.len},
+				    .bodystructure = {s->bodystructure.data, s->bodystructure.len},
+				    .parts = {s->parts.data, s->parts.len}};
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned digest_len;
 	invariant(EVP_Digest(message.ptr, message.len, digest, &digest_len, EVP_sha256(), NULL) == 1);
@@ -41,7 +41,7 @@ static enum store_err store_content(struct account *a, struct span message, int6
 	if (!err)
 		err = content_writer_finish(w, &meta, id);
 	content_writer_destroy(w);
-	mime_summary_finish(&s);
+	mime_parser_destroy(parser);
 	return err;
 }
 

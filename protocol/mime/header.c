@@ -1,106 +1,112 @@
-#include "protocol/mime/mime.h"
+#include "protocol/mime/header.h"
+
+static const struct {
+	const char *name;
+	size_t len;
+} field_names[FIELD_COUNT] = {
+#define FIELD(id, text) [id] = {text, sizeof(text) - 1}
+	FIELD(FIELD_DATE, "date"),
+	FIELD(FIELD_SUBJECT, "subject"),
+	FIELD(FIELD_FROM, "from"),
+	FIELD(FIELD_SENDER, "sender"),
+	FIELD(FIELD_REPLY_TO, "reply-to"),
+	FIELD(FIELD_TO, "to"),
+	FIELD(FIELD_CC, "cc"),
+	FIELD(FIELD_BCC, "bcc"),
+	FIELD(FIELD_IN_REPLY_TO, "in-reply-to"),
+	FIELD(FIELD_MESSAGE_ID, "message-id"),
+	FIELD(FIELD_REFERENCES, "references"),
+	FIELD(FIELD_CONTENT_TYPE, "content-type"),
+	FIELD(FIELD_CONTENT_ENCODING, "content-transfer-encoding"),
+	FIELD(FIELD_CONTENT_ID, "content-id"),
+	FIELD(FIELD_CONTENT_DESCRIPTION, "content-description"),
+	FIELD(FIELD_CONTENT_DISPOSITION, "content-disposition"),
+	FIELD(FIELD_CONTENT_LANGUAGE, "content-language"),
+	FIELD(FIELD_CONTENT_LOCATION, "content-location"),
+	FIELD(FIELD_CONTENT_MD5, "content-md5"),
+#undef FIELD
+};
 
 size_t mime_header_end(struct span t)
 {
 	for (size_t at = 0; at < t.len;) {
-		const char *nl = memchr(t.ptr + at, '\n', t.len - at);
-		size_t end = nl ? (size_t)(nl - t.ptr) + 1 : t.len;
-		size_t len = end - at;
-		if (nl && (len == 1 || (len == 2 && t.ptr[at] == '\r')))
+		const char *lf = memchr(t.ptr + at, '\n', t.len - at);
+		if (!lf)
+			break;
+		size_t end = (size_t)(lf - t.ptr) + 1, len = end - at;
+		if (len == 1 || (len == 2 && t.ptr[at] == '\r'))
 			return end;
 		at = end;
 	}
 	return t.len;
 }
 
-bool mime_field_next(struct span h, size_t *at, struct span *name, struct span *raw)
+bool mime_field_next(struct span h, size_t *at, struct mime_field *out)
 {
 	size_t from = *at, end = from;
-	if (from >= h.len || h.ptr[from] == '\n' || (h.ptr[from] == '\r' && from + 1 < h.len && h.ptr[from + 1] == '\n'))
+	if (from >= h.len || h.ptr[from] == '\n' ||
+	    (h.ptr[from] == '\r' && from + 1 < h.len && h.ptr[from + 1] == '\n'))
 		return false;
 	do {
-		const char *nl = memchr(h.ptr + end, '\n', h.len - end);
-		end = nl ? (size_t)(nl - h.ptr) + 1 : h.len;
+		const char *lf = memchr(h.ptr + end, '\n', h.len - end);
+		end = lf ? (size_t)(lf - h.ptr) + 1 : h.len;
 	} while (end < h.len && (h.ptr[end] == ' ' || h.ptr[end] == '\t'));
 	*at = end;
-	*raw = span_make(h.ptr + from, end - from);
+	struct span raw = span_make(h.ptr + from, end - from);
 	size_t n = 0;
-	while (n < raw->len && raw->ptr[n] > 0x20 && raw->ptr[n] < 0x7f && raw->ptr[n] != ':')
+	while (n < raw.len && raw.ptr[n] > 0x20 && raw.ptr[n] < 0x7f && raw.ptr[n] != ':')
 		n++;
 	size_t colon = n;
-	while (colon < raw->len && (raw->ptr[colon] == ' ' || raw->ptr[colon] == '\t'))
+	while (colon < raw.len && (raw.ptr[colon] == ' ' || raw.ptr[colon] == '\t'))
 		colon++;
-	*name = span_make(raw->ptr, n && colon < raw->len && raw->ptr[colon] == ':' ? n : 0);
+	bool is_field = n > 0 && colon < raw.len && raw.ptr[colon] == ':';
+	*out = (struct mime_field){.name = span_make(raw.ptr, is_field ? n : 0),
+				   .value = is_field ? span_after(raw, colon + 1) : raw,
+				   .raw = raw};
 	return true;
 }
 
-static struct span value_of(struct span raw)
+static enum mime_field_id field_id(struct span name)
 {
-	const char *colon = memchr(raw.ptr, ':', raw.len);
-	return colon ? span_after(raw, (size_t)(colon - raw.ptr) + 1) : raw;
+	char c = (char)(name.ptr[0] | 0x20);
+	for (unsigned id = 0; id < FIELD_COUNT; id++)
+		if (field_names[id].len == name.len && field_names[id].name[0] == c &&
+		    strncasecmp(field_names[id].name, name.ptr, name.len) == 0)
+			return (enum mime_field_id)id;
+	return FIELD_COUNT;
 }
 
-/* Line ends go, the white space after them stays; the ends are trimmed. */
-void mime_unfold(struct span v, struct buf *out)
+void mime_header_read(struct span header, struct mime_header *out)
 {
-	size_t start = out->len;
-	while (v.len && strchr(" \t\r\n", v.ptr[0]) && v.ptr[0])
-		v = span_after(v, 1);
-	for (size_t i = 0; i < v.len; i++)
-		if (v.ptr[i] != '\r' && v.ptr[i] != '\n')
-			buf_add_char(out, v.ptr[i]);
-	while (out->len > start && (out->data[out->len - 1] == ' ' || out->data[out->len - 1] == '\t'))
-		out->len--;
+	struct mime_field f;
+	*out = (struct mime_header){.text = header};
+	for (size_t at = 0; mime_field_next(header, &at, &f);) {
+		enum mime_field_id id = f.name.len ? field_id(f.name) : FIELD_COUNT;
+		if (id == FIELD_COUNT)
+			continue;
+		if (out->first[id].ptr)
+			out->repeated[id] = true;
+		else
+			out->first[id] = f.value;
+	}
 }
 
-struct span mime_value(struct span header, const char *name, struct buf *scratch)
+struct span mime_unfold(struct span raw, struct buf *scratch)
 {
-	struct span field, raw;
+	if (!raw.ptr)
+		return raw;
+	struct span s = mime_trim(raw);
+	if (!memchr(s.ptr, '\n', s.len) && !memchr(s.ptr, '\r', s.len))
+		return s;
 	buf_reset(scratch);
-	for (size_t at = 0; mime_field_next(header, &at, &field, &raw);) {
-		if (span_is(field, name)) {
-			mime_unfold(value_of(raw), scratch);
-			return buf_span(scratch);
-		}
+	for (size_t at = 0; at < s.len;) {
+		size_t n = at;
+		while (n < s.len && s.ptr[n] != '\r' && s.ptr[n] != '\n')
+			n++;
+		buf_add(scratch, s.ptr + at, n - at);
+		if (n < s.len && s.ptr[n] == '\r' && (n + 1 >= s.len || s.ptr[n + 1] != '\n'))
+			buf_add_char(scratch, ' ');
+		at = n + 1;
 	}
-	return span_make(NULL, 0);
-}
-
-void mime_fields(struct span header, const struct span *names, size_t n, bool not, struct buf *out)
-{
-	struct span field, raw;
-	size_t at = 0;
-	while (mime_field_next(header, &at, &field, &raw)) {
-		bool named = false;
-		for (size_t i = 0; i < n && !named; i++)
-			named = field.len && span_iequal(field, names[i]);
-		if (named != not)
-			buf_add_span(out, raw);
-	}
-	buf_add_text(out, "\r\n");
-}
-
-void mime_nstring(struct buf *out, struct span s)
-{
-	if (!s.ptr) {
-		buf_add_text(out, "NIL");
-		return;
-	}
-	bool plain = s.len <= 1000;
-	for (size_t i = 0; i < s.len && plain; i++)
-		plain = (unsigned char)s.ptr[i] < 0x80 && s.ptr[i] != '\r' && s.ptr[i] != '\n' && s.ptr[i];
-	if (!plain) {
-		buf_add_char(out, '{');
-		buf_add_u64(out, s.len);
-		buf_add_text(out, "}\r\n");
-		buf_add_span(out, s);
-		return;
-	}
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.ptr[i] == '"' || s.ptr[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, s.ptr[i]);
-	}
-	buf_add_char(out, '"');
+	return mime_trim(buf_span(scratch));
 }

@@ -1,5 +1,7 @@
 /* Decoding for SEARCH: transfer encodings, charsets, encoded-words; compared by case-folded UTF-8. */
-#include "protocol/mime/mime.h"
+#include "protocol/mime/text.h"
+
+#include "protocol/mime/header.h"
 
 #include <iconv.h>
 #include <utf8proc.h>
@@ -166,21 +168,18 @@ static bool contains(struct span hay, struct span needle)
 
 bool mime_header_contains(struct span header, struct span name, struct span folded)
 {
-	struct span field, raw;
+	struct mime_field f;
 	struct buf value, decoded, text;
 	buf_init(&value, DECODED_MAX);
 	buf_init(&decoded, DECODED_MAX);
 	buf_init(&text, DECODED_MAX);
 	bool found = false;
-	for (size_t at = 0; !found && mime_field_next(header, &at, &field, &raw);) {
-		if (name.len && !span_iequal(field, name))
+	for (size_t at = 0; !found && mime_field_next(header, &at, &f);) {
+		if (name.len && !span_iequal(f.name, name))
 			continue;
-		const char *colon = name.len ? memchr(raw.ptr, ':', raw.len) : NULL;
-		buf_reset(&value);
 		buf_reset(&decoded);
 		buf_reset(&text);
-		mime_unfold(colon ? span_after(raw, (size_t)(colon - raw.ptr) + 1) : raw, &value);
-		mime_decode_words(buf_span(&value), &decoded);
+		mime_decode_words(mime_unfold(name.len ? f.value : f.raw, &value), &decoded);
 		mime_fold(buf_span(&decoded), &text);
 		found = contains(buf_span(&text), folded);
 	}
@@ -190,71 +189,27 @@ bool mime_header_contains(struct span header, struct span name, struct span fold
 	return found;
 }
 
-static struct span charset_of(struct span header, struct buf *scratch)
-{
-	struct span v = mime_value(header, "Content-Type", scratch);
-	for (size_t i = 0; v.ptr && i + 8 < v.len; i++) {
-		if (strncasecmp(v.ptr + i, "charset=", 8) != 0)
-			continue;
-		struct span s = span_after(v, i + 8);
-		if (s.len && s.ptr[0] == '"')
-			s = span_after(s, 1);
-		size_t n = 0;
-		while (n < s.len && !strchr("\"; \t", s.ptr[n]))
-			n++;
-		return span_make(s.ptr, n);
-	}
-	return span_make("", 0);
-}
-
 bool mime_body_contains(struct span message, struct span parts, struct span folded)
 {
-	struct buf raw, utf8, text, scratch;
+	struct buf raw, utf8, text;
+	struct mime_part p;
 	buf_init(&raw, DECODED_MAX);
 	buf_init(&utf8, DECODED_MAX);
 	buf_init(&text, DECODED_MAX);
-	buf_init(&scratch, DECODED_MAX);
 	bool found = false;
-	for (size_t i = 0; !found && i < parts.len / sizeof(struct mime_part); i++) {
-		struct mime_part p;
-		memcpy(&p, parts.ptr + i * sizeof(p), sizeof(p));
-		if (p.kind != MIME_LEAF || !p.is_text || (uint64_t)p.body + p.body_len > message.len)
+	for (uint32_t i = 0; !found && mime_parts_get(parts, i, &p); i++) {
+		if (p.kind != MIME_LEAF || !mime_is_text(p.media) || (uint64_t)p.body + p.body_len > message.len)
 			continue;
 		buf_reset(&raw);
 		buf_reset(&utf8);
 		buf_reset(&text);
 		mime_decode_body(span_make(message.ptr + p.body, p.body_len), p.encoding, &raw);
-		mime_to_utf8(buf_span(&raw), charset_of(span_make(message.ptr + p.header, p.header_len), &scratch),
-			     &utf8);
+		mime_to_utf8(buf_span(&raw), p.charset, &utf8);
 		mime_fold(buf_span(&utf8), &text);
 		found = contains(buf_span(&text), folded);
 	}
 	buf_finish(&raw);
 	buf_finish(&utf8);
 	buf_finish(&text);
-	buf_finish(&scratch);
 	return found;
-}
-
-/* "Tue, 24 Nov 2026 ..." : the calendar date as written (RFC 3501 6.4.4, SENTON) */
-bool mime_sent_day(struct span v, int64_t *day)
-{
-	static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-	const char *comma = memchr(v.ptr, ',', v.len);
-	char text[64], month[8];
-	int d, y;
-	struct span s = comma ? span_after(v, (size_t)(comma - v.ptr) + 1) : v;
-	snprintf(text, sizeof(text), "%.*s", (int)(s.len < 60 ? s.len : 60), s.ptr);
-	if (sscanf(text, "%2d %3s %4d", &d, month, &y) != 3 || d < 1 || d > 31 || y < 0)
-		return false;
-	y += y < 50 ? 2000 : (y < 1000 ? 1900 : 0);
-	for (int m = 0; m < 12; m++) {
-		if (strncasecmp(month, months + m * 3, 3) != 0)
-			continue;
-		int64_t yy = m < 2 ? y - 1 : y, era = yy / 400, yoe = yy - era * 400;
-		int64_t doy = (153 * (m + 1 + (m > 1 ? -3 : 9)) + 2) / 5 + d - 1;
-		*day = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-		return true;
-	}
-	return false;
 }
