@@ -102,6 +102,18 @@ struct lane *accounts_directory(struct accounts *accounts)
 	return accounts->directory;
 }
 
+static enum store_err open_directory(struct accounts *accounts, bool read_only, struct directory **out)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/directory.db", accounts->store);
+	return read_only ? directory_open_reader(&accounts->env, path, out) : directory_open(&accounts->env, path, out);
+}
+
+enum store_err accounts_read_directory(struct accounts *accounts, struct directory **out)
+{
+	return open_directory(accounts, true, out);
+}
+
 enum store_err accounts_open(struct lane *lane)
 {
 	if (lane->account)
@@ -146,13 +158,11 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		accounts_destroy(accounts);
 		return NULL;
 	}
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/directory.db", config->store);
 	accounts->directory = make_lane(accounts, "directory");
-	enum store_err err = directory_open(&accounts->env, path, &accounts->directory->directory);
+	enum store_err err = open_directory(accounts, false, &accounts->directory->directory);
 	if (err) {
-		log_event(LOG_ERROR, "store_failed", log_text("path", path), log_text("error", accounts_error_name(err)),
-			  log_text("hint", err == STORE_BUSY ? "another roost has it open" : ""));
+		log_event(LOG_ERROR, "store_failed", log_text("path", config->store), log_text("file", "directory.db"),
+			  log_text("error", accounts_error_name(err)));
 		accounts_destroy(accounts);
 		return NULL;
 	}

@@ -11,6 +11,7 @@
 
 struct accounts;
 struct config;
+struct directory;
 struct lane;
 struct loop;
 struct workers;
@@ -26,6 +27,8 @@ struct lane *accounts_acquire(struct accounts *accounts, const char *account_id)
 void accounts_release(struct lane *lane);
 /* The directory's lane: its ops run with op->directory set and no account.  Needs no release. */
 struct lane *accounts_directory(struct accounts *accounts);
+/* A connection of the caller's own that reads the directory, for directory_close() before accounts_destroy(). */
+MUST_USE enum store_err accounts_read_directory(struct accounts *accounts, struct directory **out);
 
 /* For the log. */
 const char *accounts_error_name(enum store_err err);

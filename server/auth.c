@@ -1,56 +1,302 @@
 #include "server/auth.h"
 
-#include "storage/directory.h"
+#include "server/base64.h"
+#include "server/log.h"
+#include "server/sasl.h"
 
-#include <crypt.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 
-bool auth_base64(struct span in, char *out, size_t size, size_t *len)
+enum { DELAY_DOUBLINGS_MAX = 3 };
+
+struct mechanism {
+	const char *name;
+	bool server_first; /* speaks first, so that an initial response makes no sense (RFC 9051 6.2.2) */
+};
+
+/* Strongest first, in the order they are listed. */
+static const struct mechanism mechanisms[] = {
+	{"SCRAM-SHA-256", false}, /* RFC 7677 */
+	{"SCRAM-SHA-1", false},   /* RFC 5802 */
+	{"PLAIN", false},         /* RFC 4616 */
+	{"LOGIN", true},
+};
+
+/* RFC 5530 3 */
+static const struct {
+	const char *code, *text;
+} refusals[] = {
+	[SASL_STATUS_FAILED] = {"AUTHENTICATIONFAILED", "User or password is wrong"},
+	[SASL_STATUS_NOT_AUTHORIZED] = {"AUTHORIZATIONFAILED", "Nobody may act for another here"},
+	[SASL_STATUS_UNAVAILABLE] = {"UNAVAILABLE", "Nobody can log in just now, try again later"},
+};
+
+/* One LOGIN or AUTHENTICATE from its start to its outcome.  The pool's while it works, the loop's else; `owner` and
+ * `timer` are the loop's always. */
+struct attempt {
+	struct auth_job job;
+	struct auth *owner; /* NULL once the connection is gone */
+	uv_timer_t timer;
+	const struct mechanism *mechanism; /* NULL for LOGIN */
+	bool tls, has_input;
+	char *input; /* an answer, decoded; or user NUL password */
+	size_t input_len, user_len;
+	struct sasl_exchange sasl;
+	enum sasl_status status;
+	struct buf challenge; /* base64 */
+};
+
+enum auth_state { AUTH_IDLE, AUTH_WAITING /* for the client */, AUTH_WORKING, AUTH_DELAYED };
+
+struct auth {
+	struct auth_pool *pool;
+	struct loop *loop;
+	auth_done_fn *done;
+	void *ctx;
+	enum auth_state state;
+	struct attempt *attempt; /* NULL while idle */
+	char remote[64];
+	unsigned failures;
+};
+
+static void forget_input(struct attempt *t)
 {
-	*len = 0;
-	out[0] = '\0';
-	if (in.len % 4 || in.len / 4 * 3 + 1 > size || in.len > 4096)
-		return false;
-	int n = EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)in.ptr, (int)in.len);
-	if (n < 0)
-		return false;
-	*len = (size_t)n;
-	for (size_t i = in.len; i > 0 && in.ptr[i - 1] == '=' && *len; i--)
-		--*len;
-	out[*len] = '\0';
+	if (t->input)
+		OPENSSL_cleanse(t->input, t->input_len);
+	free(t->input);
+	t->input = NULL;
+	t->input_len = 0;
+}
+
+static void attempt_destroy(struct attempt *t)
+{
+	forget_input(t);
+	sasl_exchange_finish(&t->sasl);
+	buf_finish(&t->challenge);
+	free(t);
+}
+
+struct auth *auth_create(struct auth_pool *pool, struct loop *loop, auth_done_fn *done, void *ctx)
+{
+	struct auth *a = xcalloc(1, sizeof(*a));
+	a->pool = pool;
+	a->loop = loop;
+	a->done = done;
+	a->ctx = ctx;
+	return a;
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+	attempt_destroy(timer->data);
+}
+
+void auth_destroy(struct auth *a)
+{
+	if (!a)
+		return;
+	if (a->attempt)
+		a->attempt->owner = NULL;
+	if (a->state == AUTH_WAITING)
+		attempt_destroy(a->attempt);
+	else if (a->state == AUTH_DELAYED)
+		uv_close((uv_handle_t *)&a->attempt->timer, on_timer_closed);
+	free(a);
+}
+
+bool auth_is_allowed(const struct auth_link *link)
+{
+	return link->tls || link->clear_allowed;
+}
+
+void auth_add_capabilities(struct buf *out)
+{
+	for (size_t i = 0; i < countof(mechanisms); i++)
+		buf_printf(out, " AUTH=%s", mechanisms[i].name);
+}
+
+static bool refuse(struct auth_result *now, const char *code, const char *text)
+{
+	*now = (struct auth_result){.status = AUTH_NO, .code = code, .text = text};
 	return true;
 }
 
-bool auth_hash(const char *password, bool cheap, char *out, size_t size)
+static bool reject(struct auth_result *now, const char *text)
 {
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data data = {0};
-	if (!crypt_gensalt_rn(cheap ? "$5$" : "$y$", cheap ? 1000 : 0, NULL, 0, setting, sizeof(setting)))
-		return false;
-	const char *hash = crypt_r(password, setting, &data);
-	if (!hash || hash[0] == '*')
-		return false;
-	snprintf(out, size, "%s", hash);
+	*now = (struct auth_result){.status = AUTH_BAD, .text = text};
 	return true;
 }
 
-/* The same work for an unknown user as for a wrong password. */
-enum op_result auth_login_run(struct op *op, struct account *account)
+/* On a thread of the pool. */
+static void attempt_run(struct auth_job *job, struct auth_worker *worker)
 {
-	static const char nobody[] = "$5$rounds=1000$roostroost$0000000000000000000000000000000000000000000";
-	struct command *c = container_of(op, struct command, op);
-	struct directory_user user = {.hash = ""};
-	(void)account;
-	bool known = !memchr(c->request.login.user.ptr, 0, c->request.login.user.len) &&
-		     directory_user_find(op->directory, c->request.login.user.ptr, &user) == STORE_OK;
-	struct crypt_data *data = xcalloc(1, sizeof(*data));
-	const char *want = known ? user.hash : nobody;
-	const char *hash = crypt_r(c->request.login.password.ptr, want, data);
-	c->login_ok = hash && known && strlen(hash) == strlen(want) && CRYPTO_memcmp(hash, want, strlen(want)) == 0;
-	free(data);
-	snprintf(c->account, sizeof(c->account), "%s", user.account);
-	snprintf(c->address, sizeof(c->address), "%s", c->request.login.user.ptr);
-	return OP_DONE;
+	struct attempt *t = container_of(job, struct attempt, job);
+	struct sasl_bytes input = {t->has_input ? t->input : NULL, (unsigned)t->input_len}, challenge = {NULL, 0};
+	if (!t->mechanism) {
+		struct sasl_bytes password = {t->input + t->user_len + 1, (unsigned)(t->input_len - t->user_len - 1)};
+		t->status = sasl_exchange_password(&t->sasl, worker, t->input, password);
+	} else if (!t->sasl.conn) {
+		t->status = sasl_exchange_start(&t->sasl, worker, t->mechanism->name, t->tls, input, &challenge);
+	} else {
+		t->status = sasl_exchange_step(&t->sasl, worker, input, &challenge);
+	}
+	forget_input(t);
+	buf_reset(&t->challenge);
+	if (t->status == SASL_STATUS_MORE)
+		base64_encode(&t->challenge, challenge.ptr, challenge.len);
+	else
+		sasl_exchange_finish(&t->sasl);
+}
+
+/* The outcome goes to the session; it may destroy `a` or try again at once. */
+static void tell(struct auth *a, struct attempt *t)
+{
+	struct auth_result result = {.status = AUTH_NO};
+	if (t->status == SASL_STATUS_MORE) {
+		a->state = AUTH_WAITING;
+		result.status = AUTH_CHALLENGE;
+		result.challenge = buf_span(&t->challenge);
+		a->done(a->ctx, &result);
+		return;
+	}
+	a->state = AUTH_IDLE;
+	a->attempt = NULL;
+	if (t->status == SASL_STATUS_OK) {
+		result.status = AUTH_OK;
+		result.account = t->sasl.account;
+		result.address = t->sasl.address;
+	} else {
+		result.code = refusals[t->status].code;
+		result.text = refusals[t->status].text;
+		result.cut = a->failures >= auth_pool_config(a->pool)->failures_max;
+	}
+	a->done(a->ctx, &result);
+}
+
+static void on_delay_over(uv_timer_t *timer)
+{
+	struct attempt *t = timer->data;
+	uv_close((uv_handle_t *)timer, on_timer_closed);
+	tell(t->owner, t); /* auth_destroy() closes the timer, so there is an owner */
+}
+
+static void attempt_done(struct auth_job *job)
+{
+	struct attempt *t = container_of(job, struct attempt, job);
+	struct auth *a = t->owner;
+	if (!a) {
+		attempt_destroy(t);
+		return;
+	}
+	if (t->status == SASL_STATUS_FAILED || t->status == SASL_STATUS_NOT_AUTHORIZED) {
+		unsigned doublings = a->failures < DELAY_DOUBLINGS_MAX ? a->failures : DELAY_DOUBLINGS_MAX;
+		a->failures++;
+		a->state = AUTH_DELAYED;
+		log_event(LOG_WARNING, "login_failed", log_text("remote", a->remote), log_text("user", t->sasl.user),
+			  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"),
+			  log_number("failures", a->failures));
+		invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
+		t->timer.data = t;
+		uv_timer_start(&t->timer, on_delay_over, (uint64_t)auth_pool_config(a->pool)->failure_delay_ms << doublings, 0);
+		return;
+	}
+	bool over = t->status != SASL_STATUS_MORE;
+	tell(a, t);
+	if (over)
+		attempt_destroy(t);
+}
+
+static struct attempt *make_attempt(struct auth *a, const struct auth_link *link, const struct mechanism *mechanism)
+{
+	invariant(a->state == AUTH_IDLE);
+	struct attempt *t = xcalloc(1, sizeof(*t));
+	t->job.loop = a->loop;
+	t->job.run = attempt_run;
+	t->job.done = attempt_done;
+	t->owner = a;
+	t->mechanism = mechanism;
+	t->tls = link->tls;
+	buf_init(&t->challenge, AUTH_LINE_MAX);
+	snprintf(a->remote, sizeof(a->remote), "%s", link->remote);
+	a->attempt = t;
+	return t;
+}
+
+static void give_up(struct auth *a)
+{
+	attempt_destroy(a->attempt);
+	a->attempt = NULL;
+	a->state = AUTH_IDLE;
+}
+
+/* Hands the attempt to the pool. */
+static bool work(struct auth *a, struct auth_result *now)
+{
+	if (auth_pool_submit(a->pool, &a->attempt->job)) {
+		a->state = AUTH_WORKING;
+		return false;
+	}
+	give_up(a);
+	return refuse(now, refusals[SASL_STATUS_UNAVAILABLE].code, refusals[SASL_STATUS_UNAVAILABLE].text);
+}
+
+/* Keeps the decoded line as the attempt's input. */
+static bool take_input(struct attempt *t, struct span line)
+{
+	if (line.len > AUTH_LINE_MAX)
+		return false;
+	t->input = xmalloc(line.len / 4 * 3 + 1);
+	t->has_input = base64_decode(line, t->input, &t->input_len);
+	return t->has_input;
+}
+
+bool auth_start(struct auth *a, const struct auth_link *link, struct span mechanism, struct span initial,
+		struct auth_result *now)
+{
+	size_t i = 0;
+	while (i < countof(mechanisms) && !span_is(mechanism, mechanisms[i].name))
+		i++;
+	if (!auth_is_allowed(link))
+		return refuse(now, "PRIVACYREQUIRED", "Use STARTTLS first");
+	if (i == countof(mechanisms))
+		return refuse(now, NULL, "This mechanism is not known here");
+	if (initial.ptr && mechanisms[i].server_first)
+		return reject(now, "This mechanism takes no initial response");
+	struct attempt *t = make_attempt(a, link, &mechanisms[i]);
+	if (initial.ptr && !take_input(t, span_is(initial, "=") ? span_make("", 0) : initial)) {
+		give_up(a);
+		return reject(now, "The initial response is not base64");
+	}
+	return work(a, now);
+}
+
+bool auth_answer(struct auth *a, struct span line, struct auth_result *now)
+{
+	invariant(a->state == AUTH_WAITING);
+	if (span_is(line, "*")) {
+		give_up(a);
+		return reject(now, "The client cancelled");
+	}
+	if (!take_input(a->attempt, line)) {
+		give_up(a);
+		return reject(now, "This is not base64");
+	}
+	return work(a, now);
+}
+
+bool auth_password(struct auth *a, const struct auth_link *link, struct span user, struct span password,
+		   struct auth_result *now)
+{
+	if (!auth_is_allowed(link))
+		return refuse(now, "PRIVACYREQUIRED", "Use STARTTLS first");
+	if (user.len > AUTH_LINE_MAX || password.len > AUTH_LINE_MAX || (user.len && memchr(user.ptr, 0, user.len)))
+		return reject(now, "The user or the password cannot be one");
+	struct attempt *t = make_attempt(a, link, NULL);
+	t->input_len = user.len + 1 + password.len;
+	t->input = xmalloc(t->input_len + 1);
+	t->user_len = user.len;
+	memcpy(t->input, user.ptr, user.len);
+	t->input[user.len] = '\0';
+	memcpy(t->input + user.len + 1, password.ptr, password.len);
+	t->input[t->input_len] = '\0';
+	return work(a, now);
 }

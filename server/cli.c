@@ -1,20 +1,20 @@
 #include "server/cli.h"
 
-#include "server/auth.h"
 #include "server/config.h"
 #include "server/deliver.h"
+#include "server/password.h"
 #include "server/server.h"
+#include "server/store_lock.h"
 #include "storage/account.h"
 #include "storage/directory.h"
+#include "storage/mailbox.h"
 
-#include <openssl/rand.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 struct options {
 	const char *config, *password;
-	bool cheap;
 	long first, count;
 	const char *words[4];
 	int words_n;
@@ -24,7 +24,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: roost serve -c FILE\n"
 			"       roost domain add|list -c FILE [DOMAIN]\n"
-			"       roost user add|list -c FILE [--password P] [--cheap] [ADDRESS]\n"
+			"       roost user add|list -c FILE [--password P] [ADDRESS]\n"
 			"       roost deliver -c FILE ADDRESS < MESSAGE\n");
 	return 2;
 }
@@ -34,9 +34,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 	*o = (struct options){.config = "/etc/roost/roost.conf", .first = 1};
 	for (int i = 1; i < argc; i++) {
 		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-		if (strcmp(argv[i], "--cheap") == 0)
-			o->cheap = true;
-		else if (next && strcmp(argv[i], "-c") == 0)
+		if (next && strcmp(argv[i], "-c") == 0)
 			o->config = argv[++i];
 		else if (next && strcmp(argv[i], "--password") == 0)
 			o->password = argv[++i];
@@ -62,42 +60,37 @@ static int complain(const char *what, enum store_err err)
 	return 1;
 }
 
-static enum store_err add_user(struct directory *d, const char *address, const char *hash)
+static int user_add(struct directory *d, const struct options *o, const struct config *config)
 {
-	unsigned char random[16];
-	char id[40];
-	invariant(RAND_bytes(random, sizeof(random)) == 1);
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(id + i * 2, 3, "%02x", random[i]);
-	return directory_user_add(d, address, id, hash);
-}
-
-static int user_add(struct directory *d, const struct options *o)
-{
-	const char *address = o->words[2], *at = address ? strrchr(address, '@') : NULL;
-	char hash[256], line[256];
-	if (!at)
-		return usage();
+	char address[ADDRESS_MAX + 1], line[PASSWORD_MAX + 2], prepared[PASSWORD_MAX + 1];
+	struct directory_secrets secrets;
+	struct password_cost cost = {config->password_cost, config->scram_iterations};
 	const char *password = o->password;
+	if (!o->words[2] || !address_normalise(o->words[2], strlen(o->words[2]), address))
+		return usage();
 	if (!password) {
 		if (!fgets(line, sizeof(line), stdin))
 			return complain("a password is expected on standard input", STORE_IO);
 		line[strcspn(line, "\n")] = '\0';
 		password = line;
 	}
-	if (!auth_hash(password, o->cheap, hash, sizeof(hash)))
-		return complain("hashing", STORE_IO);
+	struct crypt_data *scratch = xcalloc(1, sizeof(*scratch));
+	bool made = password_prepare(password, strlen(password), prepared) &&
+		    password_make(prepared, &cost, scratch, &secrets);
+	free(scratch);
+	if (!made)
+		return complain("this cannot be a password", STORE_IO);
 	enum store_err err = directory_begin(d);
 	if (!err && o->count == 0)
-		err = add_user(d, address, hash);
+		err = directory_user_add(d, address, &secrets);
 	for (long i = o->first; i <= o->count && !err; i++) {
-		char numbered[300];
+		char numbered[ADDRESS_MAX + 32];
+		const char *at = strchr(address, '@');
 		snprintf(numbered, sizeof(numbered), "%.*s%ld%s", (int)(at - address), address, i, at);
-		err = add_user(d, numbered, hash);
+		err = directory_user_add(d, numbered, &secrets);
 	}
-	if (!err)
-		err = directory_commit(d);
-	return err ? complain(address, err) : 0;
+	enum store_err end = directory_end(d, !err);
+	return err || end ? complain(address, err ? err : end) : 0;
 }
 
 static int64_t now_s(void *ctx)
@@ -109,7 +102,9 @@ static int64_t now_s(void *ctx)
 static int deliver(struct directory *d, const struct config *config, const char *address)
 {
 	struct directory_user user;
-	enum store_err err = directory_user_find(d, address, &user);
+	char normal[ADDRESS_MAX + 1];
+	address_normalise(address, strlen(address), normal);
+	enum store_err err = directory_user_find(d, normal, &user);
 	if (err)
 		return complain(address, err);
 	struct buf raw;
@@ -152,37 +147,51 @@ static int deliver(struct directory *d, const struct config *config, const char 
 	return err ? complain("deliver", err) : 0;
 }
 
-static void print_line(void *ctx, const char *line)
+static bool print_domain(void *ctx, const char *name, int64_t users)
 {
-	(void)ctx;
-	printf("%s\n", line);
+	(void)ctx, (void)users;
+	printf("%s\n", name);
+	return true;
+}
+
+static bool print_user(void *ctx, const char *address, const char *account)
+{
+	(void)ctx, (void)account;
+	printf("%s\n", address);
+	return true;
 }
 
 static int administer(const struct options *o, const struct config *config)
 {
 	struct directory *d;
 	char path[4096];
-	mkdir(config->store, 0700);
+	int lock = store_lock_open(config->store);
+	if (lock < 0)
+		return 1;
 	snprintf(path, sizeof(path), "%s/directory.db", config->store);
 	static const struct store_env env = {0};
 	enum store_err err = directory_open(&env, path, &d);
-	if (err)
+	if (err) {
+		store_lock_close(lock);
 		return complain(path, err);
+	}
 	const char *noun = o->words[0], *verb = o->words_n > 1 ? o->words[1] : "", *name = o->words[2];
 	int rc;
 	if (strcmp(noun, "domain") == 0 && strcmp(verb, "add") == 0 && name) {
 		err = directory_domain_add(d, name);
 		rc = err ? complain(name, err) : 0;
 	} else if ((strcmp(noun, "domain") == 0 || strcmp(noun, "user") == 0) && strcmp(verb, "list") == 0) {
-		rc = directory_list(d, noun[0] == 'd', print_line, NULL) ? 1 : 0;
+		err = noun[0] == 'd' ? directory_domains(d, print_domain, NULL) : directory_users(d, NULL, print_user, NULL);
+		rc = err ? complain("list", err) : 0;
 	} else if (strcmp(noun, "user") == 0 && strcmp(verb, "add") == 0) {
-		rc = user_add(d, o);
+		rc = user_add(d, o, config);
 	} else if (strcmp(noun, "deliver") == 0 && o->words_n == 2) {
 		rc = deliver(d, config, verb);
 	} else {
 		rc = usage();
 	}
 	directory_close(d);
+	store_lock_close(lock);
 	return rc;
 }
 

@@ -27,6 +27,7 @@ enum step {
 	STEP_DONE,  /* its status is set: the tagged line follows */
 	STEP_AGAIN, /* call `step` again, once the output has room */
 	STEP_OP,    /* it is with the lane; `step` is called when it is back */
+	STEP_WAIT,  /* something else is at work on it, and calls session_resume() */
 	STEP_INPUT, /* `input` is called with the next line, or the next octets of its literal */
 	STEP_END    /* the conversation is over: nothing more is said */
 };
@@ -85,9 +86,6 @@ struct command {
 	bool told;   /* the view has moved on by what `out` says */
 	bool held;   /* there are expunges that could not be told */
 	long message_bytes_max;
-	/* LOGIN */
-	char account[40], address[256];
-	bool login_ok;
 };
 
 struct command *command_create(void);

@@ -29,6 +29,12 @@ static cfg_opt_t options[] = {
 	CFG_INT("workers", 0, CFGF_NONE),
 	CFG_STR("fsync", "messages", CFGF_NONE),
 	CFG_INT("message_bytes_max", 67108864, CFGF_NONE),
+	CFG_INT("auth_threads", 4, CFGF_NONE),
+	CFG_INT("auth_queue_max", 1000, CFGF_NONE),
+	CFG_INT("password_cost", 5, CFGF_NONE),
+	CFG_INT("scram_iterations", 10000, CFGF_NONE),
+	CFG_INT("login_delay_ms", 2000, CFGF_NONE),
+	CFG_INT("login_failures_max", 5, CFGF_NONE),
 	CFG_SEC("listen", listen_options, CFGF_MULTI),
 	CFG_SEC("tls", tls_options, CFGF_MULTI),
 	CFG_END(),
@@ -74,6 +80,12 @@ bool config_read(const char *path, struct config *out)
 		return false;
 	}
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	out->auth_threads = (int)cfg_getint(cfg, "auth_threads");
+	out->auth_queue_max = (int)cfg_getint(cfg, "auth_queue_max");
+	out->password_cost = (int)cfg_getint(cfg, "password_cost");
+	out->scram_iterations = (int)cfg_getint(cfg, "scram_iterations");
+	out->login_delay_ms = (int)cfg_getint(cfg, "login_delay_ms");
+	out->login_failures_max = (int)cfg_getint(cfg, "login_failures_max");
 	out->loops = (int)cfg_getint(cfg, "loops");
 	out->workers = (int)cfg_getint(cfg, "workers");
 	if (out->loops < 1)

@@ -24,6 +24,7 @@ struct config {
 	int loops, workers;
 	bool fsync_always;
 	long message_bytes_max;
+	int auth_threads, auth_queue_max, password_cost, scram_iterations, login_delay_ms, login_failures_max;
 	struct listen_config *listens;
 	size_t listens_n;
 	struct tls_config *tls;

@@ -15,7 +15,7 @@ struct lmtp {
 	bool greeted, has_sender, in_data, busy, quit, too_big;
 	char sender[512];
 	struct recipient {
-		char address[256], account[40];
+		char address[ADDRESS_MAX + 1], account[DIRECTORY_ACCOUNT_LEN + 1];
 	} *recipients;
 	size_t recipients_n, delivered;
 	struct buf data;
@@ -23,7 +23,7 @@ struct lmtp {
 
 struct lmtp_op {
 	struct op op;
-	char address[256];
+	char address[ADDRESS_MAX + 1]; /* "" when it cannot be one: nobody has that */
 	struct directory_user user;
 	bool known, failed, stored;
 	struct lane *lane; /* a reference, of a delivery */
@@ -183,7 +183,7 @@ static void command(struct lmtp *l, struct span line)
 			return;
 		}
 		struct lmtp_op *o = xcalloc(1, sizeof(*o));
-		memcpy(o->address, address, sizeof(address));
+		address_normalise(address, strlen(address), o->address);
 		op_init(&o->op, "LMTP recipient", rcpt_run, rcpt_done);
 		submit(l, o, accounts_directory(c->loop->server->accounts));
 	} else if (span_is(line, "DATA")) {

@@ -2,8 +2,11 @@
 #include "server/server.h"
 
 #include "protocol/base.h"
+#include "server/auth_pool.h"
 #include "server/conn.h"
 #include "server/log.h"
+#include "server/sasl.h"
+#include "server/store_lock.h"
 #include "server/tls.h"
 #include "server/worker.h"
 
@@ -154,9 +157,23 @@ static bool serve(struct server *s)
 	for (int i = 0; i < s->config.loops; i++)
 		loop_join(&s->loops[i]);
 	workers_stop(s->workers);
+	auth_pool_stop(s->auth);
 	for (int i = 0; i < s->config.loops; i++)
 		loop_finish(&s->loops[i]);
 	return ok;
+}
+
+static struct auth_pool *make_auth(struct server *s)
+{
+	const struct config *c = &s->config;
+	struct auth_pool_config config = {.accounts = s->accounts,
+					  .hostname = c->hostname,
+					  .threads = c->auth_threads,
+					  .queue_max = (size_t)c->auth_queue_max,
+					  .cost = {c->password_cost, c->scram_iterations},
+					  .failure_delay_ms = (unsigned)c->login_delay_ms,
+					  .failures_max = (unsigned)c->login_failures_max};
+	return auth_pool_create(&config);
 }
 
 int server_run(const char *config_path)
@@ -167,18 +184,22 @@ int server_run(const char *config_path)
 		config_finish(&s.config);
 		return 1;
 	}
-	int rc = 1;
+	int rc = 1, lock = store_lock_open(s.config.store);
 	s.loops = xcalloc((size_t)s.config.loops, sizeof(*s.loops));
 	if (s.config.tls_n)
 		s.tls = tls_open(&s.config);
-	if (!s.config.tls_n || s.tls) {
+	if (lock >= 0 && (!s.config.tls_n || s.tls) && sasl_library_open()) {
 		s.workers = workers_create(s.config.workers);
 		s.accounts = accounts_create(&s.config, s.workers, s.loops);
-		if (s.accounts && serve(&s))
+		s.auth = s.accounts ? make_auth(&s) : NULL;
+		if (s.auth && serve(&s))
 			rc = 0;
+		auth_pool_destroy(s.auth);
+		sasl_library_close();
 	}
 	workers_destroy(s.workers);
 	accounts_destroy(s.accounts);
+	store_lock_close(lock);
 	tls_close(s.tls);
 	free(s.loops);
 	config_finish(&s.config);

@@ -6,6 +6,7 @@
 #include "server/accounts.h"
 #include "server/loop.h"
 
+struct auth_pool;
 struct conn_user;
 struct tls;
 struct workers;
@@ -15,6 +16,7 @@ struct server {
 	struct loop *loops;
 	struct workers *workers;
 	struct accounts *accounts;
+	struct auth_pool *auth;
 	struct tls *tls; /* NULL without certificates */
 };
 

@@ -17,13 +17,14 @@
 #include "server/notify.h"
 #include "server/server.h"
 
-enum { BAD_MAX = 50, LOGIN_FAILURES_MAX = 10, TURNS_MAX = 32 };
+enum { BAD_MAX = 50, TURNS_MAX = 32 };
 
 /* What the running command waits for. */
 enum wait {
 	WAIT_NOTHING, /* its step can be called */
 	WAIT_OP,      /* its op is in flight: the command is not ours to touch */
 	WAIT_BACK,    /* the op is back: its answer is to be taken */
+	WAIT_EVENT,   /* for session_resume() */
 	WAIT_INPUT
 };
 
@@ -39,7 +40,8 @@ struct session {
 	bool dirty;     /* something changed in the account since the mailbox was last looked at */
 	bool ending;
 	bool start_tls; /* once the tagged line is out */
-	unsigned bad, login_failures;
+	unsigned bad;
+	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 };
 
@@ -67,9 +69,23 @@ bool session_has_tls(const struct session *s)
 	return !conn_is_secure(s->conn) && s->conn->loop->server->tls;
 }
 
-bool session_may_log_in(const struct session *s)
+struct auth_link session_auth_link(const struct session *s)
 {
-	return conn_is_secure(s->conn) || s->conn->listener->cleartext_login;
+	return (struct auth_link){.remote = "-",
+				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
+				  .clear_allowed = s->conn->listener->cleartext_login};
+}
+
+struct auth *session_auth(struct session *s)
+{
+	if (!s->auth)
+		s->auth = auth_create(s->conn->loop->server->auth, s->conn->loop, cmd_auth_done, s);
+	return s->auth;
+}
+
+struct command *session_command(const struct session *s)
+{
+	return s->command;
 }
 
 void session_add_capabilities(const struct session *s, struct buf *out)
@@ -83,7 +99,11 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	buf_add_text(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
 	if (session_has_tls(s))
 		buf_add_text(out, " STARTTLS");
-	buf_add_text(out, session_may_log_in(s) ? " AUTH=PLAIN AUTH=LOGIN" : " LOGINDISABLED");
+	struct auth_link link = session_auth_link(s);
+	if (auth_is_allowed(&link))
+		auth_add_capabilities(out);
+	else
+		buf_add_text(out, " LOGINDISABLED");
 }
 
 void session_log_in(struct session *s, const char *account, const char *address)
@@ -93,11 +113,8 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", address);
 	reader_set_limits(&s->reader, &reader_limits_after_login);
-}
-
-bool session_count_failure(struct session *s)
-{
-	return ++s->login_failures >= LOGIN_FAILURES_MAX;
+	auth_destroy(s->auth);
+	s->auth = NULL;
 }
 
 void session_start_tls(struct session *s)
@@ -162,13 +179,6 @@ enum step session_op(struct session *s, struct command *cmd,
 	cmd->run = run;
 	s->dirty = false;
 	return submit(s, cmd, s->lane);
-}
-
-enum step session_directory_op(struct session *s, struct command *cmd,
-			       enum op_result (*run)(struct op *op, struct account *account))
-{
-	cmd->op.run = run;
-	return submit(s, cmd, accounts_directory(s->conn->loop->server->accounts));
 }
 
 /* What the mailbox's view may be told with this command, on the worker.  RFC 3501 7.4.1; RFC 9051 7.5.1. */
@@ -255,6 +265,9 @@ static void obey(struct session *s, enum step step)
 	case STEP_OP:
 		s->wait = WAIT_OP;
 		break;
+	case STEP_WAIT:
+		s->wait = WAIT_EVENT;
+		break;
 	case STEP_INPUT:
 		s->wait = WAIT_INPUT;
 		break;
@@ -262,6 +275,13 @@ static void obey(struct session *s, enum step step)
 		s->ending = true;
 		break;
 	}
+}
+
+void session_resume(struct session *s, enum step step)
+{
+	invariant(s->wait == WAIT_EVENT);
+	obey(s, step);
+	session_run(s);
 }
 
 static enum step next_slice(struct session *s, struct command *cmd)
@@ -429,7 +449,7 @@ static void begin_from(struct session *s, const struct reader_event *event)
 static bool step_command(struct session *s)
 {
 	struct command *cmd = s->command;
-	if (!cmd || s->wait == WAIT_OP || s->wait == WAIT_INPUT)
+	if (!cmd || s->wait == WAIT_OP || s->wait == WAIT_EVENT || s->wait == WAIT_INPUT)
 		return false;
 	if (s->wait == WAIT_BACK)
 		take_op(s, cmd);
@@ -528,6 +548,7 @@ static void on_closed(struct conn *c)
 	view_destroy(s->view);
 	reader_finish(&s->reader);
 	notify_unwatch(&s->watch);
+	auth_destroy(s->auth);
 	accounts_release(s->lane);
 	free(s);
 }

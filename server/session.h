@@ -4,6 +4,7 @@
 #ifndef SERVER_SESSION_H
 #define SERVER_SESSION_H
 
+#include "server/auth.h"
 #include "server/command.h"
 
 struct config;
@@ -13,9 +14,10 @@ struct conn;
  * are the worker's until step is called. */
 enum step session_op(struct session *s, struct command *cmd,
 		     enum op_result (*run)(struct command *cmd, struct account *account));
-/* The same with the lane of the directory. */
-enum step session_directory_op(struct session *s, struct command *cmd,
-			       enum op_result (*run)(struct op *op, struct account *account));
+/* What a command that said STEP_WAIT waited for has come. */
+void session_resume(struct session *s, enum step step);
+/* The command that runs. */
+struct command *session_command(const struct session *s);
 
 /* Response lines of a command that needs no worker go here. */
 struct buf *session_out(struct session *s);
@@ -27,16 +29,16 @@ void session_refuse_literal(struct session *s);
 
 bool session_is_logged_in(const struct session *s);
 void session_log_in(struct session *s, const char *account, const char *address);
-/* A clear-text password may be sent: the link is protected, or the listener says so. */
-bool session_may_log_in(const struct session *s);
+/* Made at the first login; cmd_auth_done() hears of its results. */
+struct auth *session_auth(struct session *s);
+struct auth_link session_auth_link(const struct session *s);
+void cmd_auth_done(void *session, const struct auth_result *result);
 /* TLS can be started. */
 bool session_has_tls(const struct session *s);
 /* After the tagged OK; what was read before is forgotten (RFC 9051 6.2.1). */
 void session_start_tls(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
-/* A failed login; true when there were too many. */
-bool session_count_failure(struct session *s);
 /* The connection is closed once what is written has left. */
 void session_end(struct session *s);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */

@@ -6,23 +6,40 @@ struct directory {
 	struct db db;
 };
 
+/* hex(randomblob()) is SQLite's own generator, seeded from the system's: 128 bits never repeat. */
 static const char schema[] =
-	"CREATE TABLE domain(name TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;"
-	"CREATE TABLE user(address TEXT PRIMARY KEY COLLATE NOCASE, account TEXT NOT NULL UNIQUE, hash TEXT NOT NULL)"
-	" WITHOUT ROWID;";
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES('key', randomblob(32));"
+	"CREATE TABLE domain(name TEXT PRIMARY KEY) WITHOUT ROWID;"
+	"CREATE TABLE user(address TEXT PRIMARY KEY, domain TEXT NOT NULL, account TEXT NOT NULL UNIQUE) WITHOUT ROWID;"
+	"CREATE INDEX user_domain ON user(domain);"
+	"CREATE TABLE credential(account TEXT NOT NULL, label TEXT NOT NULL, hash TEXT NOT NULL,"
+	" scram_sha1 TEXT NOT NULL, scram_sha256 TEXT NOT NULL, PRIMARY KEY(account, label)) WITHOUT ROWID;"
+	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;";
 
-enum store_err directory_open(const struct store_env *env, const char *path, struct directory **out)
+static enum store_err open_as(const struct store_env *env, const char *path, bool read_only, struct directory **out)
 {
+	const struct db_options options = {.application_id = DIRECTORY_ID, .version = 1, .schema = schema,
+					   .create = !read_only, .shared = true, .read_only = read_only};
+	*out = NULL;
 	struct directory *d = xcalloc(1, sizeof(*d));
-	static const struct db_options options = {.application_id = DIRECTORY_ID, .version = 1, .schema = schema,
-						  .create = true};
 	enum store_err err = db_open(&d->db, env, path, &options);
 	if (err) {
-		free(d);
+		directory_close(d);
 		return err;
 	}
 	*out = d;
 	return STORE_OK;
+}
+
+enum store_err directory_open(const struct store_env *env, const char *path, struct directory **out)
+{
+	return open_as(env, path, false, out);
+}
+
+enum store_err directory_open_reader(const struct store_env *env, const char *path, struct directory **out)
+{
+	return open_as(env, path, true, out);
 }
 
 void directory_close(struct directory *d)
@@ -33,66 +50,193 @@ void directory_close(struct directory *d)
 	free(d);
 }
 
+const char *directory_fault(const struct directory *d)
+{
+	return d->db.fault;
+}
+
 enum store_err directory_begin(struct directory *d)
 {
 	return db_begin(&d->db, POINT_DIRECTORY_BEGIN);
 }
 
-enum store_err directory_commit(struct directory *d)
+enum store_err directory_end(struct directory *d, bool ok)
 {
+	if (!ok) {
+		db_rollback(&d->db);
+		return STORE_OK;
+	}
 	enum store_err err = db_commit(&d->db, POINT_DIRECTORY_COMMIT);
 	return err ? err : db_sync(&d->db, POINT_DIRECTORY_SYNC);
 }
 
-enum store_err directory_domain_add(struct directory *d, const char *domain)
+static void bind(sqlite3_stmt *stmt, int at, const char *text)
 {
-	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO domain VALUES(?)");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_text(stmt, 1, domain, -1, SQLITE_STATIC);
-	return db_run(&d->db, stmt);
-}
-
-enum store_err directory_user_add(struct directory *d, const char *address, const char *account, const char *hash)
-{
-	const char *at = strrchr(address, '@');
-	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT 1 FROM domain WHERE name=?");
-	if (!at || !stmt)
-		return at ? STORE_IO : STORE_NOTFOUND;
-	sqlite3_bind_text(stmt, 1, at + 1, -1, SQLITE_STATIC);
-	enum store_err err;
-	if (!db_next(&d->db, stmt, &err))
-		return err ? err : STORE_NOTFOUND;
-	sqlite3_reset(stmt);
-	stmt = db_prepare(&d->db, "INSERT INTO user VALUES(?,?,?)");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_text(stmt, 1, address, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 2, account, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 3, hash, -1, SQLITE_STATIC);
-	return db_run(&d->db, stmt);
-}
-
-enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out)
-{
-	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account, hash FROM user WHERE address=?");
 	if (stmt)
-		sqlite3_bind_text(stmt, 1, address, -1, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+/* Whether `stmt`, of one text parameter, has a row. */
+static enum store_err exists(struct directory *d, const char *sql, const char *text, enum store_err when_missing)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
+	bind(stmt, 1, text);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
-		return err ? err : STORE_NOTFOUND;
-	snprintf(out->account, sizeof(out->account), "%s", (const char *)sqlite3_column_text(stmt, 0));
-	snprintf(out->hash, sizeof(out->hash), "%s", (const char *)sqlite3_column_text(stmt, 1));
+		return err ? err : when_missing;
 	sqlite3_reset(stmt);
 	return STORE_OK;
 }
 
-enum store_err directory_list(struct directory *d, bool domains, void (*each)(void *, const char *), void *ctx)
+static enum store_err has_domain(struct directory *d, const char *domain)
 {
-	sqlite3_stmt *stmt = domains ? db_prepare(&d->db, "SELECT name FROM domain ORDER BY name")
-				     : db_prepare(&d->db, "SELECT address FROM user ORDER BY address");
+	return exists(d, "SELECT 1 FROM domain WHERE name=?", domain, STORE_NOTFOUND);
+}
+
+static enum store_err run_text(struct directory *d, const char *sql, const char *text)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
+	bind(stmt, 1, text);
+	return db_run(&d->db, stmt);
+}
+
+enum store_err directory_domain_add(struct directory *d, const char *domain)
+{
+	return run_text(d, "INSERT INTO domain VALUES(?)", domain);
+}
+
+enum store_err directory_domain_remove(struct directory *d, const char *domain)
+{
+	enum store_err err = has_domain(d, domain);
+	if (err)
+		return err;
+	err = exists(d, "SELECT 1 FROM user WHERE domain=?", domain, STORE_NOTFOUND);
+	if (err != STORE_NOTFOUND)
+		return err ? err : STORE_HASCHILDREN;
+	return run_text(d, "DELETE FROM domain WHERE name=?", domain);
+}
+
+static enum store_err set_credential(struct directory *d, const char *account, const struct directory_secrets *secrets)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT OR REPLACE INTO credential VALUES(?,'',?,?,?)");
+	bind(stmt, 1, account);
+	bind(stmt, 2, secrets->hash);
+	bind(stmt, 3, secrets->scram_sha1);
+	bind(stmt, 4, secrets->scram_sha256);
+	return db_run(&d->db, stmt);
+}
+
+/* The account of `address`; copied, so that the statement is free again. */
+static enum store_err find_account(struct directory *d, const char *address, char out[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account FROM user WHERE address=?");
+	bind(stmt, 1, address);
 	enum store_err err;
-	while (db_next(&d->db, stmt, &err))
-		each(ctx, (const char *)sqlite3_column_text(stmt, 0));
+	if (!db_next(&d->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	snprintf(out, DIRECTORY_ACCOUNT_LEN + 1, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err directory_user_add(struct directory *d, const char *address, const struct directory_secrets *secrets)
+{
+	enum store_err err = has_domain(d, address_domain(address));
+	if (err)
+		return err;
+	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO user VALUES(?,?,lower(hex(randomblob(16))))");
+	bind(stmt, 1, address);
+	bind(stmt, 2, address_domain(address));
+	err = db_run(&d->db, stmt);
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	if (!err)
+		err = find_account(d, address, account);
+	return err ? err : set_credential(d, account, secrets);
+}
+
+enum store_err directory_user_passwd(struct directory *d, const char *address, const struct directory_secrets *secrets)
+{
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	enum store_err err = find_account(d, address, account);
+	return err ? err : set_credential(d, account, secrets);
+}
+
+enum store_err directory_user_remove(struct directory *d, const char *address, int64_t now_s,
+				     char out_account[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	enum store_err err = find_account(d, address, out_account);
+	if (err)
+		return err;
+	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO removed VALUES(?,?,?)");
+	bind(stmt, 1, out_account);
+	bind(stmt, 2, address);
+	if (stmt)
+		sqlite3_bind_int64(stmt, 3, now_s);
+	err = db_run(&d->db, stmt);
+	if (!err)
+		err = run_text(d, "DELETE FROM credential WHERE account=?", out_account);
+	return err ? err : run_text(d, "DELETE FROM user WHERE address=?", address);
+}
+
+enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out)
+{
+	sqlite3_stmt *stmt =
+		db_prepare(&d->db, "SELECT account, hash, scram_sha1, scram_sha256 FROM user JOIN credential USING(account)"
+				   " WHERE address=? AND label=''");
+	bind(stmt, 1, address);
+	enum store_err err;
+	if (!db_next(&d->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	struct directory_secrets *s = &out->secrets;
+	snprintf(out->address, sizeof(out->address), "%s", address);
+	snprintf(out->account, sizeof(out->account), "%s", (const char *)sqlite3_column_text(stmt, 0));
+	snprintf(s->hash, sizeof(s->hash), "%s", (const char *)sqlite3_column_text(stmt, 1));
+	snprintf(s->scram_sha1, sizeof(s->scram_sha1), "%s", (const char *)sqlite3_column_text(stmt, 2));
+	snprintf(s->scram_sha256, sizeof(s->scram_sha256), "%s", (const char *)sqlite3_column_text(stmt, 3));
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err directory_domains(struct directory *d, bool (*each)(void *ctx, const char *name, int64_t users), void *ctx)
+{
+	sqlite3_stmt *stmt = db_prepare(
+		&d->db, "SELECT name, (SELECT count(*) FROM user WHERE domain=name) FROM domain ORDER BY name");
+	enum store_err err;
+	while (db_next(&d->db, stmt, &err)) {
+		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1))) {
+			sqlite3_reset(stmt);
+			break;
+		}
+	}
 	return err;
+}
+
+enum store_err directory_users(struct directory *d, const char *domain,
+			       bool (*each)(void *ctx, const char *address, const char *account), void *ctx)
+{
+	sqlite3_stmt *stmt = domain ? db_prepare(&d->db, "SELECT address, account FROM user WHERE domain=? ORDER BY address")
+				    : db_prepare(&d->db, "SELECT address, account FROM user ORDER BY address");
+	if (domain)
+		bind(stmt, 1, domain);
+	enum store_err err;
+	while (db_next(&d->db, stmt, &err)) {
+		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1))) {
+			sqlite3_reset(stmt);
+			break;
+		}
+	}
+	return err;
+}
+
+enum store_err directory_key(struct directory *d, unsigned char out[DIRECTORY_KEY_BYTES])
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT value FROM meta WHERE key='key'");
+	enum store_err err;
+	if (!db_next(&d->db, stmt, &err))
+		return err ? err : STORE_CORRUPT;
+	bool sound = sqlite3_column_bytes(stmt, 0) == DIRECTORY_KEY_BYTES;
+	if (sound)
+		memcpy(out, sqlite3_column_blob(stmt, 0), DIRECTORY_KEY_BYTES);
+	sqlite3_reset(stmt);
+	return sound ? STORE_OK : STORE_CORRUPT;
 }

@@ -1,29 +1,74 @@
-/* Who has mail here: domains and users, with the id that names an account's directory and the stored hash of the
- * password.  Thread: one owner at a time; the caller locks. */
+/*
+ * directory.db: who has mail here.  Domains, users, the account id that names a user's directory on disk (random,
+ * immutable, never chosen by a client) and the credentials: no clear password, only what verifies one.
+ *
+ *   domain      name
+ *   user        address, domain, account                    one row an account
+ *   credential  account, label, hash, scram_sha1, scram_sha256      label "" is the user's own password
+ *   removed     account, address, when                      users that are gone; their mail is still on disk
+ *   meta        key, value                                  random keys made with the database
+ *
+ * One writer (directory_open) on one thread at a time, the directory's lane; beside it any number of readers
+ * (directory_open_reader), each of one thread, which see what was committed.  Names and addresses are in the normal
+ * form of storage/address.h.
+ */
 #ifndef STORAGE_DIRECTORY_H
 #define STORAGE_DIRECTORY_H
 
+#include "storage/address.h"
 #include "storage/db.h"
 
 struct directory;
 
-struct directory_user {
-	char account[40]; /* immutable id, hex */
-	char hash[256];   /* crypt(5) format */
+enum { DIRECTORY_ACCOUNT_BYTES = 16, DIRECTORY_ACCOUNT_LEN = 2 * DIRECTORY_ACCOUNT_BYTES, DIRECTORY_KEY_BYTES = 32 };
+
+/* What verifies a password; texts, as server/password.h makes them. */
+struct directory_secrets {
+	char hash[192];         /* crypt(5) format */
+	char scram_sha1[192];   /* iterations, salt, StoredKey and ServerKey as libsasl2 stores them */
+	char scram_sha256[192];
 };
 
-/* `env` outlives the directory. */
+struct directory_user {
+	char address[ADDRESS_MAX + 1];
+	char account[DIRECTORY_ACCOUNT_LEN + 1]; /* lower-case hex */
+	struct directory_secrets secrets;
+};
+
+/* Makes the database when it is not there.  `env` outlives the directory. */
 MUST_USE enum store_err directory_open(const struct store_env *env, const char *path, struct directory **out);
+MUST_USE enum store_err directory_open_reader(const struct store_env *env, const char *path, struct directory **out);
 void directory_close(struct directory *d);
-MUST_USE enum store_err directory_domain_add(struct directory *d, const char *domain);
+/* What went wrong last, for the log. */
+const char *directory_fault(const struct directory *d);
+
+/* Changes stand between these; after directory_commit() they are on disk.  directory_end(d, false) undoes them. */
 MUST_USE enum store_err directory_begin(struct directory *d);
-MUST_USE enum store_err directory_commit(struct directory *d);
-/* STORE_NOTFOUND: the domain is not ours; STORE_EXISTS. */
-MUST_USE enum store_err directory_user_add(struct directory *d, const char *address, const char *account,
-					   const char *hash);
+MUST_USE enum store_err directory_end(struct directory *d, bool ok);
+
+/* STORE_EXISTS when it is there already. */
+MUST_USE enum store_err directory_domain_add(struct directory *d, const char *domain);
+/* STORE_NOTFOUND; STORE_HASCHILDREN while it has users. */
+MUST_USE enum store_err directory_domain_remove(struct directory *d, const char *domain);
+/* Makes the account id.  STORE_NOTFOUND: the domain is not ours; STORE_EXISTS. */
+MUST_USE enum store_err directory_user_add(struct directory *d, const char *address,
+					   const struct directory_secrets *secrets);
+/* STORE_NOTFOUND. */
+MUST_USE enum store_err directory_user_passwd(struct directory *d, const char *address,
+					      const struct directory_secrets *secrets);
+/* Forgets the user and the credentials; the account's mail stays on disk and its id in `removed`.  STORE_NOTFOUND. */
+MUST_USE enum store_err directory_user_remove(struct directory *d, const char *address, int64_t now_s,
+					      char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
+
+/* STORE_NOTFOUND. */
 MUST_USE enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out);
-/* Calls `each` with every address, or every domain. */
-MUST_USE enum store_err directory_list(struct directory *d, bool domains, void (*each)(void *, const char *),
-				       void *ctx);
+/* Calls `each` for every domain in order; false stops. */
+MUST_USE enum store_err directory_domains(struct directory *d, bool (*each)(void *ctx, const char *name, int64_t users),
+					  void *ctx);
+/* The same for users; `domain` NULL for all.  No secrets. */
+MUST_USE enum store_err directory_users(struct directory *d, const char *domain,
+					bool (*each)(void *ctx, const char *address, const char *account), void *ctx);
+/* A random key made with the database, so that answers about unknown users are the same after a restart. */
+MUST_USE enum store_err directory_key(struct directory *d, unsigned char out[DIRECTORY_KEY_BYTES]);
 
 #endif

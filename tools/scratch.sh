@@ -33,6 +33,9 @@ cat >"$dir/roost.conf" <<CONF
 store = "$dir/store"
 hostname = "localhost"
 admin_socket = "$dir/admin.sock"
+password_cost = 1
+scram_iterations = 4096
+login_delay_ms = 50
 listen { protocol = "imap"  address = "127.0.0.1" port = $imap cleartext_login = true }
 listen { protocol = "imaps" address = "127.0.0.1" port = $imaps }
 listen { protocol = "lmtp"  address = "127.0.0.1" port = $lmtp }
@@ -42,7 +45,7 @@ cat "$extra" >>"$dir/roost.conf"
 have=$(cat "$dir/users" 2>/dev/null || echo 0)
 if [ "$have" -lt "$users" ]; then
 	[ "$have" != 0 ] || "$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
-	"$roost" user add -c "$dir/roost.conf" --password pass --cheap --first $((have + 1)) --count "$users" user@example.org >/dev/null
+	"$roost" user add -c "$dir/roost.conf" --password pass --first $((have + 1)) --count "$users" user@example.org >/dev/null
 	echo "$users" >"$dir/users"
 fi
 exec "$roost" serve -c "$dir/roost.conf"

@@ -23,7 +23,7 @@
 enum { BLOCK_FIRST_BYTES = 512 };
 
 const struct reader_limits reader_limits_before_login = {
-	.line_bytes = 8192, .literal_bytes = 4096, .literals_bytes = 8192, .literals = 4, .answer_bytes = 16384};
+	.line_bytes = 16384, .literal_bytes = 4096, .literals_bytes = 8192, .literals = 4, .answer_bytes = 16384};
 const struct reader_limits reader_limits_after_login = {
 	.line_bytes = 65536, .literal_bytes = 131072, .literals_bytes = 262144, .literals = 1000, .answer_bytes = 65536};
 

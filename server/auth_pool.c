@@ -1,0 +1,191 @@
+#include "server/auth_pool.h"
+
+#include "server/accounts.h"
+#include "server/log.h"
+
+#include <openssl/crypto.h>
+
+struct auth_pool {
+	struct auth_pool_config config;
+	struct auth_cache *cache;
+	unsigned char key[DIRECTORY_KEY_BYTES];
+	char nobody[CRYPT_GENSALT_OUTPUT_SIZE];
+	uv_mutex_t mutex; /* guards what is below */
+	uv_cond_t work;
+	struct auth_job *queue, **queue_end;
+	size_t queued;
+	bool stopping;
+	uv_thread_t *threads;
+	struct auth_worker *workers;
+	int threads_n;
+};
+
+static void deliver(struct letter *letter, struct loop *loop)
+{
+	struct auth_job *job = container_of(letter, struct auth_job, letter);
+	(void)loop;
+	job->done(job);
+}
+
+static struct auth_job *take(struct auth_pool *pool)
+{
+	uv_mutex_lock(&pool->mutex);
+	while (!pool->queue && !pool->stopping)
+		uv_cond_wait(&pool->work, &pool->mutex);
+	struct auth_job *job = pool->queue;
+	if (job) {
+		pool->queue = job->next;
+		if (!pool->queue)
+			pool->queue_end = &pool->queue;
+		pool->queued--;
+	}
+	uv_mutex_unlock(&pool->mutex);
+	return job;
+}
+
+static void run(void *arg)
+{
+	struct auth_worker *worker = arg;
+	for (struct auth_job *job; (job = take(worker->pool));) {
+		job->run(job, worker);
+		job->letter.deliver = deliver;
+		loop_post(job->loop, &job->letter);
+	}
+}
+
+bool auth_pool_submit(struct auth_pool *pool, struct auth_job *job)
+{
+	job->next = NULL;
+	uv_mutex_lock(&pool->mutex);
+	bool room = pool->queued < pool->config.queue_max && !pool->stopping;
+	if (room) {
+		*pool->queue_end = job;
+		pool->queue_end = &job->next;
+		pool->queued++;
+		uv_cond_signal(&pool->work);
+	}
+	uv_mutex_unlock(&pool->mutex);
+	return room;
+}
+
+static bool start_worker(struct auth_pool *pool, struct auth_worker *worker)
+{
+	worker->pool = pool;
+	worker->crypt = xcalloc(1, sizeof(*worker->crypt));
+	enum store_err err = accounts_read_directory(pool->config.accounts, &worker->directory);
+	if (!err)
+		err = directory_key(worker->directory, pool->key);
+	if (err) {
+		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)));
+		return false;
+	}
+	return true;
+}
+
+struct auth_pool *auth_pool_create(const struct auth_pool_config *config)
+{
+	struct auth_pool *pool = xcalloc(1, sizeof(*pool));
+	pool->config = *config;
+	pool->queue_end = &pool->queue;
+	pool->cache = auth_cache_create();
+	pool->threads = xcalloc((size_t)config->threads, sizeof(*pool->threads));
+	pool->workers = xcalloc((size_t)config->threads, sizeof(*pool->workers));
+	invariant(uv_mutex_init(&pool->mutex) == 0 && uv_cond_init(&pool->work) == 0);
+	bool ok = password_make_nobody(&config->cost, pool->nobody, sizeof(pool->nobody));
+	for (int i = 0; i < config->threads && ok; i++)
+		ok = start_worker(pool, &pool->workers[i]);
+	for (int i = 0; i < config->threads && ok; i++) {
+		invariant(uv_thread_create(&pool->threads[i], run, &pool->workers[i]) == 0);
+		pool->threads_n++;
+	}
+	if (!ok) {
+		auth_pool_destroy(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+void auth_pool_stop(struct auth_pool *pool)
+{
+	uv_mutex_lock(&pool->mutex);
+	pool->stopping = true;
+	uv_cond_broadcast(&pool->work);
+	uv_mutex_unlock(&pool->mutex);
+	for (int i = 0; i < pool->threads_n; i++)
+		uv_thread_join(&pool->threads[i]);
+	pool->threads_n = 0;
+}
+
+void auth_pool_destroy(struct auth_pool *pool)
+{
+	if (!pool)
+		return;
+	auth_pool_stop(pool);
+	for (int i = 0; i < pool->config.threads; i++) {
+		directory_close(pool->workers[i].directory);
+		free(pool->workers[i].crypt);
+	}
+	auth_cache_destroy(pool->cache);
+	uv_cond_destroy(&pool->work);
+	uv_mutex_destroy(&pool->mutex);
+	free(pool->threads);
+	free(pool->workers);
+	free(pool);
+}
+
+const struct auth_pool_config *auth_pool_config(const struct auth_pool *pool)
+{
+	return &pool->config;
+}
+
+void auth_pool_forget(struct auth_pool *pool)
+{
+	auth_cache_forget(pool->cache);
+}
+
+static enum store_err find(struct auth_worker *worker, const char *address, struct directory_user *out)
+{
+	enum store_err err = directory_user_find(worker->directory, address, out);
+	if (err && err != STORE_NOTFOUND)
+		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)),
+			  log_text("fault", directory_fault(worker->directory)));
+	return err;
+}
+
+enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password, size_t len,
+				    char out_account[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	struct auth_pool *pool = worker->pool;
+	char prepared[PASSWORD_MAX + 1];
+	struct directory_user user;
+	if (!password_prepare(password, len, prepared))
+		return AUTH_WRONG;
+	enum auth_verdict verdict = AUTH_WRONG;
+	uint64_t now_ms = uv_hrtime() / 1000000, generation = auth_cache_generation(pool->cache);
+	if (auth_cache_has(pool->cache, address, prepared, now_ms, out_account)) {
+		verdict = AUTH_RIGHT;
+	} else {
+		enum store_err err = find(worker, address, &user);
+		bool right = password_verify(prepared, err ? pool->nobody : user.secrets.hash, worker->crypt) && !err;
+		if (right) {
+			memcpy(out_account, user.account, sizeof(user.account));
+			auth_cache_add(pool->cache, generation, address, prepared, user.account, now_ms);
+			verdict = AUTH_RIGHT;
+		} else if (err && err != STORE_NOTFOUND) {
+			verdict = AUTH_UNKNOWN_YET;
+		}
+	}
+	OPENSSL_cleanse(prepared, sizeof(prepared));
+	return verdict;
+}
+
+enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)
+{
+	struct auth_pool *pool = worker->pool;
+	enum store_err err = find(worker, address, out);
+	if (err != STORE_NOTFOUND)
+		return err ? AUTH_UNKNOWN_YET : AUTH_RIGHT;
+	*out = (struct directory_user){0};
+	password_fake_scram(pool->key, address, pool->config.cost.scram_iterations, &out->secrets);
+	return AUTH_WRONG;
+}

@@ -1,0 +1,66 @@
+/*
+ * The authentication pool: a few threads and a bounded queue of their own.  Whatever takes long to decide who
+ * somebody is (hashing) blocks here and nowhere else; a full queue is answered at once with "not now".
+ *
+ * A job moves: from the loop that submits it, to one of the pool's threads (run), and back to that loop (done), which
+ * then owns it again.  Each thread has a reading connection to directory.db, so logins wait for no lane.
+ */
+#ifndef SERVER_AUTH_POOL_H
+#define SERVER_AUTH_POOL_H
+
+#include "server/auth_cache.h"
+#include "server/loop.h"
+#include "server/password.h"
+
+struct accounts;
+struct auth_pool;
+
+/* What a job may use while it runs; one a thread. */
+struct auth_worker {
+	struct auth_pool *pool;
+	struct directory *directory; /* reads only */
+	struct crypt_data *crypt;
+};
+
+struct auth_job {
+	struct letter letter; /* travels back to the loop in it */
+	struct auth_job *next;
+	struct loop *loop;
+	void (*run)(struct auth_job *job, struct auth_worker *worker); /* on a thread of the pool */
+	void (*done)(struct auth_job *job);                            /* on the loop */
+};
+
+struct auth_pool_config {
+	struct accounts *accounts; /* outlives the pool */
+	const char *hostname;
+	int threads;
+	size_t queue_max; /* jobs that wait */
+	struct password_cost cost;
+	unsigned failure_delay_ms, failures_max; /* see server/auth.h */
+};
+
+/* NULL when the directory cannot be read; the reason is logged. */
+struct auth_pool *auth_pool_create(const struct auth_pool_config *config);
+/* Runs what is queued and ends the threads: no job is posted to a loop after it. */
+void auth_pool_stop(struct auth_pool *pool);
+/* Takes NULL. */
+void auth_pool_destroy(struct auth_pool *pool);
+
+/* Any thread.  False when the queue is full: the job is still the caller's. */
+MUST_USE bool auth_pool_submit(struct auth_pool *pool, struct auth_job *job);
+
+const struct auth_pool_config *auth_pool_config(const struct auth_pool *pool);
+/* After every commit to the directory. */
+void auth_pool_forget(struct auth_pool *pool);
+
+enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_UNKNOWN_YET };
+
+/* On a thread of the pool: whether `password` is that of `address` (normal form), and then the account.  A wrong
+ * password and an unknown user take the same time.  AUTH_UNKNOWN_YET: the directory could not be read. */
+MUST_USE enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password,
+					     size_t len, char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
+/* The user with SCRAM secrets; AUTH_WRONG for an unknown user, with secrets all the same (password_fake_scram). */
+MUST_USE enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address,
+					       struct directory_user *out);
+
+#endif

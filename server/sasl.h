@@ -1,0 +1,55 @@
+/*
+ * libsasl2, as Roost uses it.  The mechanisms are the library's plugins; the accounts are ours: an auxprop plugin
+ * inside the process hands out SCRAM secrets, and SASL_CB_SERVER_USERDB_CHECKPASS compares passwords with the stored
+ * hash, because the library's own comparison wants clear text.  Nothing is read from the library's configuration
+ * files, and of its plugins only those of sasl.c's list are loaded.
+ */
+#ifndef SERVER_SASL_H
+#define SERVER_SASL_H
+
+#include "server/auth_pool.h"
+
+#include <sasl/sasl.h>
+
+/* Once a process, before any exchange, while no other thread runs.  False when the library or a mechanism is
+ * missing; the reason is logged. */
+MUST_USE bool sasl_library_open(void);
+void sasl_library_close(void);
+
+enum sasl_status {
+	SASL_STATUS_MORE,           /* send the challenge and step with the answer */
+	SASL_STATUS_OK,             /* exchange->account and ->address are who it is */
+	SASL_STATUS_FAILED,         /* wrong password, unknown user, or no sense in the answer: all look the same */
+	SASL_STATUS_NOT_AUTHORIZED, /* the password is right, but not for acting as the other one */
+	SASL_STATUS_UNAVAILABLE     /* the directory or the library failed; try again later */
+};
+
+/* One login attempt.  Zeroed at first; moves between threads, and is used by one at a time. */
+struct sasl_exchange {
+	sasl_conn_t *conn;
+	sasl_callback_t callbacks[5];
+	struct auth_worker *worker; /* while a step runs */
+	enum auth_verdict verdict;  /* what the directory said */
+	bool scram, started, not_authorized;
+	char user[ADDRESS_MAX + 1];    /* the name that was tried, for the log; cut when it is long */
+	char address[ADDRESS_MAX + 1]; /* "" until it is certain */
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+};
+
+struct sasl_bytes {
+	const char *ptr; /* NULL: none, which differs from empty */
+	unsigned len;
+};
+
+/* On a thread of the auth pool.  `challenge` lives until the next call. */
+MUST_USE enum sasl_status sasl_exchange_start(struct sasl_exchange *x, struct auth_worker *worker, const char *mechanism,
+					      bool tls, struct sasl_bytes initial, struct sasl_bytes *challenge);
+MUST_USE enum sasl_status sasl_exchange_step(struct sasl_exchange *x, struct auth_worker *worker,
+					     struct sasl_bytes answer, struct sasl_bytes *challenge);
+/* LOGIN: a user and a password as they are. */
+MUST_USE enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_worker *worker, const char *user,
+						 struct sasl_bytes password);
+/* As soon as the outcome is known, or the client gave up.  Any thread. */
+void sasl_exchange_finish(struct sasl_exchange *x);
+
+#endif
