@@ -1,5 +1,5 @@
 """Replays one transcript against a daemon in one way."""
-import operator, re, ssl
+import base64, operator, re, ssl
 
 import connection
 from match import expose, matches
@@ -21,7 +21,8 @@ class Replay:
         self.kept = {}  # by connection: a response read for S? or a block that is still to be matched
 
     def fill(self, text):
-        return re.sub(r"\$([a-z]\w*)", lambda m: self.captures.get(m.group(1), m.group(0)), text).encode("latin-1")
+        text = re.sub(r"\$([a-z]\w*)", lambda m: self.captures.get(m.group(1), m.group(0)), text)
+        return re.sub(rb"\$BASE64\((.*?)\)", lambda m: base64.b64encode(m.group(1)), text.encode("latin-1"), flags=re.S)
 
     def open(self):
         if self.name not in self.connections:
@@ -53,6 +54,7 @@ class Replay:
             self.open().send(self.fill(content))
 
     def expect(self, text):
+        text = re.sub(r"\$BASE64\((.*?)\)", lambda m: base64.b64encode(expose(m.group(1)).encode("latin-1")).decode(), text)
         got = self.response()
         if not matches(text, got, self.captures):
             raise Mismatch(f"expected {expose(text)!r}\n  got      {got!r}")
@@ -72,16 +74,20 @@ class Replay:
             self.kept[self.name] = got
 
     def step_block(self, block):
-        wanted, forbidden, others = list(block[0]), block[1], block[2]
-        while wanted or others:
+        wanted, optional, forbidden, others = list(block[0]), list(block[1]), block[2], block[3]
+        while wanted or optional or others:
             got = self.response()
             if any(matches(f, got, dict(self.captures)) for f in forbidden):
                 raise Mismatch(f"forbidden {got!r}")
-            hit = next((w for w in wanted if matches(w, got, self.captures)), None)
-            if hit is not None:
-                wanted.remove(hit)
-            elif not others or not got.startswith("* "):
-                if others and not wanted:
+            for expected in (wanted, optional):
+                hit = next((w for w in expected if matches(w, got, self.captures)), None)
+                if hit is not None:
+                    expected.remove(hit)
+                    break
+            else:
+                if others and got.startswith("* "):
+                    continue
+                if not wanted:
                     self.kept[self.name] = got
                     return
                 raise Mismatch("expected one of " + "\n           or ".join(repr(expose(w)) for w in wanted) +

@@ -21,7 +21,7 @@
     WAYS way...         replay only in these ways
 
 In every line: `\\xNN` is an octet, `$(text*n)` is text n times, `$user` the transcript's own user (an address without
-its domain), `$name` a capture.  Everything else is taken as it stands.
+its domain), `$name` a capture; `$BASE64(text)` is encoded.  Everything else is taken as it stands.
 """
 import collections, re
 
@@ -108,16 +108,18 @@ class Parser:
                 raise self.error("{} without L: lines")
 
     def block(self):
-        wanted, forbidden, others = [], [], False
+        wanted, optional, forbidden, others = [], [], [], False
         while True:
             line = self.peek()
             self.at += 1
             if line == "U}":
-                return wanted, forbidden, others
+                return wanted, optional, forbidden, others
             if line == "...":
                 others = True
             elif line.startswith("S: "):
                 wanted.append(self.expected(line[3:]))
+            elif line.startswith("S? "):
+                optional.append(self.expected(line[3:]))
             elif line.startswith("N: "):
                 forbidden.append(escapes(line[3:], protect))
             elif line.strip() and not line.startswith("#"):
