@@ -152,7 +152,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	accounts->workers = workers;
 	accounts->loops = loops;
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
-					    .fsync_always = config->fsync_always, .boot_id = read_boot_id()};
+					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
 	invariant(uv_mutex_init(&accounts->mutex) == 0);
 	if (!make_directories(config->store)) {
 		accounts_destroy(accounts);

@@ -203,6 +203,17 @@ int cli_main(int argc, char **argv)
 		return usage();
 	if (strcmp(o.words[0], "serve") == 0)
 		return server_run(o.config);
+	if (strcmp(o.words[0], "config") == 0 && o.words_n == 2) {
+		struct buf text;
+		buf_init(&text, 1 << 20);
+		if (strcmp(o.words[1], "man") == 0)
+			config_write_man(&text);
+		else
+			config_write_example(&text);
+		fwrite(text.data, 1, text.len, stdout);
+		buf_finish(&text);
+		return 0;
+	}
 	int rc = 1;
 	if (config_read(o.config, &config))
 		rc = administer(&o, &config);

@@ -1,119 +1,209 @@
 #include "server/config.h"
 
-#include "protocol/base.h"
-
+#include <arpa/inet.h>
 #include <confuse.h>
-#include <string.h>
+#include <errno.h>
 #include <unistd.h>
 
-static cfg_opt_t listen_options[] = {
-	CFG_STR("protocol", "imap", CFGF_NONE),
-	CFG_STR("address", NULL, CFGF_NODEFAULT),
-	CFG_INT("port", 0, CFGF_NONE),
-	CFG_STR("path", NULL, CFGF_NODEFAULT),
-	CFG_BOOL("cleartext_login", cfg_false, CFGF_NONE),
-	CFG_END(),
-};
+enum { SECTIONS_MAX = 4, SOCKET_PATH_MAX = 107 /* sun_path, unix(7) */ };
 
-static cfg_opt_t tls_options[] = {
-	CFG_STR("certificate", NULL, CFGF_NODEFAULT),
-	CFG_STR("key", NULL, CFGF_NODEFAULT),
-	CFG_END(),
-};
-
-static cfg_opt_t options[] = {
-	CFG_STR("store", NULL, CFGF_NODEFAULT),
-	CFG_STR("hostname", "localhost", CFGF_NONE),
-	CFG_STR("admin_socket", "", CFGF_NONE),
-	CFG_INT("loops", 0, CFGF_NONE),
-	CFG_INT("workers", 0, CFGF_NONE),
-	CFG_STR("fsync", "messages", CFGF_NONE),
-	CFG_INT("message_bytes_max", 67108864, CFGF_NONE),
-	CFG_INT("auth_threads", 4, CFGF_NONE),
-	CFG_INT("auth_queue_max", 1000, CFGF_NONE),
-	CFG_INT("password_cost", 5, CFGF_NONE),
-	CFG_INT("scram_iterations", 10000, CFGF_NONE),
-	CFG_INT("login_delay_ms", 2000, CFGF_NONE),
-	CFG_INT("login_failures_max", 5, CFGF_NONE),
-	CFG_SEC("listen", listen_options, CFGF_MULTI),
-	CFG_SEC("tls", tls_options, CFGF_MULTI),
-	CFG_END(),
-};
-
-static bool read_listen(const char *path, cfg_t *from, struct listen_config *to)
+static bool is_in(const struct option *o, const char *section)
 {
-	static const char *const names[] = {"imap", "imaps", "lmtp"};
-	const char *protocol = cfg_getstr(from, "protocol");
-	size_t i = 0;
-	while (i < countof(names) && strcmp(protocol, names[i]) != 0)
-		i++;
-	if (i == countof(names)) {
-		fprintf(stderr, "%s:%d: protocol \"%s\": imap, imaps or lmtp is expected\n", path, from->line, protocol);
-		return false;
+	return section ? o->section && strcmp(o->section, section) == 0 : !o->section;
+}
+
+static const struct option *find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < config_options_n; i++)
+		if (is_in(&config_options[i], section) && strcmp(config_options[i].name, name) == 0)
+			return &config_options[i];
+	return NULL;
+}
+
+static PRINTF_LIKE(3, 4) void complain(const char *path, int line, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	fprintf(stderr, line ? "roost: %s:%d: " : "roost: %s: ", path, line);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+/* What the parser itself finds: syntax, and names that are not in the table. */
+static void on_error(cfg_t *cfg, const char *fmt, va_list args)
+{
+	char text[1000];
+	vsnprintf(text, sizeof(text), fmt, args);
+	complain(cfg->filename, cfg->line, "%s (roost.conf(5) tells what may stand here)", text);
+}
+
+/* Called with each value as it is read, so that the line is known. */
+static int on_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
+	const struct option *o = find(section, cfg_opt_name(opt));
+	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	union {
+		struct config config;
+		struct listen_config listen;
+		struct tls_config tls;
+	} tried;
+	invariant(o && text);
+	if (option_store(o, text, &tried))
+		return 0;
+	struct buf expected;
+	buf_init(&expected, 1000);
+	option_describe(o, &expected);
+	complain(cfg->filename, cfg->line, "%s = \"%s\": %.*s is expected", o->name, text, (int)expected.len, expected.data);
+	buf_finish(&expected);
+	return -1;
+}
+
+/* The table in libconfuse's words.  All values are read as text: then a wrong one is ours to explain. */
+static size_t list_options(const char *section, cfg_opt_t *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct option *o = &config_options[i];
+		if (!is_in(o, section))
+			continue;
+		cfg_opt_t opt = CFG_STR(o->name, o->standard, o->standard ? CFGF_NONE : CFGF_NODEFAULT);
+		opt.validcb = on_value;
+		out[n++] = opt;
 	}
-	*to = (struct listen_config){(enum protocol)i, cfg_getstr(from, "address"), (int)cfg_getint(from, "port"),
-				     cfg_getstr(from, "path"), cfg_getbool(from, "cleartext_login")};
-	if (!to->path && (!to->address || to->port < 1 || to->port > 65535)) {
-		fprintf(stderr, "%s:%d: listen: an address and a port from 1 to 65535, or a path, are expected\n", path,
-			from->line);
-		return false;
+	return n;
+}
+
+static cfg_t *make_parser(void)
+{
+	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
+	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
+	cfg_opt_t *tls = xcalloc(config_options_n + 1, sizeof(*tls));
+	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
+		  tls_section = CFG_SEC("tls", tls, CFGF_MULTI);
+	listen[list_options("listen", listen)] = end;
+	tls[list_options("tls", tls)] = end;
+	size_t n = list_options(NULL, options);
+	options[n++] = listen_section;
+	options[n++] = tls_section;
+	options[n] = end;
+	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
+	invariant(cfg);
+	cfg_set_error_function(cfg, on_error);
+	free(options);
+	free(listen);
+	free(tls);
+	return cfg;
+}
+
+/* Fills in `base` from a section, or from what stands outside any.  False: something must be given and is not. */
+static bool read_section(const char *path, cfg_t *from, const char *section, void *base)
+{
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct option *o = &config_options[i];
+		if (!is_in(o, section))
+			continue;
+		const char *text = cfg_getstr(from, o->name);
+		if (!text || (!o->standard && !*text)) {
+			complain(path, section ? from->line : 0, "%s%s%s must be given", section ? section : "",
+				 section ? ": " : "", o->name);
+			return false;
+		}
+		invariant(option_store(o, text, base)); /* on_value() and the table's test have seen to it */
 	}
 	return true;
 }
 
-bool config_read(const char *path, struct config *out)
+static bool check_listen(const char *path, int line, struct listen_config *l)
 {
-	*out = (struct config){0};
-	cfg_t *cfg = cfg_init(options, CFGF_NONE);
-	out->parsed = cfg;
-	int rc = cfg_parse(cfg, path);
-	if (rc == CFG_FILE_ERROR)
-		fprintf(stderr, "%s: cannot be read\n", path);
-	if (rc != CFG_SUCCESS)
-		return false;
-	out->store = cfg_getstr(cfg, "store");
-	out->hostname = cfg_getstr(cfg, "hostname");
-	out->message_bytes_max = cfg_getint(cfg, "message_bytes_max");
-	out->fsync_always = strcmp(cfg_getstr(cfg, "fsync"), "always") == 0;
-	if (!out->store || (!out->fsync_always && strcmp(cfg_getstr(cfg, "fsync"), "messages") != 0)) {
-		fprintf(stderr, "%s: %s\n", path, out->store ? "fsync: messages or always is expected" : "store is missing");
+	static const int ports[] = {[PROTOCOL_IMAP] = 143, [PROTOCOL_IMAPS] = 993, [PROTOCOL_LMTP] = 24};
+	unsigned char parsed[sizeof(struct in6_addr)];
+	if (!*l->path)
+		l->path = NULL;
+	if (l->path && strlen(l->path) > SOCKET_PATH_MAX) {
+		complain(path, line, "listen: path: at most %d bytes are expected", SOCKET_PATH_MAX);
 		return false;
 	}
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	out->auth_threads = (int)cfg_getint(cfg, "auth_threads");
-	out->auth_queue_max = (int)cfg_getint(cfg, "auth_queue_max");
-	out->password_cost = (int)cfg_getint(cfg, "password_cost");
-	out->scram_iterations = (int)cfg_getint(cfg, "scram_iterations");
-	out->login_delay_ms = (int)cfg_getint(cfg, "login_delay_ms");
-	out->login_failures_max = (int)cfg_getint(cfg, "login_failures_max");
-	out->loops = (int)cfg_getint(cfg, "loops");
-	out->workers = (int)cfg_getint(cfg, "workers");
-	if (out->loops < 1)
-		out->loops = cores > 0 ? (int)cores : 1;
-	if (out->workers < 1)
-		out->workers = (int)(4 * (cores > 0 ? cores : 1) + 16);
-	out->listens_n = cfg_size(cfg, "listen");
-	out->listens = xcalloc(out->listens_n, sizeof(*out->listens));
-	for (size_t i = 0; i < out->listens_n; i++)
-		if (!read_listen(path, cfg_getnsec(cfg, "listen", (unsigned)i), &out->listens[i]))
+	if (!l->path && inet_pton(AF_INET, l->address, parsed) != 1 && inet_pton(AF_INET6, l->address, parsed) != 1) {
+		complain(path, line, "listen: address = \"%s\": an IPv4 or IPv6 address is expected", l->address);
+		return false;
+	}
+	if (l->port == 0)
+		l->port = ports[l->protocol];
+	return true;
+}
+
+static bool read_listens(const char *path, struct config *c)
+{
+	c->listens_n = cfg_size(c->parsed, "listen");
+	c->listens = xcalloc(c->listens_n, sizeof(*c->listens));
+	for (size_t i = 0; i < c->listens_n; i++) {
+		cfg_t *from = cfg_getnsec(c->parsed, "listen", (unsigned)i);
+		struct listen_config *l = &c->listens[i];
+		if (!read_section(path, from, "listen", l) || !check_listen(path, from->line, l))
 			return false;
-	out->tls_n = cfg_size(cfg, "tls");
-	out->tls = xcalloc(out->tls_n, sizeof(*out->tls));
-	for (size_t i = 0; i < out->tls_n; i++) {
-		cfg_t *tls = cfg_getnsec(cfg, "tls", (unsigned)i);
-		out->tls[i] = (struct tls_config){cfg_getstr(tls, "certificate"), cfg_getstr(tls, "key")};
-		if (!out->tls[i].certificate || !out->tls[i].key) {
-			fprintf(stderr, "%s:%d: tls: a certificate and a key are expected\n", path, tls->line);
+		if (l->protocol == PROTOCOL_IMAPS && cfg_size(c->parsed, "tls") == 0) {
+			complain(path, from->line, "listen: imaps needs a tls section with a certificate");
 			return false;
 		}
 	}
 	return true;
 }
 
+static bool read_tls(const char *path, struct config *c)
+{
+	c->tls_n = cfg_size(c->parsed, "tls");
+	c->tls = xcalloc(c->tls_n, sizeof(*c->tls));
+	for (size_t i = 0; i < c->tls_n; i++) {
+		if (!read_section(path, cfg_getnsec(c->parsed, "tls", (unsigned)i), "tls", &c->tls[i]))
+			return false;
+		if (!*c->tls[i].key)
+			c->tls[i].key = c->tls[i].certificate;
+	}
+	return true;
+}
+
+/* What is left to us: names of the machine's and of the store's, and one thread for each core. */
+static bool fill_in(const char *path, struct config *c)
+{
+	enum { NAME_MAX_BYTES = 256 };
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int n = cores < 1 ? 1 : (cores > 64 ? 64 : (int)cores);
+	size_t store_len = strlen(c->store), size = NAME_MAX_BYTES + store_len + sizeof("/admin.sock");
+	c->made = xcalloc(1, size);
+	if (!*c->hostname)
+		c->hostname = gethostname(c->made, NAME_MAX_BYTES - 1) == 0 && *c->made ? c->made : "localhost";
+	if (!*c->admin_socket) {
+		snprintf(c->made + NAME_MAX_BYTES, size - NAME_MAX_BYTES, "%s/admin.sock", c->store);
+		c->admin_socket = c->made + NAME_MAX_BYTES;
+	}
+	if (strlen(c->admin_socket) > SOCKET_PATH_MAX) {
+		complain(path, 0, "admin_socket: %s: at most %d bytes are expected", c->admin_socket, SOCKET_PATH_MAX);
+		return false;
+	}
+	c->loops = c->loops ? c->loops : n;
+	c->workers = c->workers ? c->workers : 4 * n + 16;
+	c->auth_threads = c->auth_threads ? c->auth_threads : n;
+	return true;
+}
+
+bool config_read(const char *path, struct config *out)
+{
+	*out = (struct config){0};
+	out->parsed = make_parser();
+	int rc = cfg_parse(out->parsed, path);
+	if (rc == CFG_FILE_ERROR)
+		complain(path, 0, "%s%s", strerror(errno), errno == ENOENT ? "; name the configuration with -c FILE" : "");
+	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
+	       read_tls(path, out) && fill_in(path, out);
+}
+
 void config_finish(struct config *c)
 {
 	free(c->listens);
 	free(c->tls);
+	free(c->made);
 	if (c->parsed)
 		cfg_free(c->parsed);
 	*c = (struct config){0};

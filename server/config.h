@@ -1,39 +1,73 @@
-/* The configuration file: one table of options, errors with file and line, nothing half-configured. */
+/*
+ * The configuration: one file, and one table of what may stand in it (config_table.c), from which it is read and
+ * checked, and from which config.example and the options of roost.conf(5) are written.
+ *
+ * Nothing is half-configured: an unknown option or section, a value out of range, a section without what it needs is
+ * reported with file and line and what was expected, and nothing starts.
+ */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "protocol/buf.h"
 
 enum protocol { PROTOCOL_IMAP, PROTOCOL_IMAPS, PROTOCOL_LMTP };
+enum fsync_rule { FSYNC_MESSAGES, FSYNC_ALWAYS /* changes of flags too */ };
 
 struct listen_config {
 	enum protocol protocol;
-	const char *address; /* with port, or NULL with path */
+	const char *address; /* IPv4 or IPv6; looked at when path is NULL */
 	int port;
-	const char *path;
+	const char *path; /* a unix socket, or NULL */
 	bool cleartext_login;
 };
 
 struct tls_config {
-	const char *certificate, *key;
+	const char *certificate, *key; /* PEM files */
 };
 
 struct config {
-	const char *store, *hostname;
-	int loops, workers;
-	bool fsync_always;
+	const char *store, *hostname, *admin_socket;
+	int loops, workers; /* at least 1: 0 in the file was replaced */
+	int auth_threads, auth_queue_max;
+	enum fsync_rule fsync;
 	long message_bytes_max;
-	int auth_threads, auth_queue_max, password_cost, scram_iterations, login_delay_ms, login_failures_max;
+	int password_cost, scram_iterations;
+	int login_delay_ms, login_failures_max;
 	struct listen_config *listens;
 	size_t listens_n;
 	struct tls_config *tls;
 	size_t tls_n;
-	void *parsed; /* owns the strings */
+	struct cfg_t *parsed; /* owns the strings of the file */
+	char *made;           /* and this those that were made up */
 };
 
-/* Reads `path`; what is wrong is printed with file and line, and false returned. */
-bool config_read(const char *path, struct config *out);
+/* Reads `path`.  What is wrong is printed, and false returned; config_finish() is due in both cases. */
+MUST_USE bool config_read(const char *path, struct config *out);
 void config_finish(struct config *c);
+
+enum option_type { OPTION_TEXT, OPTION_INT, OPTION_LONG, OPTION_BOOL, OPTION_CHOICE };
+
+/* One row of the table. */
+struct option {
+	const char *section; /* NULL: outside any */
+	const char *name;
+	enum option_type type;
+	size_t offset;            /* into struct config, or into that of its section */
+	const char *standard;     /* as in the file; NULL: it must be given, "" text: see help */
+	long min, max;            /* of numbers */
+	const char *const *words; /* of a choice, by value; NULL ends them */
+	const char *help;         /* a sentence or two, without line ends */
+};
+
+extern const struct option config_options[];
+extern const size_t config_options_n;
+
+/* What a value of this option looks like: "a number from 1 to 11". */
+void option_describe(const struct option *o, struct buf *out);
+/* Stores the value that `text` stands for at o->offset in `base`; false: it is none.  OPTION_TEXT keeps the pointer. */
+MUST_USE bool option_store(const struct option *o, const char *text, void *base);
+/* config.example, and the options of roost.conf(5) in man(7). */
+void config_write_example(struct buf *out);
+void config_write_man(struct buf *out);
 
 #endif

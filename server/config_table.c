@@ -1,0 +1,128 @@
+/* Every option there is: a row here is an option that is read, checked, documented and tested. */
+#include "server/config.h"
+
+#include "server/password.h"
+
+#include <errno.h>
+
+static const char *const protocols[] = {[PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp", NULL};
+static const char *const truths[] = {"false", "true", NULL};
+static const char *const fsyncs[] = {[FSYNC_MESSAGES] = "messages", [FSYNC_ALWAYS] = "always", NULL};
+
+#define IN(field) offsetof(struct config, field)
+#define IN_LISTEN(field) offsetof(struct listen_config, field)
+#define IN_TLS(field) offsetof(struct tls_config, field)
+
+const struct option config_options[] = {
+	{NULL, "store", OPTION_TEXT, IN(store), NULL, 0, 0, NULL,
+	 "The directory that holds everything: accounts, messages, users. It belongs to the user the daemon runs as."},
+	{NULL, "hostname", OPTION_TEXT, IN(hostname), "", 0, 0, NULL,
+	 "The name this server gives itself in LMTP and in Received lines. Empty: the machine's own."},
+	{NULL, "admin_socket", OPTION_TEXT, IN(admin_socket), "", 0, 0, NULL,
+	 "The local socket by which the commands of roost(1) reach the running daemon. Empty: admin.sock in the store."},
+	{NULL, "loops", OPTION_INT, IN(loops), "0", 0, 64, NULL, "Threads that serve connections. 0: one a core."},
+	{NULL, "workers", OPTION_INT, IN(workers), "0", 0, 1024, NULL,
+	 "Threads that work on accounts; most of them wait for the disk. 0: four a core and sixteen."},
+	{NULL, "auth_threads", OPTION_INT, IN(auth_threads), "0", 0, 64, NULL,
+	 "Threads that check passwords, the only place where that takes time. 0: one a core."},
+	{NULL, "auth_queue_max", OPTION_INT, IN(auth_queue_max), "1000", 1, 100000, NULL,
+	 "Logins that may wait for such a thread; those beyond are told to try again later."},
+	{NULL, "fsync", OPTION_CHOICE, IN(fsync), "messages", 0, 0, fsyncs,
+	 "What is on disk before it is acknowledged: messages, or always: changes of flags too. Without it those survive a "
+	 "crash of the daemon, and may be lost with the power."},
+	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
+	 "The largest message that is taken in, in bytes."},
+	{NULL, "password_cost", OPTION_INT, IN(password_cost), "5", 1, 11, NULL,
+	 "How much work the stored hash of a password is (yescrypt): 1 is about a millisecond, each step doubles it. It holds "
+	 "for passwords set from then on."},
+	{NULL, "scram_iterations", OPTION_INT, IN(scram_iterations), "10000", SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX, NULL,
+	 "The same for the secrets of SCRAM; the client does this work at every login."},
+	{NULL, "login_delay_ms", OPTION_INT, IN(login_delay_ms), "2000", 0, 60000, NULL,
+	 "How long the answer to a failed login waits; it doubles with each on the same connection, three times."},
+	{NULL, "login_failures_max", OPTION_INT, IN(login_failures_max), "5", 1, 1000, NULL,
+	 "After so many failed logins the connection is closed."},
+
+	{"listen", "protocol", OPTION_CHOICE, IN_LISTEN(protocol), "imap", 0, 0, protocols,
+	 "imap: with STARTTLS where there is a certificate; imaps: TLS from the first byte; lmtp: takes mail in, and must "
+	 "not be reachable by strangers."},
+	{"listen", "address", OPTION_TEXT, IN_LISTEN(address), "127.0.0.1", 0, 0, NULL,
+	 "The address to listen on, IPv4 or IPv6; 0.0.0.0 and :: are all of the machine's."},
+	{"listen", "port", OPTION_INT, IN_LISTEN(port), "0", 0, 65535, NULL, "0: the protocol's own, 143, 993 or 24."},
+	{"listen", "path", OPTION_TEXT, IN_LISTEN(path), "", 0, 0, NULL, "A local socket instead of an address and a port."},
+	{"listen", "cleartext_login", OPTION_BOOL, IN_LISTEN(cleartext_login), "false", 0, 0, NULL,
+	 "Let clients log in without TLS. For loopback, and for links that are protected by other means."},
+
+	{"tls", "certificate", OPTION_TEXT, IN_TLS(certificate), NULL, 0, 0, NULL,
+	 "A PEM file with the certificate and the chain up to its authority. The names in it are those it is shown for; the "
+	 "first tls section is shown to everybody else."},
+	{"tls", "key", OPTION_TEXT, IN_TLS(key), "", 0, 0, NULL, "The PEM file with its key. Empty: in the certificate's file."},
+};
+const size_t config_options_n = countof(config_options);
+
+void option_describe(const struct option *o, struct buf *out)
+{
+	switch (o->type) {
+	case OPTION_TEXT:
+		buf_add_text(out, "a text");
+		break;
+	case OPTION_INT: case OPTION_LONG:
+		buf_printf(out, "a number from %ld to %ld", o->min, o->max);
+		break;
+	case OPTION_BOOL:
+		buf_add_text(out, "true or false");
+		break;
+	case OPTION_CHOICE:
+		for (size_t i = 0; o->words[i]; i++)
+			buf_printf(out, "%s%s", i == 0 ? "" : (o->words[i + 1] ? ", " : " or "), o->words[i]);
+		break;
+	}
+}
+
+static bool read_number(const struct option *o, const char *text, long *out)
+{
+	char *end;
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	return end != text && !*end && errno == 0 && *out >= o->min && *out <= o->max;
+}
+
+static bool read_word(const char *const *words, const char *text, unsigned *out)
+{
+	for (*out = 0; words[*out]; ++*out)
+		if (strcmp(text, words[*out]) == 0)
+			return true;
+	return false;
+}
+
+bool option_store(const struct option *o, const char *text, void *base)
+{
+	void *at = (char *)base + o->offset;
+	long number = 0;
+	unsigned word = 0;
+	switch (o->type) {
+	case OPTION_TEXT:
+		*(const char **)at = text;
+		return true;
+	case OPTION_INT:
+		if (!read_number(o, text, &number))
+			return false;
+		*(int *)at = (int)number;
+		return true;
+	case OPTION_LONG:
+		if (!read_number(o, text, &number))
+			return false;
+		*(long *)at = number;
+		return true;
+	case OPTION_BOOL:
+		if (!read_word(truths, text, &word))
+			return false;
+		*(bool *)at = word == 1;
+		return true;
+	case OPTION_CHOICE:
+		if (!read_word(o->words, text, &word))
+			return false;
+		*(unsigned *)at = word; /* an enum */
+		return true;
+	}
+	return false;
+}

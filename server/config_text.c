@@ -1,0 +1,109 @@
+/* The table of options as text: config.example and the options of roost.conf(5). */
+#include "server/config.h"
+
+enum { COLUMNS = 100 };
+
+static bool is_quoted(const struct option *o)
+{
+	return o->type == OPTION_TEXT || o->type == OPTION_CHOICE;
+}
+
+static void add_setting(struct buf *out, const struct option *o, const char *value)
+{
+	buf_printf(out, is_quoted(o) ? "%s = \"%s\"" : "%s = %s", o->name, value);
+}
+
+/* The help, folded at spaces, each line behind `indent` and "# ". */
+static void add_comment(struct buf *out, const char *indent, const char *text)
+{
+	size_t width = COLUMNS - strlen(indent) - 2;
+	while (*text) {
+		size_t len = strlen(text);
+		if (len > width)
+			for (len = width; len > 0 && text[len] != ' '; len--)
+				;
+		buf_printf(out, "%s# %.*s\n", indent, (int)len, text);
+		text += len;
+		text += *text == ' ';
+	}
+}
+
+static void add_expected(struct buf *out, const char *indent, const struct option *o)
+{
+	struct buf what;
+	buf_init(&what, 1000);
+	if (o->type != OPTION_TEXT) {
+		option_describe(o, &what);
+		buf_printf(out, "%s# (%.*s)\n", indent, (int)what.len, what.data);
+	}
+	buf_finish(&what);
+}
+
+static void add_section(struct buf *out, const char *section, const char *must)
+{
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct option *o = &config_options[i];
+		if (strcmp(o->section ? o->section : "", section) != 0)
+			continue;
+		const char *indent = *section ? "#\t" : "";
+		add_comment(out, indent, o->help);
+		add_expected(out, indent, o);
+		buf_add_text(out, *section ? "#\t" : (o->standard ? "# " : ""));
+		add_setting(out, o, o->standard ? o->standard : must);
+		buf_add_text(out, *section ? "\n" : "\n\n");
+	}
+}
+
+void config_write_example(struct buf *out)
+{
+	buf_add_text(out, "# Roost's configuration: roost serve -c FILE.  Options that are commented out show what holds without\n"
+			  "# them.  This file is written from the table of options by \"roost config example\".\n\n");
+	add_section(out, "", "/var/lib/roost");
+	buf_add_text(out, "# Where clients and mail come in: one section each.\n"
+			  "listen { protocol = \"imap\" }\n"
+			  "listen { protocol = \"lmtp\" path = \"/run/roost/lmtp.sock\" }\n"
+			  "# listen { protocol = \"imaps\" address = \"0.0.0.0\" }\n"
+			  "#\n# What may stand in it:\n#\n");
+	add_section(out, "listen", "");
+	buf_add_text(out, "\n# One section for each certificate; the name a client asks for (SNI) picks among them.\n"
+			  "# tls { certificate = \"/etc/roost/mail.pem\" key = \"/etc/roost/mail.key\" }\n"
+			  "#\n# What may stand in it:\n#\n");
+	add_section(out, "tls", "/etc/roost/mail.pem");
+}
+
+/* man(7): a leading dot or quote would be a request, a backslash an escape. */
+static void add_man_text(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\')
+			buf_add_text(out, "\\e");
+		else if (*text == '-')
+			buf_add_text(out, "\\-");
+		else
+			buf_add_char(out, *text);
+	}
+}
+
+static void add_man_option(struct buf *out, const struct option *o)
+{
+	buf_printf(out, ".TP\n.B %s\n", o->name);
+	add_man_text(out, o->help);
+	buf_add_text(out, "\nExpected: ");
+	option_describe(o, out);
+	buf_add_text(out, !o->standard ? "; it must be given.\n" : (*o->standard ? "; default: " : ".\n"));
+	if (o->standard && *o->standard)
+		buf_printf(out, "%s.\n", o->standard);
+}
+
+void config_write_man(struct buf *out)
+{
+	static const struct {
+		const char *name, *title;
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"tls", "TLS SECTIONS"}};
+	for (size_t s = 0; s < countof(sections); s++) {
+		buf_printf(out, ".SH %s\n", sections[s].title);
+		for (size_t i = 0; i < config_options_n; i++)
+			if (strcmp(config_options[i].section ? config_options[i].section : "", sections[s].name) == 0)
+				add_man_option(out, &config_options[i]);
+	}
+}
