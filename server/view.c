@@ -9,7 +9,7 @@ void view_destroy(struct view *v)
 	free(v);
 }
 
-uint32_t view_index(const struct view *v, uint32_t uid)
+uint32_t view_lower(const struct view *v, uint32_t uid)
 {
 	uint32_t lo = 0, hi = v->n;
 	while (lo < hi) {
@@ -19,7 +19,81 @@ uint32_t view_index(const struct view *v, uint32_t uid)
 		else
 			hi = mid;
 	}
-	return lo < v->n && v->uid[lo] == uid ? lo : v->n;
+	return lo;
+}
+
+uint32_t view_index(const struct view *v, uint32_t uid)
+{
+	uint32_t index = view_lower(v, uid);
+	return index < v->n && v->uid[index] == uid ? index : v->n;
+}
+
+/* Puts the roster's place at its first message from `uid` on. */
+static void seek(struct view_walk *w, uint32_t uid)
+{
+	w->at = 0;
+	if (!roster_slice_at(w->roster, roster_lower(w->roster, uid), &w->slice))
+		w->slice.n = 0;
+}
+
+void view_walk_init(struct view_walk *w, const struct view *v, const struct roster *r, const struct uidset *set,
+		    uint32_t from)
+{
+	*w = (struct view_walk){.view = v, .roster = r, .set = set, .next = from};
+	uint32_t uid = from < v->n ? v->uid[from] : UINT32_MAX;
+	while (w->range < set->n && set->v[w->range].hi < uid)
+		w->range++;
+	seek(w, uid);
+}
+
+/* The next message of the view that the set names. */
+static bool step(struct view_walk *w, uint32_t *uid)
+{
+	const struct view *v = w->view;
+	while (w->range < w->set->n) {
+		const struct uidrange *range = &w->set->v[w->range];
+		if (w->next < v->n && v->uid[w->next] < range->lo) {
+			w->next = view_lower(v, range->lo);
+			if (w->next < v->n)
+				seek(w, v->uid[w->next]);
+		}
+		if (w->next >= v->n)
+			return false;
+		*uid = v->uid[w->next];
+		if (*uid <= range->hi)
+			return true;
+		w->range++;
+	}
+	return false;
+}
+
+/* Moves the roster's place to the first message from `uid` on; false when that is another one. */
+static bool follow(struct view_walk *w, uint32_t uid)
+{
+	for (;;) {
+		while (w->at < w->slice.n && w->slice.uid[w->at] < uid)
+			w->at++;
+		if (w->at < w->slice.n)
+			return w->slice.uid[w->at] == uid;
+		w->at = 0;
+		if (w->slice.n == 0)
+			return false;
+		if (!roster_slice_at(w->roster, w->slice.index + w->slice.n, &w->slice))
+			w->slice.n = 0;
+	}
+}
+
+bool view_walk_next(struct view_walk *w, struct view_message *out)
+{
+	uint32_t uid;
+	if (!step(w, &uid))
+		return false;
+	out->index = w->next++;
+	out->uid = uid;
+	out->gone = !follow(w, uid);
+	out->slice = &w->slice;
+	out->at = w->at;
+	return true;
 }
 
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out)

@@ -270,6 +270,17 @@ uint32_t roster_lower(const struct roster *r, uint32_t uid)
 	return lo;
 }
 
+bool roster_slice_at(const struct roster *r, uint32_t index, struct roster_slice *out)
+{
+	if (index >= r->count)
+		return false;
+	*out = (struct roster_slice){.index = index, .n = r->count - index, .uid = r->uid + index,
+				     .flagset = r->flagset + index, .size = r->size + index, .modseq = r->modseq + index,
+				     .internal_date = r->internal_date + index, .save_date = r->save_date + index,
+				     .content = r->content + index, .zone_min = r->zone_min + index};
+	return true;
+}
+
 static void count_flags(const struct account *a, struct roster *r, uint32_t flagset, int sign)
 {
 	uint32_t system = flagset_get(a, flagset)->system;

@@ -20,6 +20,15 @@ struct roster_entry {
 	int64_t content;
 };
 
+/* Neighbours that lie together in memory, column by column. Valid until the roster changes. */
+struct roster_slice {
+	uint32_t index, n; /* of the first one; how many */
+	const uint32_t *uid, *flagset, *size;
+	const uint64_t *modseq;
+	const int64_t *internal_date, *save_date, *content;
+	const int16_t *zone_min;
+};
+
 struct segment {
 	uint32_t low;   /* the row's key; 0: has no row yet */
 	uint32_t count;
@@ -60,6 +69,8 @@ MUST_USE enum store_err roster_flush_all(struct account *a);
 
 /* The first index whose UID is at least `uid` (count when there is none). */
 uint32_t roster_lower(const struct roster *r, uint32_t uid);
+/* From `index` to the end of what lies together with it; false when there is no such message. */
+bool roster_slice_at(const struct roster *r, uint32_t index, struct roster_slice *out);
 void roster_read(const struct roster *r, uint32_t index, struct roster_entry *out);
 /* Adds at the end; entry->uid must be above all. */
 void roster_append(struct account *a, struct roster *r, const struct roster_entry *entry);

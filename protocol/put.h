@@ -1,0 +1,55 @@
+/* Writing where the room is known to suffice: each returns the place behind what it wrote. */
+#ifndef PROTOCOL_PUT_H
+#define PROTOCOL_PUT_H
+
+#include "protocol/span.h"
+
+enum { PUT_U64_MAX = 20 /* bytes of the longest number */ };
+
+static inline char *put_bytes(char *to, const char *from, size_t len)
+{
+	memcpy(to, from, len);
+	return to + len;
+}
+
+static inline char *put_span(char *to, struct span s)
+{
+	return put_bytes(to, s.ptr, s.len);
+}
+
+/* A string literal: its length is known to the compiler. */
+#define put_text(to, literal) put_bytes((to), (literal), sizeof(literal) - 1)
+
+static inline char *put_char(char *to, char c)
+{
+	*to = c;
+	return to + 1;
+}
+
+/* Two digits of n < 100. */
+static inline char *put_two(char *to, unsigned n)
+{
+	to[0] = (char)('0' + n / 10);
+	to[1] = (char)('0' + n % 10);
+	return to + 2;
+}
+
+static inline char *put_u64(char *to, uint64_t n)
+{
+	char digits[PUT_U64_MAX];
+	size_t at = sizeof(digits);
+	while (n >= 100) {
+		at -= 2;
+		put_two(digits + at, (unsigned)(n % 100));
+		n /= 100;
+	}
+	if (n >= 10) {
+		at -= 2;
+		put_two(digits + at, (unsigned)n);
+	} else {
+		digits[--at] = (char)('0' + n);
+	}
+	return put_bytes(to, digits + at, sizeof(digits) - at);
+}
+
+#endif
