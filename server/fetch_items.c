@@ -1,0 +1,341 @@
+#include "server/fetch_items.h"
+
+#include "protocol/imap/date.h"
+#include "protocol/mime/nstring.h"
+#include "protocol/mime/section.h"
+#include "protocol/put.h"
+
+/* A header block longer than this is searched for fields in its first part only. */
+enum { FIELDS_HEADER_MAX = 1 << 20, LITERAL_HEAD_MAX = PUT_U64_MAX + 4 };
+
+static struct span span_of_bytes(struct bytes b)
+{
+	return span_make(b.ptr ? b.ptr : "", b.len);
+}
+
+/* ---- from the roster ---- */
+
+static enum store_err write_uid(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	char *to = buf_reserve(w->out, item->label.len + PUT_U64_MAX);
+	if (to)
+		w->out->len = (size_t)(put_u64(put_span(to, item->label), w->message.entry.uid) - w->out->data);
+	return STORE_OK;
+}
+
+static enum store_err write_size(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	char *to = buf_reserve(w->out, item->label.len + PUT_U64_MAX);
+	if (to)
+		w->out->len = (size_t)(put_u64(put_span(to, item->label), w->message.entry.size) - w->out->data);
+	return STORE_OK;
+}
+
+void fetch_write_flags(struct fetch_writer *w)
+{
+	static const char recent[] = " \\Recent";
+	const char *text = w->message.flags->text;
+	size_t len = strlen(text);
+	char *to = buf_reserve(w->out, len + sizeof("FLAGS ()") + sizeof(recent));
+	if (!to)
+		return;
+	to = put_text(to, "FLAGS (");
+	to = put_bytes(to, text, len);
+	if (w->message.recent)
+		to = put_bytes(to, recent + (len == 0), sizeof(recent) - 1 - (len == 0));
+	to = put_char(to, ')');
+	w->out->len = (size_t)(to - w->out->data);
+}
+
+static enum store_err write_flags(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	(void)item;
+	fetch_write_flags(w);
+	return STORE_OK;
+}
+
+static enum store_err write_internaldate(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	buf_add_span(w->out, item->label);
+	date_time_write(w->out, w->message.entry.internal_date, w->message.entry.zone_min);
+	return STORE_OK;
+}
+
+/* ---- from what was computed on the way in: copied as it is ---- */
+
+static enum store_err load_row(struct fetch_writer *w)
+{
+	struct fetch_message *m = &w->message;
+	enum store_err err = m->has_row ? STORE_OK : content_get(w->account, m->entry.content, &m->row);
+	m->has_row = err == STORE_OK;
+	return err;
+}
+
+static enum store_err write_stored(struct fetch_writer *w, const struct fetch_plan_item *item,
+				   const struct bytes *bytes)
+{
+	enum store_err err = load_row(w);
+	if (err)
+		return err;
+	buf_add_span(w->out, item->label);
+	buf_add(w->out, bytes->ptr, bytes->len);
+	return STORE_OK;
+}
+
+static enum store_err write_envelope(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	return write_stored(w, item, &w->message.row.envelope);
+}
+
+static enum store_err write_body(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	return write_stored(w, item, &w->message.row.body);
+}
+
+static enum store_err write_bodystructure(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	return write_stored(w, item, &w->message.row.bodystructure);
+}
+
+/* ---- octets of the message ---- */
+
+/* Clips [*at, *at + *len) to the item's partial (RFC 3501 6.4.5). */
+static void clip(const struct fetch_item *item, uint64_t *at, uint64_t *len)
+{
+	if (!item->partial)
+		return;
+	uint64_t skip = item->offset < *len ? item->offset : *len;
+	*at += skip;
+	*len -= skip;
+	*len = item->length < *len ? item->length : *len;
+}
+
+static void write_octets(struct buf *out, struct span label, struct span s)
+{
+	char *to = buf_reserve(out, label.len + LITERAL_HEAD_MAX + s.len);
+	if (!to)
+		return;
+	to = put_span(to, label);
+	if (s.len == 0) {
+		to = put_text(to, "\"\"");
+	} else {
+		to = put_char(to, '{');
+		to = put_u64(to, s.len);
+		to = put_text(to, "}\r\n");
+		to = put_span(to, s);
+	}
+	out->len = (size_t)(to - out->data);
+}
+
+/* Text that is in memory. */
+static void write_span(struct fetch_writer *w, const struct fetch_plan_item *item, struct span s)
+{
+	uint64_t at = 0, len = s.len;
+	clip(item->item, &at, &len);
+	write_octets(w->out, item->label, span_make(s.ptr + at, (size_t)len));
+}
+
+/* A range of the message, which the cursor writes. */
+static void write_range(struct fetch_writer *w, const struct fetch_plan_item *item, uint64_t at, uint64_t len)
+{
+	clip(item->item, &at, &len);
+	buf_add_span(w->out, item->label);
+	if (len == 0) {
+		buf_add_text(w->out, "\"\"");
+		return;
+	}
+	buf_add_char(w->out, '{');
+	buf_add_u64(w->out, len);
+	buf_add_text(w->out, "}\r\n");
+	w->literal = (struct fetch_literal){.content = w->message.entry.content, .at = at, .left = len};
+}
+
+static enum store_err write_fields_of(struct fetch_writer *w, const struct fetch_plan_item *item, struct span header)
+{
+	const struct section *s = &item->item->section;
+	struct buf fields;
+	buf_init(&fields, header.len + 16);
+	mime_fields(header, s->fields, s->fields_n, s->kind == SECTION_FIELDS_NOT, &fields);
+	write_span(w, item, buf_span(&fields));
+	buf_finish(&fields);
+	return STORE_OK;
+}
+
+/* A header block that is not kept apart: it is part of the body. */
+static enum store_err write_fields_at(struct fetch_writer *w, const struct fetch_plan_item *item, uint32_t at,
+				      uint32_t len)
+{
+	struct buf header;
+	if (len > FIELDS_HEADER_MAX)
+		len = FIELDS_HEADER_MAX;
+	buf_init(&header, len + 1);
+	char *to = buf_reserve(&header, len + 1);
+	enum store_err err = len ? content_read(w->account, w->message.entry.content, at, len, to) : STORE_OK;
+	w->message.has_row = false;
+	header.len = len;
+	if (!err)
+		err = write_fields_of(w, item, buf_span(&header));
+	buf_finish(&header);
+	return err;
+}
+
+static enum store_err write_part(struct fetch_writer *w, const struct fetch_plan_item *item, enum mime_section kind)
+{
+	const struct section *s = &item->item->section;
+	uint32_t at, len;
+	enum store_err err = load_row(w);
+	if (err)
+		return err;
+	if (!mime_find(span_of_bytes(w->message.row.parts), s->path, s->path_n, kind, &at, &len)) {
+		buf_add_span(w->out, item->label);
+		buf_add_text(w->out, "NIL");
+		return STORE_OK;
+	}
+	if (s->kind == SECTION_FIELDS || s->kind == SECTION_FIELDS_NOT)
+		return write_fields_at(w, item, at, len);
+	write_range(w, item, at, len);
+	return STORE_OK;
+}
+
+/* The message's own header has a table of its own, unless it is huge. */
+static enum store_err write_header(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	struct bytes stored;
+	enum store_err err = content_header(w->account, w->message.entry.content, &stored);
+	w->message.has_row = false;
+	if (err == STORE_NOTFOUND)
+		return write_part(w, item, MIME_SECTION_HEADER);
+	if (err)
+		return err;
+	if (item->item->section.fields_n)
+		return write_fields_of(w, item, span_of_bytes(stored));
+	write_span(w, item, span_of_bytes(stored));
+	return STORE_OK;
+}
+
+static enum store_err write_message(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	write_range(w, item, 0, w->message.entry.size);
+	return STORE_OK;
+}
+
+static enum store_err write_text(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	return write_part(w, item, MIME_SECTION_TEXT);
+}
+
+static enum store_err write_section(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	const struct section *s = &item->item->section;
+	switch (s->kind) {
+	case SECTION_ALL:
+		return s->path_n ? write_part(w, item, MIME_SECTION_ALL) : write_message(w, item);
+	case SECTION_HEADER: case SECTION_FIELDS: case SECTION_FIELDS_NOT:
+		return s->path_n ? write_part(w, item, MIME_SECTION_HEADER) : write_header(w, item);
+	case SECTION_TEXT:
+		return write_part(w, item, MIME_SECTION_TEXT);
+	case SECTION_MIME:
+		return write_part(w, item, MIME_SECTION_MIME);
+	}
+	invariant(!"a kind of section");
+	return STORE_CORRUPT;
+}
+
+/* ---- the table, by kind ---- */
+
+static const struct fetch_row rows[] = {
+	{FETCH_UID, "UID", true, false, write_uid},
+	{FETCH_FLAGS, "FLAGS", true, false, write_flags},
+	{FETCH_INTERNALDATE, "INTERNALDATE", true, false, write_internaldate},
+	{FETCH_SIZE, "RFC822.SIZE", true, false, write_size},
+	{FETCH_ENVELOPE, "ENVELOPE", false, false, write_envelope},
+	{FETCH_BODY, "BODY", false, false, write_body},
+	{FETCH_BODYSTRUCTURE, "BODYSTRUCTURE", false, false, write_bodystructure},
+	{FETCH_SECTION, "BODY", false, true, write_section},
+	{FETCH_RFC822, "RFC822", false, true, write_message},
+	{FETCH_RFC822_HEADER, "RFC822.HEADER", false, false, write_header},
+	{FETCH_RFC822_TEXT, "RFC822.TEXT", false, true, write_text},
+};
+
+const struct fetch_row *fetch_row_at(size_t index)
+{
+	return index < countof(rows) ? &rows[index] : NULL;
+}
+
+/* A header name in upper case: as an atom where it is one. */
+static void write_field_name(struct buf *out, struct span name)
+{
+	bool atom = name.len > 0;
+	struct buf upper;
+	buf_init(&upper, name.len + 1);
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		atom = atom && c > 0x20 && c < 0x7f && !strchr("(){%*\"\\]", c);
+		buf_add_char(&upper, c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
+	}
+	if (atom)
+		buf_add_span(out, buf_span(&upper));
+	else
+		mime_nstring(out, buf_span(&upper));
+	buf_finish(&upper);
+}
+
+static void write_section_name(struct buf *out, const struct fetch_item *item)
+{
+	static const char *const kinds[] = {[SECTION_ALL] = "", [SECTION_HEADER] = "HEADER",
+					    [SECTION_FIELDS] = "HEADER.FIELDS",
+					    [SECTION_FIELDS_NOT] = "HEADER.FIELDS.NOT", [SECTION_TEXT] = "TEXT",
+					    [SECTION_MIME] = "MIME"};
+	const struct section *s = &item->section;
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < s->path_n; i++) {
+		if (i)
+			buf_add_char(out, '.');
+		buf_add_u64(out, s->path[i]);
+	}
+	if (s->path_n && s->kind != SECTION_ALL)
+		buf_add_char(out, '.');
+	buf_add_text(out, kinds[s->kind]);
+	for (size_t i = 0; i < s->fields_n; i++) {
+		buf_add_text(out, i ? " " : " (");
+		write_field_name(out, s->fields[i]);
+	}
+	buf_add_text(out, s->fields_n ? ")]" : "]");
+	if (item->partial) {
+		buf_add_char(out, '<');
+		buf_add_u64(out, item->offset);
+		buf_add_char(out, '>');
+	}
+}
+
+static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetch_item *item)
+{
+	struct fetch_plan_item *p = &plan->items[plan->n++];
+	struct buf label;
+	p->item = item;
+	p->row = &rows[item->kind];
+	invariant(p->row->kind == item->kind);
+	buf_init(&label, 1 << 20);
+	buf_add_text(&label, p->row->name);
+	if (item->kind == FETCH_SECTION)
+		write_section_name(&label, item);
+	buf_add_char(&label, ' ');
+	p->label = arena_copy(a, buf_span(&label));
+	buf_finish(&label);
+	plan->sets_seen = plan->sets_seen || (p->row->sets_seen && !item->peek);
+	plan->has_flags = plan->has_flags || item->kind == FETCH_FLAGS;
+	plan->all_small = plan->all_small && p->row->small;
+}
+
+void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid)
+{
+	static const struct fetch_item uid = {.kind = FETCH_UID};
+	*plan = (struct fetch_plan){.all_small = true};
+	plan->items = arena_alloc(a, (r->items_n + 1) * sizeof(*plan->items));
+	for (size_t i = 0; i < r->items_n; i++)
+		with_uid = with_uid && r->items[i].kind != FETCH_UID;
+	if (with_uid)
+		plan_add(plan, a, &uid);
+	for (size_t i = 0; i < r->items_n; i++)
+		plan_add(plan, a, &r->items[i]);
+}

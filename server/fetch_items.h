@@ -1,0 +1,70 @@
+/*
+ * What FETCH can be asked for: one row an item (fetch_items.c), and the writers that the cursor (cmd_fetch.c) calls.
+ * Writers run on a worker and append to the chunk; what is large is left to the cursor as a literal.
+ */
+#ifndef SERVER_FETCH_ITEMS_H
+#define SERVER_FETCH_ITEMS_H
+
+#include "protocol/arena.h"
+#include "protocol/buf.h"
+#include "protocol/imap/request.h"
+#include "storage/content.h"
+#include "storage/flagset.h"
+#include "storage/roster.h"
+
+struct fetch_message {
+	struct roster_entry entry;
+	const struct flagset *flags; /* as they are told: with \Seen, when this FETCH sets it */
+	bool recent;
+	bool has_row; /* `row` is the message's and its bytes are valid */
+	struct content_row row;
+};
+
+/* Octets that stand behind a {n} and have not been written. */
+struct fetch_literal {
+	int64_t content;
+	uint64_t at, left;
+};
+
+struct fetch_writer {
+	struct account *account;
+	struct buf *out;
+	struct fetch_message message;
+	struct fetch_literal literal;
+};
+
+struct fetch_plan_item;
+
+struct fetch_row {
+	enum fetch_kind kind;
+	const char *name;  /* as it is echoed; for BODY[...] the section follows */
+	bool small;        /* answered from the roster */
+	bool sets_seen;    /* unless it is a PEEK */
+	/* Writes the value, or the {n} of a literal that it leaves in w->literal.  STORE_CORRUPT: this message cannot be
+	 * read; what was written of it is to be taken back. */
+	enum store_err (*write)(struct fetch_writer *w, const struct fetch_plan_item *item);
+};
+
+/* An item of one command. */
+struct fetch_plan_item {
+	const struct fetch_row *row;
+	const struct fetch_item *item;
+	struct span label; /* what stands before the value, with its space */
+};
+
+/* All items of one command; in its arena. */
+struct fetch_plan {
+	struct fetch_plan_item *items;
+	size_t n;
+	bool sets_seen, has_flags;
+	bool all_small;
+};
+
+/* `with_uid`: UID comes first where it was not asked for (RFC 3501 6.4.8). */
+void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid);
+/* FLAGS (...) of the message, for one that \Seen was set on. */
+void fetch_write_flags(struct fetch_writer *w);
+/* The row at a place in the table, for tests; NULL behind the end. */
+const struct fetch_row *fetch_row_at(size_t index);
+
+#endif
