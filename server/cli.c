@@ -1,222 +1,295 @@
+/* The command line: words to a verb of the table and its arguments, a password from the right place, rows to text. */
 #include "server/cli.h"
 
-#include "server/config.h"
-#include "server/deliver.h"
-#include "server/password.h"
+#include "server/cli_output.h"
+#include "server/cli_password.h"
 #include "server/server.h"
-#include "server/store_lock.h"
-#include "storage/account.h"
-#include "storage/directory.h"
-#include "storage/mailbox.h"
 
+#include <openssl/crypto.h>
+#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-struct options {
-	const char *config, *password;
-	long first, count;
-	const char *words[4];
-	int words_n;
+static const char default_config[] = "/etc/roost/roost.conf";
+
+struct command_line {
+	const char *config;
+	bool json, help, password_stdin;
+	const char *password;
+	const struct admin_verb *verb;
+	const char *values[ADMIN_PARAMS_MAX];
 };
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: roost serve -c FILE\n"
-			"       roost domain add|list -c FILE [DOMAIN]\n"
-			"       roost user add|list -c FILE [--password P] [ADDRESS]\n"
-			"       roost deliver -c FILE ADDRESS < MESSAGE\n");
-	return 2;
-}
+/* The verbs that are done here, without the server's help. */
+static const struct {
+	const char *name, *arguments, *help;
+} own_verbs[] = {
+	{"config example|man", "", "Prints config.example, or the options as in roost.conf(5)."},
+	{"help", " [VERB]", "Prints this, or more about a verb."},
+	{"serve", "", "Runs the daemon in the foreground, until SIGTERM or SIGINT."},
+	{"version", "", "Prints the version."},
+};
 
-static bool read_options(int argc, char **argv, struct options *o)
+static void print_arguments(FILE *to, const struct admin_verb *verb)
 {
-	*o = (struct options){.config = "/etc/roost/roost.conf", .first = 1};
-	for (int i = 1; i < argc; i++) {
-		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-		if (next && strcmp(argv[i], "-c") == 0)
-			o->config = argv[++i];
-		else if (next && strcmp(argv[i], "--password") == 0)
-			o->password = argv[++i];
-		else if (next && strcmp(argv[i], "--first") == 0)
-			o->first = strtol(argv[++i], NULL, 10);
-		else if (next && strcmp(argv[i], "--count") == 0)
-			o->count = strtol(argv[++i], NULL, 10);
-		else if (argv[i][0] != '-' && o->words_n < 4)
-			o->words[o->words_n++] = argv[i];
-		else
-			return false;
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX && verb->params[i].kind; i++) {
+		const struct admin_param *p = &verb->params[i];
+		if (p->kind == ADMIN_PARAM_WORD)
+			fprintf(to, (verb->flags & ADMIN_EACH) ? " %s|--all" : " %s", p->name);
+		else if (p->kind == ADMIN_PARAM_MAYBE)
+			fprintf(to, " [%s]", p->name);
 	}
-	return o->words_n > 0;
 }
 
-static int complain(const char *what, enum store_err err)
+static void print_overview(FILE *to)
 {
-	static const char *const texts[] = {[STORE_NOTFOUND] = "not found", [STORE_EXISTS] = "exists already",
-					    [STORE_BUSY] = "the store is open in another roost; stop it first",
-					    [STORE_FOREIGN] = "not a file this version can read",
-					    [STORE_IO] = "the store failed"};
-	fprintf(stderr, "roost: %s: %s\n", what, err < countof(texts) && texts[err] ? texts[err] : "failed");
-	return 1;
-}
-
-static int user_add(struct directory *d, const struct options *o, const struct config *config)
-{
-	char address[ADDRESS_MAX + 1], line[PASSWORD_MAX + 2], prepared[PASSWORD_MAX + 1];
-	struct directory_secrets secrets;
-	struct password_cost cost = {config->password_cost, config->scram_iterations};
-	const char *password = o->password;
-	if (!o->words[2] || !address_normalise(o->words[2], strlen(o->words[2]), address))
-		return usage();
-	if (!password) {
-		if (!fgets(line, sizeof(line), stdin))
-			return complain("a password is expected on standard input", STORE_IO);
-		line[strcspn(line, "\n")] = '\0';
-		password = line;
+	fputs("Roost, an IMAP server.  roost [-c FILE] VERB ...\n\n", to);
+	for (size_t i = 0; i < countof(own_verbs); i++)
+		fprintf(to, "  roost %s%s\n        %s\n", own_verbs[i].name, own_verbs[i].arguments, own_verbs[i].help);
+	for (size_t i = 0; i < admin_verbs_n; i++) {
+		fprintf(to, "  roost %s", admin_verbs[i].name);
+		print_arguments(to, &admin_verbs[i]);
+		fprintf(to, "\n        %s\n", admin_verbs[i].help);
 	}
-	struct crypt_data *scratch = xcalloc(1, sizeof(*scratch));
-	bool made = password_prepare(password, strlen(password), prepared) &&
-		    password_make(prepared, &cost, scratch, &secrets);
-	free(scratch);
-	if (!made)
-		return complain("this cannot be a password", STORE_IO);
-	enum store_err err = directory_begin(d);
-	if (!err && o->count == 0)
-		err = directory_user_add(d, address, &secrets);
-	for (long i = o->first; i <= o->count && !err; i++) {
-		char numbered[ADDRESS_MAX + 32];
-		const char *at = strchr(address, '@');
-		snprintf(numbered, sizeof(numbered), "%.*s%ld%s", (int)(at - address), address, i, at);
-		err = directory_user_add(d, numbered, &secrets);
+	fprintf(to, "\nThe configuration is %s, or the FILE of -c.  Verbs that list take --json.\n"
+		    "Exit codes: 0 done, 1 it failed, 2 the words are wrong.  See roost(1) and roost.conf(5).\n",
+		default_config);
+}
+
+static void print_help(FILE *to, const struct admin_verb *verb)
+{
+	fprintf(to, "roost %s", verb->name);
+	print_arguments(to, verb);
+	fprintf(to, "\n\n%s\n\n  -c FILE            the configuration, instead of %s\n", verb->help, default_config);
+	if (verb->flags & ADMIN_LISTS)
+		fputs("  --json             JSON with all that is known, an array of objects\n", to);
+	if (verb->flags & ADMIN_PASSWORD)
+		fputs("  --password-stdin   the password is the first line of standard input\n"
+		      "  --password TEXT    the password; others on this machine can see it while the command runs\n", to);
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX && verb->params[i].kind; i++) {
+		const struct admin_param *p = &verb->params[i];
+		if (p->kind == ADMIN_PARAM_VALUE)
+			fprintf(to, "  --%s N%*s%s\n", p->name, (int)(15 - strlen(p->name)), "", p->help);
+		else if (p->kind == ADMIN_PARAM_FLAG)
+			fprintf(to, "  --%s%*s%s\n", p->name, (int)(17 - strlen(p->name)), "", p->help);
 	}
-	enum store_err end = directory_end(d, !err);
-	return err || end ? complain(address, err ? err : end) : 0;
 }
 
-static int64_t now_s(void *ctx)
+static int usage(const struct admin_verb *verb, const char *why, const char *what)
 {
-	(void)ctx;
-	return time(NULL);
-}
-
-static int deliver(struct directory *d, const struct config *config, const char *address)
-{
-	struct directory_user user;
-	char normal[ADDRESS_MAX + 1];
-	address_normalise(address, strlen(address), normal);
-	enum store_err err = directory_user_find(d, normal, &user);
-	if (err)
-		return complain(address, err);
-	struct buf raw;
-	buf_init(&raw, (size_t)config->message_bytes_max);
-	for (char chunk[8192];;) {
-		size_t n = fread(chunk, 1, sizeof(chunk), stdin);
-		if (n == 0)
-			break;
-		buf_add(&raw, chunk, n);
-	}
-	struct append_message m = {0};
-	m.data = deliver_normalise(buf_span(&raw), &m.len);
-	struct store_env env = {.now_s = now_s};
-	struct account *a = NULL;
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/accounts", config->store);
-	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/accounts/%s", config->store, user.account);
-	err = raw.failed || m.len == 0 ? STORE_LIMIT : account_open(&env, path, true, &a);
-	int64_t inbox;
-	uint32_t uid;
-	if (!err)
-		err = account_begin(a);
-	if (!err)
-		err = mailbox_find(a, "INBOX", &inbox);
-	if (!err)
-		err = deliver_message(a, inbox, &m, 1, &uid);
-	if (a) {
-		enum store_err end = account_end(a, !err);
-		const struct account_touched *touched;
-		size_t n;
-		if (!err)
-			err = end;
-		if (!err)
-			err = account_commit(a, &touched, &n);
-	}
-	account_close(a);
-	free(m.data);
-	buf_finish(&raw);
-	return err ? complain("deliver", err) : 0;
-}
-
-static bool print_domain(void *ctx, const char *name, int64_t users)
-{
-	(void)ctx, (void)users;
-	printf("%s\n", name);
-	return true;
-}
-
-static bool print_user(void *ctx, const char *address, const char *account)
-{
-	(void)ctx, (void)account;
-	printf("%s\n", address);
-	return true;
-}
-
-static int administer(const struct options *o, const struct config *config)
-{
-	struct directory *d;
-	char path[4096];
-	int lock = store_lock_open(config->store);
-	if (lock < 0)
-		return 1;
-	snprintf(path, sizeof(path), "%s/directory.db", config->store);
-	static const struct store_env env = {0};
-	enum store_err err = directory_open(&env, path, &d);
-	if (err) {
-		store_lock_close(lock);
-		return complain(path, err);
-	}
-	const char *noun = o->words[0], *verb = o->words_n > 1 ? o->words[1] : "", *name = o->words[2];
-	int rc;
-	if (strcmp(noun, "domain") == 0 && strcmp(verb, "add") == 0 && name) {
-		err = directory_domain_add(d, name);
-		rc = err ? complain(name, err) : 0;
-	} else if ((strcmp(noun, "domain") == 0 || strcmp(noun, "user") == 0) && strcmp(verb, "list") == 0) {
-		err = noun[0] == 'd' ? directory_domains(d, print_domain, NULL) : directory_users(d, NULL, print_user, NULL);
-		rc = err ? complain("list", err) : 0;
-	} else if (strcmp(noun, "user") == 0 && strcmp(verb, "add") == 0) {
-		rc = user_add(d, o, config);
-	} else if (strcmp(noun, "deliver") == 0 && o->words_n == 2) {
-		rc = deliver(d, config, verb);
+	fprintf(stderr, "roost: %s%s%s\n", why, what ? ": " : "", what ? what : "");
+	if (verb) {
+		fprintf(stderr, "usage: roost %s", verb->name);
+		print_arguments(stderr, verb);
+		fprintf(stderr, "   (roost %s --help tells more)\n", verb->name);
 	} else {
-		rc = usage();
+		fputs("(roost help lists the verbs)\n", stderr);
 	}
-	directory_close(d);
-	store_lock_close(lock);
-	return rc;
+	return ADMIN_EXIT_USAGE;
+}
+
+/* The verb that the words at `argv` name, one word or two; *used of them. */
+static const struct admin_verb *find_verb(char *const *argv, int argc, int *used)
+{
+	for (size_t i = 0; i < admin_verbs_n; i++) {
+		const char *name = admin_verbs[i].name, *space = strchr(name, ' ');
+		size_t first = space ? (size_t)(space - name) : strlen(name);
+		*used = space ? 2 : 1;
+		if (argc >= *used && strlen(argv[0]) == first && memcmp(argv[0], name, first) == 0 &&
+		    (!space || strcmp(argv[1], space + 1) == 0))
+			return &admin_verbs[i];
+	}
+	return NULL;
+}
+
+/* Whether `text` begins a verb of two words: then it is the second that is wrong. */
+static bool is_first_word(const char *text)
+{
+	size_t len = strlen(text);
+	for (size_t i = 0; i < admin_verbs_n; i++)
+		if (strncmp(admin_verbs[i].name, text, len) == 0 && admin_verbs[i].name[len] == ' ')
+			return true;
+	return false;
+}
+
+/* An option of the verb's own; *at moves to its value.  False: there is none of that name, or no value. */
+static bool take_option(struct command_line *line, char *const *argv, int argc, int *at)
+{
+	const char *name = argv[*at] + 2;
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++) {
+		const struct admin_param *p = &line->verb->params[i];
+		bool has_value = p->kind == ADMIN_PARAM_VALUE;
+		if ((!has_value && p->kind != ADMIN_PARAM_FLAG) || strcmp(p->name, name) != 0)
+			continue;
+		if (has_value && *at + 1 >= argc)
+			return false;
+		line->values[i] = has_value ? argv[++*at] : "";
+		return true;
+	}
+	return false;
+}
+
+static bool take_word(struct command_line *line, const char *word)
+{
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++) {
+		enum admin_param_kind kind = line->verb->params[i].kind;
+		if ((kind == ADMIN_PARAM_WORD || kind == ADMIN_PARAM_MAYBE) && !line->values[i]) {
+			line->values[i] = word;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Everything behind the verb; 0, or the exit code. */
+static int read_arguments(struct command_line *line, char *const *argv, int argc)
+{
+	const struct admin_verb *verb = line->verb;
+	bool only_words = false;
+	for (int i = 0; i < argc; i++) {
+		const char *arg = argv[i];
+		bool has_next = i + 1 < argc, is_option = !only_words && arg[0] == '-' && arg[1];
+		if (!is_option) {
+			if (!take_word(line, arg))
+				return usage(verb, "one word too many", arg);
+		} else if (strcmp(arg, "--") == 0) {
+			only_words = true;
+		} else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+			line->help = true;
+		} else if (has_next && strcmp(arg, "-c") == 0) {
+			line->config = argv[++i];
+		} else if ((verb->flags & ADMIN_LISTS) && strcmp(arg, "--json") == 0) {
+			line->json = true;
+		} else if ((verb->flags & ADMIN_PASSWORD) && strcmp(arg, "--password-stdin") == 0) {
+			line->password_stdin = true;
+		} else if ((verb->flags & ADMIN_PASSWORD) && has_next && strcmp(arg, "--password") == 0) {
+			line->password = argv[++i];
+		} else if (strncmp(arg, "--", 2) != 0 || !take_option(line, argv, argc, &i)) {
+			return usage(verb, "no such option, or its value is missing", arg);
+		}
+	}
+	return 0;
+}
+
+static const char *missing_word(const struct command_line *line)
+{
+	bool for_all = false;
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
+		for_all = for_all || (line->verb->params[i].kind == ADMIN_PARAM_FLAG && line->values[i] &&
+				      strcmp(line->verb->params[i].name, "all") == 0);
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
+		if (line->verb->params[i].kind == ADMIN_PARAM_WORD && !line->values[i] && !for_all)
+			return line->verb->params[i].name;
+	return NULL;
+}
+
+static int administer(const struct command_line *line)
+{
+	char password[PASSWORD_MAX + 2];
+	struct cli_output output = {.json = line->json, .columns = line->verb->columns};
+	struct admin_call call = {.verb = line->verb, .password = line->password, .input = STDIN_FILENO,
+				  .on_row = cli_output_row, .ctx = &output};
+	struct config config;
+	memcpy(call.values, line->values, sizeof(call.values));
+	int code = ADMIN_EXIT_FAILED;
+	if (config_read(line->config, &config)) {
+		bool asks = (line->verb->flags & ADMIN_PASSWORD) && !line->password;
+		if (asks)
+			call.password = password;
+		if (!asks || cli_password_read(line->password_stdin, line->values[0], password))
+			code = admin_client_call(&config, &call);
+		if (asks)
+			OPENSSL_cleanse(password, sizeof(password));
+		if (code == ADMIN_EXIT_DONE && (line->verb->flags & ADMIN_LISTS) && !cli_output_end(&output))
+			code = ADMIN_EXIT_FAILED;
+	}
+	config_finish(&config);
+	return code;
+}
+
+static int run_verb(struct command_line *line, char *const *argv, int argc)
+{
+	int used = 0;
+	line->verb = find_verb(argv, argc, &used);
+	if (!line->verb)
+		return is_first_word(argv[0]) ? usage(NULL, argc > 1 ? "no such verb" : "a word is missing behind this",
+						      argc > 1 ? argv[1] : argv[0])
+					      : usage(NULL, "no such verb", argv[0]);
+	int code = read_arguments(line, argv + used, argc - used);
+	if (code)
+		return code;
+	if (line->help) {
+		print_help(stdout, line->verb);
+		return ADMIN_EXIT_DONE;
+	}
+	const char *missing = missing_word(line);
+	if (missing)
+		return usage(line->verb, "missing", missing);
+	if (line->password)
+		fputs("roost: others on this machine can see --password while the command runs; --password-stdin is safer\n",
+		      stderr);
+	signal(SIGPIPE, SIG_IGN);
+	return administer(line);
+}
+
+static int print_config(const char *what)
+{
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	if (strcmp(what, "example") == 0)
+		config_write_example(&text);
+	else if (strcmp(what, "man") == 0)
+		config_write_man(&text);
+	else
+		return usage(NULL, "config example or config man is expected", NULL);
+	fwrite(text.data, 1, text.len, stdout);
+	buf_finish(&text);
+	return ADMIN_EXIT_DONE;
+}
+
+static int help(char *const *argv, int argc)
+{
+	int used;
+	const struct admin_verb *verb = argc ? find_verb(argv, argc, &used) : NULL;
+	if (argc && !verb)
+		return usage(NULL, "no such verb", argv[0]);
+	if (verb)
+		print_help(stdout, verb);
+	else
+		print_overview(stdout);
+	return ADMIN_EXIT_DONE;
+}
+
+static int serve(struct command_line *line, char *const *argv, int argc)
+{
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "-c") != 0 || i + 1 == argc)
+			return usage(NULL, "roost serve -c FILE is expected, not", argv[i]);
+		line->config = argv[++i];
+	}
+	return server_run(line->config);
 }
 
 int cli_main(int argc, char **argv)
 {
-	struct options o;
-	struct config config;
-	if (!read_options(argc, argv, &o))
-		return usage();
-	if (strcmp(o.words[0], "serve") == 0)
-		return server_run(o.config);
-	if (strcmp(o.words[0], "config") == 0 && o.words_n == 2) {
-		struct buf text;
-		buf_init(&text, 1 << 20);
-		if (strcmp(o.words[1], "man") == 0)
-			config_write_man(&text);
-		else
-			config_write_example(&text);
-		fwrite(text.data, 1, text.len, stdout);
-		buf_finish(&text);
-		return 0;
+	struct command_line line = {.config = default_config};
+	umask(0077); /* what a store holds is nobody else's to read */
+	argv++, argc--;
+	for (; argc >= 2 && strcmp(argv[0], "-c") == 0; argv += 2, argc -= 2)
+		line.config = argv[1];
+	if (argc == 0) {
+		print_overview(stderr);
+		return ADMIN_EXIT_USAGE;
 	}
-	int rc = 1;
-	if (config_read(o.config, &config))
-		rc = administer(&o, &config);
-	config_finish(&config);
-	return rc;
+	if (strcmp(argv[0], "serve") == 0)
+		return serve(&line, argv + 1, argc - 1);
+	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return help(argv + 1, argc - 1);
+	if (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0) {
+		puts("roost " ROOST_VERSION);
+		return ADMIN_EXIT_DONE;
+	}
+	if (strcmp(argv[0], "config") == 0)
+		return print_config(argc > 1 ? argv[1] : "");
+	return run_verb(&line, argv, argc);
 }

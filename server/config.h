@@ -10,7 +10,7 @@
 
 #include "protocol/buf.h"
 
-enum protocol { PROTOCOL_IMAP, PROTOCOL_IMAPS, PROTOCOL_LMTP };
+enum protocol { PROTOCOL_IMAP, PROTOCOL_IMAPS, PROTOCOL_LMTP, PROTOCOL_ADMIN /* not in a listen section */ };
 enum fsync_rule { FSYNC_MESSAGES, FSYNC_ALWAYS /* changes of flags too */ };
 
 struct listen_config {

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct acceptor {
 	struct listener *listeners;
 	size_t listeners_n;
 	int next_loop;
+	struct listen_config admin;
 };
 
 struct accepted {
@@ -44,14 +46,25 @@ struct accepted {
 
 static void deliver_accepted(struct letter *letter, struct loop *loop)
 {
-	static const struct conn_user *const users[] = {
-		[PROTOCOL_IMAP] = &session_user, [PROTOCOL_IMAPS] = &session_user, [PROTOCOL_LMTP] = &lmtp_user};
+	static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
+							[PROTOCOL_IMAPS] = &session_user,
+							[PROTOCOL_LMTP] = &lmtp_user,
+							[PROTOCOL_ADMIN] = &admin_user};
 	struct accepted *m = container_of(letter, struct accepted, letter);
 	if (loop->stopping)
 		close(m->fd);
 	else
 		conn_create(loop, m->fd, m->config, users[m->config->protocol]);
 	free(m);
+}
+
+void server_attach(struct server *s, int loop, int fd, const struct listen_config *config)
+{
+	struct accepted *m = xcalloc(1, sizeof(*m));
+	m->letter.deliver = deliver_accepted;
+	m->fd = fd;
+	m->config = config;
+	loop_post(&s->loops[loop], &m->letter);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -61,13 +74,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	struct accepted *m = xcalloc(1, sizeof(*m));
-	m->letter.deliver = deliver_accepted;
-	m->fd = fd;
-	m->config = l->config;
 	struct acceptor *a = l->acceptor;
 	a->next_loop = (a->next_loop + 1) % a->server->config.loops;
-	loop_post(&a->server->loops[a->next_loop], &m->letter);
+	server_attach(a->server, a->next_loop, fd, l->config);
 }
 
 static int open_socket(const struct listen_config *c)
@@ -86,6 +95,8 @@ static int open_socket(const struct listen_config *c)
 	}
 	int fd = socket(c->path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (c->protocol == PROTOCOL_ADMIN && fd >= 0 && fchmod(fd, 0600) != 0) /* what bind() makes has this mode */
+		return -1;
 	if (fd < 0 || bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
 		log_event(LOG_ERROR, "listen_failed", log_text("address", c->path ? c->path : c->address),
 			  log_number("port", c->port), log_text("error", strerror(errno)));
@@ -105,10 +116,11 @@ static void on_signal(uv_signal_t *signal, int number)
 static bool start_listeners(struct acceptor *a)
 {
 	const struct config *config = &a->server->config;
-	a->listeners = xcalloc(config->listens_n, sizeof(*a->listeners));
-	for (size_t i = 0; i < config->listens_n; i++) {
+	a->listeners = xcalloc(config->listens_n + 1, sizeof(*a->listeners));
+	a->admin = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
+	for (size_t i = 0; i <= config->listens_n; i++) {
 		struct listener *l = &a->listeners[i];
-		l->config = &config->listens[i];
+		l->config = i < config->listens_n ? &config->listens[i] : &a->admin;
 		l->acceptor = a;
 		l->fd = open_socket(l->config);
 		if (l->fd < 0)
@@ -131,36 +143,14 @@ static void stop_listeners(struct acceptor *a, bool signals)
 	for (size_t i = 0; i < a->listeners_n; i++) {
 		uv_close((uv_handle_t *)&a->listeners[i].poll, NULL);
 		close(a->listeners[i].fd);
+		if (a->listeners[i].config->path)
+			unlink(a->listeners[i].config->path);
 	}
 	for (size_t i = 0; signals && i < countof(a->signals); i++)
 		uv_close((uv_handle_t *)&a->signals[i], NULL);
 	uv_run(&a->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&a->uv);
 	free(a->listeners);
-}
-
-static bool serve(struct server *s)
-{
-	struct acceptor a = {.server = s};
-	invariant(uv_loop_init(&a.uv) == 0);
-	for (int i = 0; i < s->config.loops; i++)
-		loop_start(&s->loops[i], (unsigned)i, s);
-	bool ok = start_listeners(&a);
-	if (ok) {
-		printf("ready pid=%d\n", (int)getpid());
-		fflush(stdout);
-		uv_run(&a.uv, UV_RUN_DEFAULT);
-	}
-	stop_listeners(&a, ok);
-	for (int i = 0; i < s->config.loops; i++)
-		loop_stop(&s->loops[i]);
-	for (int i = 0; i < s->config.loops; i++)
-		loop_join(&s->loops[i]);
-	workers_stop(s->workers);
-	auth_pool_stop(s->auth);
-	for (int i = 0; i < s->config.loops; i++)
-		loop_finish(&s->loops[i]);
-	return ok;
 }
 
 static struct auth_pool *make_auth(struct server *s)
@@ -176,32 +166,84 @@ static struct auth_pool *make_auth(struct server *s)
 	return auth_pool_create(&config);
 }
 
+struct server *server_open(const struct config *config)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+	s->config = *config;
+	s->lock = store_lock_open(config->store);
+	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
+	if (config->tls_n)
+		s->tls = tls_open(config);
+	s->has_sasl = s->lock >= 0 && (!config->tls_n || s->tls) && sasl_library_open();
+	if (s->has_sasl) {
+		s->workers = workers_create(config->workers);
+		s->accounts = accounts_create(&s->config, s->workers, s->loops);
+		s->auth = s->accounts ? make_auth(s) : NULL;
+	}
+	if (!s->auth) {
+		server_close(s);
+		return NULL;
+	}
+	for (int i = 0; i < config->loops; i++)
+		loop_start(&s->loops[i], (unsigned)i, s);
+	s->is_running = true;
+	return s;
+}
+
+void server_close(struct server *s)
+{
+	if (!s)
+		return;
+	int running = s->is_running ? s->config.loops : 0;
+	for (int i = 0; i < running; i++)
+		loop_stop(&s->loops[i]);
+	for (int i = 0; i < running; i++)
+		loop_join(&s->loops[i]);
+	if (s->is_running) {
+		workers_stop(s->workers);
+		auth_pool_stop(s->auth);
+	}
+	for (int i = 0; i < running; i++)
+		loop_finish(&s->loops[i]);
+	auth_pool_destroy(s->auth);
+	if (s->has_sasl)
+		sasl_library_close();
+	workers_destroy(s->workers);
+	accounts_destroy(s->accounts);
+	tls_close(s->tls);
+	free(s->loops);
+	store_lock_close(s->lock);
+	free(s);
+}
+
+static bool serve(struct server *s)
+{
+	struct acceptor a = {.server = s};
+	invariant(uv_loop_init(&a.uv) == 0);
+	bool ok = start_listeners(&a);
+	if (ok) {
+		printf("ready pid=%d\n", (int)getpid());
+		fflush(stdout);
+		uv_run(&a.uv, UV_RUN_DEFAULT);
+	}
+	stop_listeners(&a, ok);
+	return ok;
+}
+
 int server_run(const char *config_path)
 {
-	struct server s = {0};
+	struct config config;
+	struct server *s = NULL;
 	signal(SIGPIPE, SIG_IGN);
-	if (!config_read(config_path, &s.config)) {
-		config_finish(&s.config);
-		return 1;
+	bool ok = config_read(config_path, &config);
+	if (ok && config.listens_n == 0) {
+		fprintf(stderr, "roost: %s: there is no listen section: nobody could connect\n", config_path);
+		ok = false;
 	}
-	int rc = 1, lock = store_lock_open(s.config.store);
-	s.loops = xcalloc((size_t)s.config.loops, sizeof(*s.loops));
-	if (s.config.tls_n)
-		s.tls = tls_open(&s.config);
-	if (lock >= 0 && (!s.config.tls_n || s.tls) && sasl_library_open()) {
-		s.workers = workers_create(s.config.workers);
-		s.accounts = accounts_create(&s.config, s.workers, s.loops);
-		s.auth = s.accounts ? make_auth(&s) : NULL;
-		if (s.auth && serve(&s))
-			rc = 0;
-		auth_pool_destroy(s.auth);
-		sasl_library_close();
-	}
-	workers_destroy(s.workers);
-	accounts_destroy(s.accounts);
-	store_lock_close(lock);
-	tls_close(s.tls);
-	free(s.loops);
-	config_finish(&s.config);
-	return rc;
+	if (ok)
+		s = server_open(&config);
+	ok = s && serve(s);
+	server_close(s);
+	config_finish(&config);
+	return ok ? 0 : 1;
 }

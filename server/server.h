@@ -18,9 +18,20 @@ struct server {
 	struct accounts *accounts;
 	struct auth_pool *auth;
 	struct tls *tls; /* NULL without certificates */
+	int lock;        /* on the store */
+	bool has_sasl, is_running;
 };
 
+/* Takes the store's lock and starts everything but listeners.  NULL, with the reason printed, when that fails.
+ * `config` and what it points to outlive the server. */
+struct server *server_open(const struct config *config);
+/* Ends connections, finishes what runs, closes the store.  Takes NULL. */
+void server_close(struct server *s);
+/* Any thread: gives a connected socket to a loop; `config` outlives it. */
+void server_attach(struct server *s, int loop, int fd, const struct listen_config *config);
+
+/* The daemon, from reading its configuration to SIGTERM; returns the exit code. */
 int server_run(const char *config_path);
-extern const struct conn_user session_user, lmtp_user;
+extern const struct conn_user session_user, lmtp_user, admin_user;
 
 #endif

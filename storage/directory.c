@@ -197,10 +197,12 @@ enum store_err directory_user_find(struct directory *d, const char *address, str
 	return STORE_OK;
 }
 
-enum store_err directory_domains(struct directory *d, bool (*each)(void *ctx, const char *name, int64_t users), void *ctx)
+enum store_err directory_domains(struct directory *d, const char *after,
+				 bool (*each)(void *ctx, const char *name, int64_t users), void *ctx)
 {
-	sqlite3_stmt *stmt = db_prepare(
-		&d->db, "SELECT name, (SELECT count(*) FROM user WHERE domain=name) FROM domain ORDER BY name");
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT name, (SELECT count(*) FROM user WHERE domain=name) FROM domain"
+						" WHERE name>? ORDER BY name");
+	bind(stmt, 1, after);
 	enum store_err err;
 	while (db_next(&d->db, stmt, &err)) {
 		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1))) {
@@ -211,13 +213,15 @@ enum store_err directory_domains(struct directory *d, bool (*each)(void *ctx, co
 	return err;
 }
 
-enum store_err directory_users(struct directory *d, const char *domain,
+enum store_err directory_users(struct directory *d, const char *domain, const char *after,
 			       bool (*each)(void *ctx, const char *address, const char *account), void *ctx)
 {
-	sqlite3_stmt *stmt = domain ? db_prepare(&d->db, "SELECT address, account FROM user WHERE domain=? ORDER BY address")
-				    : db_prepare(&d->db, "SELECT address, account FROM user ORDER BY address");
+	sqlite3_stmt *stmt =
+		domain ? db_prepare(&d->db, "SELECT address, account FROM user WHERE address>? AND domain=? ORDER BY address")
+		       : db_prepare(&d->db, "SELECT address, account FROM user WHERE address>? ORDER BY address");
+	bind(stmt, 1, after);
 	if (domain)
-		bind(stmt, 1, domain);
+		bind(stmt, 2, domain);
 	enum store_err err;
 	while (db_next(&d->db, stmt, &err)) {
 		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1))) {

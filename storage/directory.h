@@ -62,11 +62,11 @@ MUST_USE enum store_err directory_user_remove(struct directory *d, const char *a
 
 /* STORE_NOTFOUND. */
 MUST_USE enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out);
-/* Calls `each` for every domain in order; false stops. */
-MUST_USE enum store_err directory_domains(struct directory *d, bool (*each)(void *ctx, const char *name, int64_t users),
-					  void *ctx);
+/* Calls `each` for every domain behind `after` ("" for all), in order; false stops. */
+MUST_USE enum store_err directory_domains(struct directory *d, const char *after,
+					  bool (*each)(void *ctx, const char *name, int64_t users), void *ctx);
 /* The same for users; `domain` NULL for all.  No secrets. */
-MUST_USE enum store_err directory_users(struct directory *d, const char *domain,
+MUST_USE enum store_err directory_users(struct directory *d, const char *domain, const char *after,
 					bool (*each)(void *ctx, const char *address, const char *account), void *ctx);
 /* A random key made with the database, so that answers about unknown users are the same after a restart. */
 MUST_USE enum store_err directory_key(struct directory *d, unsigned char out[DIRECTORY_KEY_BYTES]);

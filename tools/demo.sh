@@ -33,7 +33,7 @@ if [ ! -s "$dir/password" ]; then
 	"$roost" domain add -c "$conf" example.org >/dev/null
 	"$roost" domain add -c "$conf" example.net >/dev/null
 	password=$(openssl rand -hex 8)
-	"$roost" user add -c "$conf" --password "$password" alice@example.org >/dev/null
+	"$roost" user add -c "$conf" --password-stdin alice@example.org <<<"$password" >/dev/null
 	for message in "$here"/samples/*.eml; do
 		"$roost" deliver -c "$conf" alice@example.org <"$message" >/dev/null
 	done

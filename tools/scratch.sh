@@ -45,7 +45,8 @@ cat "$extra" >>"$dir/roost.conf"
 have=$(cat "$dir/users" 2>/dev/null || echo 0)
 if [ "$have" -lt "$users" ]; then
 	[ "$have" != 0 ] || "$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
-	"$roost" user add -c "$dir/roost.conf" --password pass --first $((have + 1)) --count "$users" user@example.org >/dev/null
+	"$roost" user add -c "$dir/roost.conf" --password-stdin --first $((have + 1)) --count "$users" user@example.org \
+		<<<pass >/dev/null
 	echo "$users" >"$dir/users"
 fi
 exec "$roost" serve -c "$dir/roost.conf"

@@ -1,0 +1,510 @@
+/*
+ * A connection of the admin protocol and its pump.  Callbacks record a fact and call admin_run(); what a request does
+ * next is decided there.  While an op or a hash is in flight the task belongs to it.
+ */
+#include "server/admin.h"
+
+#include "server/accounts.h"
+#include "server/admin_frame.h"
+#include "server/auth_pool.h"
+#include "server/conn.h"
+#include "server/log.h"
+#include "server/server.h"
+
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROWS_LIMIT_BYTES = 16 << 20, INPUT_HIGH = 2 * ADMIN_FRAME_MAX };
+
+/* What comes next; a stage that the verb does not ask for is passed by. */
+enum stage {
+	STAGE_REQUEST,
+	STAGE_HASH,   /* the password */
+	STAGE_FIND,   /* the account */
+	STAGE_READY,  /* for the input */
+	STAGE_BODY,   /* takes it in, until its END */
+	STAGE_VERB,
+	STAGE_ANSWER, /* its rows; then once more, or the next account, or the end */
+	STAGE_OVER
+};
+
+struct admin {
+	struct conn *conn;
+	struct admin_task *task; /* NULL before the request, and while it is away */
+	enum stage stage;
+	bool away, running;
+};
+
+static void admin_run(struct admin *a);
+
+/* ---- what verbs ask for ---- */
+
+static size_t param_of(const struct admin_verb *verb, const char *name)
+{
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
+		if (verb->params[i].kind && strcmp(verb->params[i].name, name) == 0)
+			return i;
+	return ADMIN_PARAMS_MAX;
+}
+
+const char *admin_value(const struct admin_task *task, const char *name)
+{
+	size_t i = param_of(task->verb, name);
+	return i < ADMIN_PARAMS_MAX ? task->values[i] : NULL;
+}
+
+bool admin_is_for_all(const struct admin_task *task)
+{
+	return (task->verb->flags & ADMIN_EACH) && admin_value(task, "all");
+}
+
+static void say(struct admin_task *task, int code, const char *fmt, va_list args)
+{
+	task->exit = code;
+	vsnprintf(task->message, sizeof(task->message), fmt, args);
+}
+
+void admin_say(struct admin_task *task, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	say(task, ADMIN_EXIT_DONE, fmt, args);
+	va_end(args);
+}
+
+void admin_fail(struct admin_task *task, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	say(task, ADMIN_EXIT_FAILED, fmt, args);
+	va_end(args);
+}
+
+void admin_store_error(struct admin_task *task, const char *what, enum store_err err)
+{
+	static const char *const texts[] = {
+		[STORE_NOTFOUND] = "not found",
+		[STORE_EXISTS] = "exists already",
+		[STORE_CANNOT] = "this can never be done",
+		[STORE_HASCHILDREN] = "there is something below it",
+		[STORE_LIMIT] = "a limit is reached",
+		[STORE_FULL] = "the disk is full; nothing was changed",
+		[STORE_BUSY] = "somebody else has it open",
+		[STORE_CORRUPT] = "what is stored is damaged; the log of the daemon says where",
+		[STORE_FOREIGN] = "not a file of this version of roost",
+		[STORE_IO] = "the disk failed; the log of the daemon says how",
+	};
+	if (err == STORE_OK)
+		admin_say(task, "%s", "");
+	else
+		admin_fail(task, "%s: %s", what, texts[err]);
+}
+
+void admin_row_begin(struct admin_task *task, struct buf *row)
+{
+	(void)task;
+	buf_init(row, ADMIN_FRAME_MAX);
+}
+
+static void add_text(struct buf *row, const char *text)
+{
+	buf_add(row, text, strlen(text) + 1);
+}
+
+void admin_row_text(struct buf *row, const char *key, const char *value)
+{
+	add_text(row, key);
+	buf_add_char(row, 's');
+	add_text(row, value);
+}
+
+void admin_row_number(struct buf *row, const char *key, int64_t value)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "n%lld", (long long)value);
+	add_text(row, key);
+	add_text(row, text);
+}
+
+void admin_row_bool(struct buf *row, const char *key, bool value)
+{
+	add_text(row, key);
+	add_text(row, value ? "btrue" : "bfalse");
+}
+
+void admin_row_end(struct admin_task *task, struct buf *row)
+{
+	if (!row->failed)
+		admin_frame_add(&task->out, ADMIN_ROW, buf_span(row));
+	buf_finish(row);
+}
+
+/* ---- the task ---- */
+
+static void task_destroy(struct admin_task *task)
+{
+	if (!task)
+		return;
+	accounts_release(task->lane);
+	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
+	buf_finish(&task->out);
+	buf_finish(&task->body);
+	op_finish(&task->op);
+	free(task);
+}
+
+static void on_op_done(struct op *op, struct conn *conn)
+{
+	struct admin_task *task = container_of(op, struct admin_task, op);
+	struct admin *a = conn ? conn->session : NULL;
+	if (!a) {
+		task_destroy(task);
+		return;
+	}
+	accounts_release(task->lane);
+	task->lane = NULL;
+	a->task = task;
+	a->away = false;
+	if (op->fate != OP_RAN) {
+		buf_reset(&task->out);
+		task->more = false;
+		admin_store_error(task, "the store", op->err ? op->err : STORE_BUSY);
+	}
+	admin_run(a);
+}
+
+static bool on_next_user(void *ctx, const char *address, const char *account)
+{
+	struct admin_task *task = ctx;
+	snprintf(task->user.address, sizeof(task->user.address), "%s", address);
+	snprintf(task->user.account, sizeof(task->user.account), "%s", account);
+	return false;
+}
+
+/* On a worker: the account of ADDRESS, or with --all the next one; its address is "" behind the last. */
+static enum op_result run_find(struct admin_task *task)
+{
+	char address[ADDRESS_MAX + 1];
+	memcpy(address, task->user.address, sizeof(address));
+	if (!admin_is_for_all(task)) {
+		admin_store_error(task, address, directory_user_find(task->op.directory, address, &task->user));
+		return OP_DONE;
+	}
+	task->user.address[0] = '\0';
+	enum store_err err = directory_users(task->op.directory, NULL, address, on_next_user, task);
+	if (err)
+		admin_store_error(task, "the directory", err);
+	return OP_DONE;
+}
+
+/* The directory's lane has no transaction of its own: a verb that writes gets one. */
+static enum op_result run_on_directory(struct admin_task *task)
+{
+	if (!(task->verb->flags & ADMIN_WRITES))
+		return task->verb->run(task, NULL);
+	enum store_err err = directory_begin(task->op.directory);
+	enum op_result result = err ? OP_FAILED : task->verb->run(task, NULL);
+	if (!err)
+		err = directory_end(task->op.directory, result == OP_DONE);
+	if (err)
+		admin_store_error(task, "the directory", err);
+	return result;
+}
+
+static enum op_result run_op(struct op *op, struct account *account)
+{
+	struct admin_task *task = container_of(op, struct admin_task, op);
+	if (task->finding)
+		return run_find(task);
+	return account ? task->verb->run(task, account) : run_on_directory(task);
+}
+
+static void submit(struct admin *a, struct lane *lane)
+{
+	struct admin_task *task = a->task;
+	a->task = NULL;
+	a->away = true;
+	conn_submit(a->conn, lane, &task->op);
+}
+
+/* ---- hashing ---- */
+
+struct hash_job {
+	struct auth_job job;
+	struct admin_task *task;
+	uint64_t conn_id;
+	bool made;
+};
+
+static void run_hash(struct auth_job *job, struct auth_worker *worker)
+{
+	struct hash_job *h = container_of(job, struct hash_job, job);
+	const char *password = h->task->password;
+	char prepared[PASSWORD_MAX + 1];
+	h->made = password_prepare(password, strlen(password), prepared) &&
+		  password_make(prepared, &auth_pool_config(worker->pool)->cost, worker->crypt, &h->task->user.secrets);
+	OPENSSL_cleanse(prepared, sizeof(prepared));
+}
+
+static void on_hash_done(struct auth_job *job)
+{
+	struct hash_job *h = container_of(job, struct hash_job, job);
+	struct conn *conn = conn_find(job->loop, h->conn_id);
+	struct admin_task *task = h->task;
+	if (!h->made)
+		admin_fail(task, "this cannot be a password: 1 to %d bytes of UTF-8 without control characters are expected",
+			   PASSWORD_MAX);
+	free(h);
+	if (!conn) {
+		task_destroy(task);
+		return;
+	}
+	struct admin *a = conn->session;
+	a->task = task;
+	a->away = false;
+	admin_run(a);
+}
+
+static void hash(struct admin *a)
+{
+	struct hash_job *h = xcalloc(1, sizeof(*h));
+	h->job = (struct auth_job){.loop = a->conn->loop, .run = run_hash, .done = on_hash_done};
+	h->task = a->task;
+	h->conn_id = a->conn->id;
+	if (auth_pool_submit(a->conn->loop->server->auth, &h->job)) {
+		a->task = NULL;
+		a->away = true;
+		return;
+	}
+	free(h);
+	admin_fail(a->task, "too many logins wait for the threads that check passwords; try again");
+}
+
+/* ---- the request ---- */
+
+static const struct admin_verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < admin_verbs_n; i++)
+		if (strcmp(admin_verbs[i].name, name) == 0)
+			return &admin_verbs[i];
+	return NULL;
+}
+
+/* Keeps the arguments; false: one is unknown or missing, which the command line has seen to. */
+static bool take_arguments(struct admin_task *task, struct span body)
+{
+	const char *name, *value;
+	while (admin_frame_text(&body, &name)) {
+		if (!admin_frame_text(&body, &value))
+			return false;
+		bool is_password = (task->verb->flags & ADMIN_PASSWORD) && strcmp(name, "password") == 0;
+		size_t i = param_of(task->verb, name);
+		if (i == ADMIN_PARAMS_MAX && !is_password)
+			return false;
+		*(is_password ? &task->password : &task->values[i]) = arena_copy(&task->op.arena, span_of(value)).ptr;
+	}
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
+		if (task->verb->params[i].kind == ADMIN_PARAM_WORD && !task->values[i])
+			return false;
+	bool has_account = !(task->verb->flags & ADMIN_ACCOUNT) || admin_is_for_all(task) || admin_value(task, "ADDRESS");
+	return body.len == 0 && has_account && (!(task->verb->flags & ADMIN_PASSWORD) || task->password);
+}
+
+static void begin(struct admin *a, struct span body)
+{
+	static const struct admin_verb none = {.name = "admin"};
+	const char *version = "", *name = "";
+	struct admin_task *task = xcalloc(1, sizeof(*task));
+	bool whole = admin_frame_text(&body, &version) && admin_frame_text(&body, &name);
+	const struct admin_verb *verb = find_verb(name);
+	task->verb = verb ? verb : &none;
+	op_init(&task->op, task->verb->name, run_op, on_op_done);
+	task->message_bytes_max = a->conn->loop->server->config.message_bytes_max;
+	buf_init(&task->out, ROWS_LIMIT_BYTES);
+	buf_init(&task->body, (size_t)task->message_bytes_max);
+	a->task = task;
+	a->stage = STAGE_HASH;
+	const char *address = NULL;
+	if (!whole || strcmp(version, ADMIN_VERSION) != 0 || !verb) {
+		admin_fail(task, "the daemon that runs is of another version; restart it");
+	} else if (!take_arguments(task, body)) {
+		admin_fail(task, "%s: the arguments are not those of this verb", name);
+	} else if ((address = admin_value(task, "ADDRESS")) &&
+		   !address_normalise(address, strlen(address), task->user.address)) {
+		admin_fail(task, "%s: this is not an address (user@domain)", address);
+	}
+}
+
+/* ---- the pump ---- */
+
+static void finish(struct admin *a)
+{
+	struct admin_task *task = a->task;
+	struct buf body;
+	a->stage = STAGE_OVER;
+	bool is_daemon = *a->conn->listener->path; /* else whoever typed the command knows */
+	if (is_daemon && task->exit == ADMIN_EXIT_DONE && (task->verb->flags & ADMIN_WRITES))
+		log_event(LOG_INFO, "admin", log_text("verb", task->verb->name), log_text("on", task->values[0]));
+	buf_init(&body, ADMIN_FRAME_MAX);
+	buf_add_char(&body, (char)task->exit);
+	buf_add_text(&body, task->message);
+	admin_frame_add(conn_out(a->conn), ADMIN_DONE, buf_span(&body));
+	buf_finish(&body);
+	conn_close_later(a->conn);
+}
+
+/* Takes the next frame of the input: the request, or a piece of the body.  False: there is none yet. */
+static bool read_frame(struct admin *a)
+{
+	struct buf *in = &a->conn->in;
+	struct admin_frame frame;
+	bool broken;
+	if (!admin_frame_read(buf_span(in), &frame, &broken)) {
+		if (broken)
+			conn_close(a->conn);
+		return false;
+	}
+	if (a->stage == STAGE_REQUEST && frame.type == ADMIN_REQUEST) {
+		begin(a, frame.body);
+	} else if (a->stage == STAGE_BODY && frame.type == ADMIN_BODY) {
+		buf_add_span(&a->task->body, frame.body);
+	} else if (a->stage == STAGE_BODY && frame.type == ADMIN_END) {
+		a->stage = STAGE_VERB;
+	} else {
+		conn_close(a->conn);
+		return false;
+	}
+	buf_drop(in, frame.size);
+	return true;
+}
+
+static void find_account(struct admin *a)
+{
+	a->task->finding = true;
+	submit(a, accounts_directory(a->conn->loop->server->accounts));
+}
+
+static void run_verb(struct admin *a)
+{
+	struct admin_task *task = a->task;
+	struct accounts *accounts = a->conn->loop->server->accounts;
+	bool on_account = task->verb->flags & ADMIN_ACCOUNT;
+	if (task->body.failed) {
+		admin_fail(task, "the message is larger than %lld bytes (message_bytes_max)", (long long)task->message_bytes_max);
+		return;
+	}
+	task->finding = false;
+	task->op.writes = on_account && (task->verb->flags & ADMIN_WRITES);
+	if (on_account)
+		task->lane = accounts_acquire(accounts, task->user.account);
+	submit(a, on_account ? task->lane : accounts_directory(accounts));
+}
+
+static void answer(struct admin *a)
+{
+	struct admin_task *task = a->task;
+	conn_move(a->conn, &task->out);
+	if (task->verb->flags & ADMIN_FORGETS)
+		auth_pool_forget(a->conn->loop->server->auth);
+	if (task->more)
+		a->stage = STAGE_VERB;
+	else if (admin_is_for_all(task))
+		a->stage = STAGE_FIND;
+	else
+		finish(a);
+}
+
+/* One step on; false: there is nothing to do before the next fact. */
+static bool step(struct admin *a)
+{
+	if (a->away || a->stage == STAGE_OVER || !conn_has_room(a->conn))
+		return false;
+	if (a->stage == STAGE_REQUEST || a->stage == STAGE_BODY)
+		return read_frame(a);
+	struct admin_task *task = a->task;
+	bool is_last = admin_is_for_all(task) && a->stage == STAGE_READY && !task->user.address[0];
+	if ((task->exit != ADMIN_EXIT_DONE && a->stage != STAGE_ANSWER) || is_last) {
+		finish(a);
+		return false;
+	}
+	unsigned flags = task->verb->flags;
+	switch (a->stage) {
+	case STAGE_HASH:
+		a->stage = STAGE_FIND;
+		if (flags & ADMIN_PASSWORD)
+			hash(a);
+		break;
+	case STAGE_FIND:
+		a->stage = STAGE_READY;
+		if (flags & ADMIN_ACCOUNT)
+			find_account(a);
+		break;
+	case STAGE_READY:
+		a->stage = flags & ADMIN_BODY_IN ? STAGE_BODY : STAGE_VERB;
+		if (flags & ADMIN_BODY_IN)
+			admin_frame_add(conn_out(a->conn), ADMIN_READY, span_make("", 0));
+		break;
+	case STAGE_VERB:
+		a->stage = STAGE_ANSWER;
+		run_verb(a);
+		break;
+	case STAGE_ANSWER:
+		answer(a);
+		break;
+	case STAGE_REQUEST: case STAGE_BODY: case STAGE_OVER:
+		break;
+	}
+	return true;
+}
+
+static void admin_run(struct admin *a)
+{
+	invariant(!a->running);
+	a->running = true;
+	while (conn_is_open(a->conn) && step(a))
+		;
+	a->running = false;
+	conn_flush(a->conn);
+	conn_set_reading(a->conn, conn_is_open(a->conn) && a->conn->in.len < INPUT_HIGH);
+}
+
+static void on_fact(struct conn *c)
+{
+	admin_run(c->session);
+}
+
+/* Who may administer: root, and the user the server runs as. */
+static bool is_peer_allowed(struct conn *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	uv_os_fd_t fd;
+	return uv_fileno(&c->uv.handle, &fd) == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_accept(struct conn *c)
+{
+	struct admin *a = xcalloc(1, sizeof(*a));
+	a->conn = c;
+	c->session = a;
+	if (!is_peer_allowed(c)) {
+		log_event(LOG_WARNING, "admin_refused", log_text("reason", "neither root nor the user of the daemon"));
+		conn_close(c);
+	}
+}
+
+static void on_ending(struct conn *c, enum conn_end why)
+{
+	(void)c, (void)why;
+}
+
+static void on_closed(struct conn *c)
+{
+	struct admin *a = c->session;
+	task_destroy(a->task);
+	free(a);
+}
+
+const struct conn_user admin_user = {on_accept, on_fact, on_fact, on_ending, on_closed};

@@ -1,0 +1,106 @@
+/*
+ * Administration, as the server does it.  Each verb is one row of the table and one function, which runs where IMAP's
+ * commands run: in an op of the directory's lane or of an account's.  The command line speaks to it by the protocol of
+ * admin_frame.h, whether a daemon runs or not (admin_client.h).
+ *
+ * admin.c takes a request through what the row's flags ask for, in this order:
+ *
+ *	hash the password (ADMIN_PASSWORD) > find the account (ADMIN_ACCOUNT) > read the input (ADMIN_BODY) > run
+ */
+#ifndef SERVER_ADMIN_H
+#define SERVER_ADMIN_H
+
+#include "server/op.h"
+#include "storage/directory.h"
+
+enum { ADMIN_PARAMS_MAX = 6, ADMIN_EXIT_DONE = 0, ADMIN_EXIT_FAILED = 1, ADMIN_EXIT_USAGE = 2 };
+
+enum admin_flags {
+	ADMIN_WRITES = 1,   /* what it changes is committed before it is told */
+	ADMIN_ACCOUNT = 2,  /* runs on the lane of the account of its argument ADDRESS; else on the directory's */
+	ADMIN_EACH = 4,     /* with --all: on the lane of each account in turn */
+	ADMIN_PASSWORD = 8, /* its password is hashed first, into task->secrets */
+	ADMIN_BODY_IN = 16, /* takes standard input */
+	ADMIN_FORGETS = 32, /* remembered passwords are forgotten after it */
+	ADMIN_LISTS = 64    /* its rows are what one asks for: --json */
+};
+
+enum admin_param_kind {
+	ADMIN_PARAM_NONE,
+	ADMIN_PARAM_WORD,     /* must be given */
+	ADMIN_PARAM_MAYBE,    /* a word that may be left out */
+	ADMIN_PARAM_VALUE,    /* --name VALUE */
+	ADMIN_PARAM_FLAG      /* --name */
+};
+
+struct admin_param {
+	enum admin_param_kind kind;
+	const char *name; /* "ADDRESS", "count" */
+	const char *help; /* of an option */
+};
+
+struct admin_task;
+
+struct admin_verb {
+	const char *name; /* "user add" */
+	const char *help; /* one sentence */
+	unsigned flags;
+	int columns; /* values of a row that are shown without --json */
+	/* Once, or again and again while it sets task->more: rows leave in between.  Says how it went with admin_say(),
+	 * admin_fail() or admin_store_error(); OP_FAILED undoes what it changed. */
+	enum op_result (*run)(struct admin_task *task, struct account *account);
+	struct admin_param params[ADMIN_PARAMS_MAX];
+};
+
+extern const struct admin_verb admin_verbs[];
+extern const size_t admin_verbs_n;
+
+/* A request on its way; owned by whoever works on it. */
+struct admin_task {
+	struct op op;
+	const struct admin_verb *verb;
+	const char *values[ADMIN_PARAMS_MAX]; /* by place in verb->params, in the op's arena; NULL: not given, "" a flag */
+	const char *password;                 /* until it is hashed */
+	struct lane *lane;                    /* a reference, while it is with an account */
+	struct directory_user user;           /* of ADDRESS; secrets are those to be set */
+	struct buf out;                       /* frames */
+	struct buf body;                      /* of standard input */
+	int exit;
+	char message[1000];
+	bool more;                     /* run again when the rows have left */
+	char cursor[ADDRESS_MAX + 1];  /* where a list goes on */
+	bool finding;                  /* the op is to find the account, not to run the verb */
+	int64_t message_bytes_max;
+	uint64_t done;                 /* what has been dealt with, for the last words */
+};
+
+/* For run(). */
+/* The argument of that name; NULL when it was not given. */
+const char *admin_value(const struct admin_task *task, const char *name);
+/* It is to run on each account: --all was given. */
+bool admin_is_for_all(const struct admin_task *task);
+/* Ends well, with something to say ("" for nothing). */
+void admin_say(struct admin_task *task, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void admin_fail(struct admin_task *task, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "WHAT: it exists already" and the like. */
+void admin_store_error(struct admin_task *task, const char *what, enum store_err err);
+
+/* A row: begin it, add its values, end it. */
+void admin_row_begin(struct admin_task *task, struct buf *row);
+void admin_row_text(struct buf *row, const char *key, const char *value);
+void admin_row_number(struct buf *row, const char *key, int64_t value);
+void admin_row_bool(struct buf *row, const char *key, bool value);
+void admin_row_end(struct admin_task *task, struct buf *row);
+
+/* The verbs, by file. */
+enum op_result admin_domain_add(struct admin_task *task, struct account *account);
+enum op_result admin_domain_list(struct admin_task *task, struct account *account);
+enum op_result admin_domain_remove(struct admin_task *task, struct account *account);
+enum op_result admin_user_add(struct admin_task *task, struct account *account);
+enum op_result admin_user_list(struct admin_task *task, struct account *account);
+enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
+enum op_result admin_user_remove(struct admin_task *task, struct account *account);
+enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
+enum op_result admin_deliver(struct admin_task *task, struct account *account);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The command's end of the admin protocol.  When a daemon runs it is reached by its socket; when none does, the same
+ * server is started in this process, without listeners and under the store's lock, and spoken to over a socket pair.
+ * Either way the verb runs in the server, by the same function.
+ */
+#ifndef SERVER_ADMIN_CLIENT_H
+#define SERVER_ADMIN_CLIENT_H
+
+#include "server/admin.h"
+#include "server/config.h"
+
+struct admin_field {
+	const char *key, *value;
+	char type; /* 's', 'n' or 'b', see admin_frame.h */
+};
+
+enum { ADMIN_FIELDS_MAX = 16 };
+
+struct admin_call {
+	const struct admin_verb *verb;
+	const char *values[ADMIN_PARAMS_MAX]; /* by place in verb->params; NULL: not given */
+	const char *password;                 /* for ADMIN_PASSWORD */
+	int input;                            /* for ADMIN_BODY_IN: read to its end */
+	void (*on_row)(void *ctx, const struct admin_field *fields, size_t n);
+	void *ctx;
+};
+
+/* Does it; what there is to say is printed.  Returns the exit code. */
+int admin_client_call(const struct config *config, const struct admin_call *call);
+
+#endif

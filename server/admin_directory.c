@@ -1,0 +1,160 @@
+/* Domains and users.  On the directory's lane; admin.c opens and ends the transaction of those that write. */
+#include "server/admin.h"
+
+#include <time.h>
+
+enum { ROWS_MAX = 500 /* a slice */, NUMBERED_MAX = 100000 };
+
+static bool take_domain(struct admin_task *task, char out[ADDRESS_DOMAIN_MAX + 1])
+{
+	const char *text = admin_value(task, "DOMAIN");
+	if (address_domain_normalise(text, strlen(text), out))
+		return true;
+	admin_fail(task, "%s: this is not the name of a domain", text);
+	return false;
+}
+
+enum op_result admin_domain_add(struct admin_task *task, struct account *account)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	(void)account;
+	if (!take_domain(task, domain))
+		return OP_FAILED;
+	enum store_err err = directory_domain_add(task->op.directory, domain);
+	admin_store_error(task, domain, err);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+enum op_result admin_domain_remove(struct admin_task *task, struct account *account)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	(void)account;
+	if (!take_domain(task, domain))
+		return OP_FAILED;
+	enum store_err err = directory_domain_remove(task->op.directory, domain);
+	if (err == STORE_HASCHILDREN)
+		admin_fail(task, "%s: it has users; remove them first (roost user list %s)", domain, domain);
+	else
+		admin_store_error(task, domain, err);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+struct listing {
+	struct admin_task *task;
+	size_t rows;
+};
+
+/* Whether the slice has room for one row more; else the list goes on behind the last name. */
+static bool count_row(struct listing *l, const char *name)
+{
+	snprintf(l->task->cursor, sizeof(l->task->cursor), "%s", name);
+	l->task->more = ++l->rows >= ROWS_MAX;
+	return !l->task->more;
+}
+
+static bool on_domain(void *ctx, const char *name, int64_t users)
+{
+	struct listing *l = ctx;
+	struct buf row;
+	admin_row_begin(l->task, &row);
+	admin_row_text(&row, "domain", name);
+	admin_row_number(&row, "users", users);
+	admin_row_end(l->task, &row);
+	return count_row(l, name);
+}
+
+enum op_result admin_domain_list(struct admin_task *task, struct account *account)
+{
+	struct listing l = {task, 0};
+	(void)account;
+	task->more = false;
+	admin_store_error(task, "the directory", directory_domains(task->op.directory, task->cursor, on_domain, &l));
+	return OP_DONE;
+}
+
+static bool on_user(void *ctx, const char *address, const char *account)
+{
+	struct listing *l = ctx;
+	struct buf row;
+	admin_row_begin(l->task, &row);
+	admin_row_text(&row, "address", address);
+	admin_row_text(&row, "account", account);
+	admin_row_end(l->task, &row);
+	return count_row(l, address);
+}
+
+enum op_result admin_user_list(struct admin_task *task, struct account *account)
+{
+	struct listing l = {task, 0};
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	bool of_one = admin_value(task, "DOMAIN") != NULL;
+	(void)account;
+	if (of_one && !take_domain(task, domain))
+		return OP_FAILED;
+	task->more = false;
+	admin_store_error(task, "the directory",
+			  directory_users(task->op.directory, of_one ? domain : NULL, task->cursor, on_user, &l));
+	return OP_DONE;
+}
+
+static bool take_number(struct admin_task *task, const char *name, long standard, long *out)
+{
+	const char *text = admin_value(task, name);
+	char *end = NULL;
+	*out = text ? strtol(text, &end, 10) : standard;
+	if (!text || (end != text && !*end && *out >= 0 && *out <= NUMBERED_MAX))
+		return true;
+	admin_fail(task, "--%s %s: a number from 0 to %d is expected", name, text, NUMBERED_MAX);
+	return false;
+}
+
+static enum op_result say_user(struct admin_task *task, const char *address, enum store_err err)
+{
+	if (err == STORE_NOTFOUND && task->verb->run == admin_user_add)
+		admin_fail(task, "%s: the domain is not one of ours; roost domain add %s makes it one", address,
+			   address_domain(address));
+	else
+		admin_store_error(task, address, err);
+	return err ? OP_FAILED : OP_DONE;
+}
+
+enum op_result admin_user_add(struct admin_task *task, struct account *account)
+{
+	const char *address = task->user.address, *at = strrchr(address, '@');
+	long first, count;
+	(void)account;
+	if (!take_number(task, "first", 1, &first) || !take_number(task, "count", 0, &count))
+		return OP_FAILED;
+	if (!admin_value(task, "count"))
+		return say_user(task, address, directory_user_add(task->op.directory, address, &task->user.secrets));
+	enum op_result result = OP_DONE;
+	for (long i = first; i <= count && result == OP_DONE; i++) {
+		char numbered[ADDRESS_MAX + 32];
+		snprintf(numbered, sizeof(numbered), "%.*s%ld%s", (int)(at - address), address, i, at);
+		if (strlen(numbered) > ADDRESS_MAX) {
+			admin_fail(task, "%s: too long", numbered);
+			return OP_FAILED;
+		}
+		result = say_user(task, numbered, directory_user_add(task->op.directory, numbered, &task->user.secrets));
+	}
+	return result;
+}
+
+enum op_result admin_user_passwd(struct admin_task *task, struct account *account)
+{
+	const char *address = task->user.address;
+	(void)account;
+	return say_user(task, address, directory_user_passwd(task->op.directory, address, &task->user.secrets));
+}
+
+enum op_result admin_user_remove(struct admin_task *task, struct account *account)
+{
+	const char *address = task->user.address;
+	char id[DIRECTORY_ACCOUNT_LEN + 1];
+	(void)account;
+	enum store_err err = directory_user_remove(task->op.directory, address, time(NULL), id);
+	if (err)
+		return say_user(task, address, err);
+	admin_say(task, "%s: removed; the mail is still in accounts/%s of the store", address, id);
+	return OP_DONE;
+}

@@ -1,0 +1,28 @@
+/* Every verb there is: a row here is a verb that is parsed, helped with, done and tested. */
+#include "server/admin.h"
+
+#define WORD(name) {ADMIN_PARAM_WORD, name, NULL}
+#define MAYBE(name) {ADMIN_PARAM_MAYBE, name, NULL}
+#define VALUE(name, help) {ADMIN_PARAM_VALUE, name, help}
+
+static const char first_help[] = "with --count: the first number";
+static const char count_help[] = "adds numbered users (name1@, name2@, ... up to this number) with one password, for tests";
+
+const struct admin_verb admin_verbs[] = {
+	{"deliver", "Puts the message on standard input into a mailbox of a user: INBOX, or the one named.",
+	 ADMIN_ACCOUNT | ADMIN_BODY_IN | ADMIN_WRITES, 0, admin_deliver, {WORD("ADDRESS"), MAYBE("MAILBOX")}},
+	{"domain add", "Makes mail for a domain ours.", ADMIN_WRITES, 0, admin_domain_add, {WORD("DOMAIN")}},
+	{"domain list", "Lists the domains.", ADMIN_LISTS, 1, admin_domain_list, {{0}}},
+	{"domain remove", "Gives a domain up that has no users any more.", ADMIN_WRITES, 0, admin_domain_remove,
+	 {WORD("DOMAIN")}},
+	{"mailbox list", "Lists a user's mailboxes with the number of messages, and of those not seen.",
+	 ADMIN_ACCOUNT | ADMIN_LISTS, 3, admin_mailbox_list, {WORD("ADDRESS")}},
+	{"user add", "Adds a user, with a password that is asked for.", ADMIN_WRITES | ADMIN_PASSWORD | ADMIN_FORGETS, 0,
+	 admin_user_add, {WORD("ADDRESS"), VALUE("first", first_help), VALUE("count", count_help)}},
+	{"user list", "Lists the users, of one domain or of all.", ADMIN_LISTS, 1, admin_user_list, {MAYBE("DOMAIN")}},
+	{"user passwd", "Changes a user's password.", ADMIN_WRITES | ADMIN_PASSWORD | ADMIN_FORGETS, 0, admin_user_passwd,
+	 {WORD("ADDRESS")}},
+	{"user remove", "Removes a user; the mail stays on disk until somebody deletes it.", ADMIN_WRITES | ADMIN_FORGETS, 0,
+	 admin_user_remove, {WORD("ADDRESS")}},
+};
+const size_t admin_verbs_n = countof(admin_verbs);
