@@ -32,7 +32,6 @@ fi
 cat >"$dir/roost.conf" <<CONF
 store = "$dir/store"
 hostname = "localhost"
-admin_socket = "$dir/admin.sock"
 password_cost = 1
 scram_iterations = 4096
 login_delay_ms = 50
