@@ -1,7 +1,8 @@
 """Does a response fit what a transcript expects?
 
-`...` matches anything, `$name` (lower case) captures a word or compares it.  The order that the protocol leaves free
-(flags, FETCH items, STATUS items, ESEARCH data, LIST attributes) does not matter, nor whether a name is an atom or quoted.
+`...` matches anything, `$name` (lower case) captures a word or compares it.  What the protocol leaves free does not matter:
+the order of flags, FETCH items, STATUS items, ESEARCH data and LIST attributes, whether a name is an atom or quoted, whether
+a string is quoted or a literal.
 """
 import re
 
@@ -87,8 +88,25 @@ def unquoted(text):
     return re.sub(r'"([A-Za-z0-9_/.&+-]+)"$', r"\1", text)
 
 
+def quoted(text):
+    """Literals that could as well be quoted strings, as those."""
+    out, at = "", 0
+    for m in re.finditer(r"\{(\d+)\}\r\n", text):
+        if m.start() < at:
+            continue
+        end = m.end() + int(m.group(1))
+        content = text[m.end():end]
+        if re.fullmatch(r"[\x01-\x09\x0b\x0c\x0e-\x7f]*", expose(content)):
+            out += text[at:m.start()] + '"' + re.sub(f'[{protect(chr(34) + chr(92) * 2)}"\\\\]', r"\\\g<0>", content) + '"'
+        else:
+            out += text[at:end]
+        at = end
+    return out + text[at:]
+
+
 def normal(text):
-    """The response with everything whose order is free in one order; as it is if it cannot be read."""
+    """The response with everything that is free in one form; as it is if it cannot be read."""
+    text = quoted(text)
     try:
         m = re.match(r"(\* \d+ FETCH )\((.*)\)$", text, re.S)
         if m:

@@ -73,6 +73,10 @@ class Replay:
         if not matches(text, got, self.captures):
             self.kept[self.name] = got
 
+    def step_until(self, text):
+        while not matches(text, self.response(), self.captures):
+            pass
+
     def step_block(self, block):
         wanted, optional, forbidden, others = list(block[0]), list(block[1]), block[2], block[3]
         while wanted or optional or others:
@@ -85,7 +89,7 @@ class Replay:
                     expected.remove(hit)
                     break
             else:
-                if others and got.startswith("* "):
+                if others and got.startswith(("* ", "250")):
                     continue
                 if not wanted:
                     self.kept[self.name] = got

@@ -9,7 +9,9 @@
     CN: text            sends text as it is
     S: text             the next response is this
     S? text             the next response may be this
-    U{ ... U}           the responses between come in any order; a line `...` allows others between them, `N: text` forbids one
+    UNTIL text          responses are skipped up to this one
+    U{ ... U}           the responses between come in any order; `S? text` may come, a line `...` allows any other untagged
+                        response (or 250 line of LMTP), `N: text` forbids one
     L: text             a line (LN: without CRLF) of the literal that `{}`, `{+}` or `{n}` at the end of the last line stands for;
                         after it, `C+ text` or `S+ text` continue the line
     DELIVER [address]   the `M: text` lines that follow are delivered by LMTP to the transcript's user
@@ -145,6 +147,8 @@ class Parser:
                 yield Step(number, "block", self.block())
             elif verb == "DELIVER":
                 yield Step(number, "deliver", (rest, self.literal(("M",)) or ""))
+            elif verb == "UNTIL":
+                yield Step(number, "until", self.expected(rest))
             elif verb in PLAIN_VERBS:
                 yield Step(number, verb.lower(), rest)
             else:
