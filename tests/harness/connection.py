@@ -1,5 +1,5 @@
 """One client connection of a transcript, which sends and reads in the way the replay asks for."""
-import random, re, socket, ssl, time
+import random, re, socket, ssl
 
 TIMEOUT_S = 60  # the machine may be busy; nothing waits this long unless the server never answers
 
@@ -37,12 +37,12 @@ class Connection:
             for i in range(len(data)):
                 self.socket.sendall(data[i:i + 1])
         elif self.way == "cuts":
-            while data:
-                n = self.random.choice((1, 2, 3, 5, 8, 40))
-                self.socket.sendall(data[:n])
-                data = data[n:]
-                if self.random.random() < .1:
-                    time.sleep(0.0005)  # lets a part arrive by itself; nothing depends on it
+            sizes = (1, 2, 3, 5, 8, 40) if len(data) < 4000 else (1, 3, 40, 2000, 9000)
+            at = 0
+            while at < len(data):
+                n = self.random.choice(sizes)
+                self.socket.sendall(data[at:at + n])
+                at += n
         else:
             self.socket.sendall(data)
 
