@@ -6,7 +6,7 @@
 #include <openssl/rand.h>
 #include <utf8proc.h>
 
-enum { SALT_BYTES = 16, BASE64_MAX = 4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1 };
+enum { SALT_BYTES = 16, SALT_MAX = 32, BASE64_MAX = 4 * ((EVP_MAX_MD_SIZE + 2) / 3) + 1 };
 
 /* RFC 3454 B.1: mapped to nothing. */
 static bool vanishes(utf8proc_int32_t c)
@@ -68,11 +68,13 @@ bool password_prepare(const char *text, size_t len, char out[PASSWORD_MAX + 1])
 	return ok;
 }
 
-static void write_scram(const char *name, int iterations, const unsigned char *salt, const unsigned char *stored_key,
-			const unsigned char *server_key, size_t key_len, char *out, size_t size)
+static void write_scram(const char *name, int iterations, const unsigned char *salt, size_t salt_len,
+			const unsigned char *stored_key, const unsigned char *server_key, size_t key_len, char *out,
+			size_t size)
 {
 	char salt64[BASE64_MAX], stored64[BASE64_MAX], server64[BASE64_MAX];
-	EVP_EncodeBlock((unsigned char *)salt64, salt, SALT_BYTES);
+	invariant(salt_len <= SALT_MAX);
+	EVP_EncodeBlock((unsigned char *)salt64, salt, (int)salt_len);
 	EVP_EncodeBlock((unsigned char *)stored64, stored_key, (int)key_len);
 	EVP_EncodeBlock((unsigned char *)server64, server_key, (int)key_len);
 	int n = snprintf(out, size, "%s$%d:%s$%s:%s", name, iterations, salt64, stored64, server64);
@@ -85,20 +87,28 @@ static bool hmac(const EVP_MD *md, const unsigned char *key, size_t key_len, con
 }
 
 /* RFC 5802 3: SaltedPassword := Hi(password, salt, i), which is PBKDF2 with one block. */
-static bool make_scram(const char *name, const EVP_MD *md, const char *password, int iterations, char *out, size_t size)
+bool password_scram(const char *name, const char *password, const unsigned char *salt, size_t salt_len, int iterations,
+		    char *out, size_t size)
 {
-	unsigned char salt[SALT_BYTES], salted[EVP_MAX_MD_SIZE], client_key[EVP_MAX_MD_SIZE], stored_key[EVP_MAX_MD_SIZE],
+	const EVP_MD *md = strcmp(name, "SCRAM-SHA-1") == 0 ? EVP_sha1() : EVP_sha256();
+	unsigned char salted[EVP_MAX_MD_SIZE], client_key[EVP_MAX_MD_SIZE], stored_key[EVP_MAX_MD_SIZE],
 		server_key[EVP_MAX_MD_SIZE];
 	size_t len = (size_t)EVP_MD_get_size(md);
-	bool ok = RAND_bytes(salt, sizeof(salt)) == 1 &&
-		  PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, sizeof(salt), iterations, md, (int)len, salted) == 1 &&
+	bool ok = PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, (int)salt_len, iterations, md, (int)len, salted) == 1 &&
 		  hmac(md, salted, len, "Client Key", client_key) && hmac(md, salted, len, "Server Key", server_key) &&
 		  EVP_Digest(client_key, len, stored_key, NULL, md, NULL) == 1;
 	if (ok)
-		write_scram(name, iterations, salt, stored_key, server_key, len, out, size);
+		write_scram(name, iterations, salt, salt_len, stored_key, server_key, len, out, size);
 	OPENSSL_cleanse(salted, sizeof(salted));
 	OPENSSL_cleanse(client_key, sizeof(client_key));
 	return ok;
+}
+
+static bool make_scram(const char *name, const char *password, int iterations, char *out, size_t size)
+{
+	unsigned char salt[SALT_BYTES];
+	return RAND_bytes(salt, sizeof(salt)) == 1 &&
+	       password_scram(name, password, salt, sizeof(salt), iterations, out, size);
 }
 
 static bool hash_password(const char *password, int cost, struct crypt_data *scratch, char *out, size_t size)
@@ -120,10 +130,8 @@ bool password_make(const char *password, const struct password_cost *cost, struc
 {
 	invariant(cost->scram_iterations >= SCRAM_ITERATIONS_MIN && cost->scram_iterations <= SCRAM_ITERATIONS_MAX);
 	return hash_password(password, cost->yescrypt, scratch, out->hash, sizeof(out->hash)) &&
-	       make_scram("SCRAM-SHA-1", EVP_sha1(), password, cost->scram_iterations, out->scram_sha1,
-			  sizeof(out->scram_sha1)) &&
-	       make_scram("SCRAM-SHA-256", EVP_sha256(), password, cost->scram_iterations, out->scram_sha256,
-			  sizeof(out->scram_sha256));
+	       make_scram("SCRAM-SHA-1", password, cost->scram_iterations, out->scram_sha1, sizeof(out->scram_sha1)) &&
+	       make_scram("SCRAM-SHA-256", password, cost->scram_iterations, out->scram_sha256, sizeof(out->scram_sha256));
 }
 
 bool password_verify(const char *password, const char *hash, struct crypt_data *scratch)
@@ -157,6 +165,6 @@ void password_fake_scram(const unsigned char key[DIRECTORY_KEY_BYTES], const cha
 	fake_bytes(key, "salt-256", address, salt256);
 	fake_bytes(key, "stored", address, stored);
 	fake_bytes(key, "server", address, server);
-	write_scram("SCRAM-SHA-1", iterations, salt1, stored, server, 20, out->scram_sha1, sizeof(out->scram_sha1));
-	write_scram("SCRAM-SHA-256", iterations, salt256, stored, server, 32, out->scram_sha256, sizeof(out->scram_sha256));
+	write_scram("SCRAM-SHA-1", iterations, salt1, SALT_BYTES, stored, server, 20, out->scram_sha1, sizeof(out->scram_sha1));
+	write_scram("SCRAM-SHA-256", iterations, salt256, SALT_BYTES, stored, server, 32, out->scram_sha256, sizeof(out->scram_sha256));
 }

@@ -29,6 +29,10 @@ bool password_prepare(const char *text, size_t len, char out[PASSWORD_MAX + 1]);
  * randomness or does not know yescrypt. */
 MUST_USE bool password_make(const char *password, const struct password_cost *cost, struct crypt_data *scratch,
 			    struct directory_secrets *out);
+/* The SCRAM text of `password` (prepared) with this salt, at most 32 bytes; `name` is SCRAM-SHA-1 or SCRAM-SHA-256.
+ * `size` is at least that of a directory_secrets text. */
+MUST_USE bool password_scram(const char *name, const char *password, const unsigned char *salt, size_t salt_len,
+			     int iterations, char *out, size_t size);
 /* Whether `password` (prepared) has the hash `hash`; an unknown format is no. */
 MUST_USE bool password_verify(const char *password, const char *hash, struct crypt_data *scratch);
 /* A setting that makes password_verify() take the time it takes for a real user, and never say yes. */

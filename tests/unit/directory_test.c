@@ -1,0 +1,200 @@
+/* Addresses in their normal form; domains, users and credentials in directory.db, its writer and its readers. */
+#include "storage/directory.h"
+
+#include "tests/unit/scratch_dir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const struct store_env env = {0};
+
+static void test_addresses(void **state)
+{
+	(void)state;
+	static const char *const good[][2] = {
+		{"alice@example.org", "alice@example.org"},
+		{"Alice.B+Tag@EXAMPLE.Org", "alice.b+tag@example.org"},
+		{"a@b", "a@b"},
+		{"\xc3\xa9t\xc3\xa9@example.org", "\xc3\xa9t\xc3\xa9@example.org"},
+		{"x@m\xc3\xbcller.example", "x@m\xc3\xbcller.example"},
+	};
+	static const char *const bad[] = {
+		"",         "alice",     "@example.org", "alice@",        "a b@c",         "a@b c",     "a@.b",    "a@b.",
+		"a@b..c",   "a@b/c",     "a/b@c",        "<a@b>",         "a@b@c",         "a\x7f@b",   "a\n@b",   "\"a\"@b",
+		"\xff@b",   "a@\xff",    "a,b@c",        "a\\b@c",        "\xc0\xaf@b",    "a@b\xe2\x82",
+	};
+	char out[ADDRESS_MAX + 1], text[ADDRESS_MAX + 80];
+	for (size_t i = 0; i < countof(good); i++) {
+		assert_true(address_normalise(good[i][0], strlen(good[i][0]), out));
+		assert_string_equal(out, good[i][1]);
+	}
+	for (size_t i = 0; i < countof(bad); i++) {
+		assert_false(address_normalise(bad[i], strlen(bad[i]), out));
+		assert_string_equal(out, "");
+	}
+	assert_false(address_normalise("a\0b@c", 5, out));
+	memset(text, 'a', sizeof(text));
+	text[ADDRESS_LOCAL_MAX] = '@';
+	assert_true(address_normalise(text, ADDRESS_LOCAL_MAX + 10, out));
+	assert_true(address_normalise(text, ADDRESS_MAX, out));
+	assert_false(address_normalise(text, ADDRESS_MAX + 1, out));
+	text[ADDRESS_LOCAL_MAX] = 'a';
+	text[ADDRESS_LOCAL_MAX + 1] = '@';
+	assert_false(address_normalise(text, ADDRESS_LOCAL_MAX + 10, out));
+}
+
+static struct directory *make(const struct scratch_dir *dir)
+{
+	struct directory *d;
+	assert_int_equal(directory_open(&env, scratch_path(dir, "directory.db"), &d), STORE_OK);
+	return d;
+}
+
+static struct directory *make_reader(const struct scratch_dir *dir)
+{
+	struct directory *d;
+	assert_int_equal(directory_open_reader(&env, scratch_path(dir, "directory.db"), &d), STORE_OK);
+	return d;
+}
+
+static void test_users(void **state)
+{
+	(void)state;
+	struct directory_secrets first = {"h1", "s1", "s256"}, second = {"h2", "t1", "t256"};
+	struct directory_user user;
+	struct scratch_dir dir;
+	char account[DIRECTORY_ACCOUNT_LEN + 1], old[DIRECTORY_ACCOUNT_LEN + 1];
+	scratch_dir_create(&dir);
+	struct directory *d = make(&dir);
+	assert_int_equal(directory_user_add(d, "a@example.org", &first), STORE_NOTFOUND);
+	assert_int_equal(directory_domain_add(d, "example.org"), STORE_OK);
+	assert_int_equal(directory_domain_add(d, "example.org"), STORE_EXISTS);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_NOTFOUND);
+	assert_int_equal(directory_user_add(d, "a@example.org", &first), STORE_OK);
+	assert_int_equal(directory_user_add(d, "a@example.org", &second), STORE_EXISTS);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
+	assert_string_equal(user.address, "a@example.org");
+	assert_string_equal(user.secrets.hash, "h1");
+	assert_string_equal(user.secrets.scram_sha1, "s1");
+	assert_string_equal(user.secrets.scram_sha256, "s256");
+	assert_int_equal(strlen(user.account), DIRECTORY_ACCOUNT_LEN);
+	assert_int_equal(strspn(user.account, "0123456789abcdef"), DIRECTORY_ACCOUNT_LEN);
+	memcpy(old, user.account, sizeof(old));
+	assert_int_equal(directory_user_passwd(d, "a@example.org", &second), STORE_OK);
+	assert_int_equal(directory_user_passwd(d, "b@example.org", &second), STORE_NOTFOUND);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
+	assert_string_equal(user.secrets.hash, "h2");
+	assert_string_equal(user.account, old);
+	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_HASCHILDREN);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 1, account), STORE_OK);
+	assert_string_equal(account, old);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 1, account), STORE_NOTFOUND);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_NOTFOUND);
+	/* The address is free again; the account is another, so that nobody inherits mail. */
+	assert_int_equal(directory_user_add(d, "a@example.org", &first), STORE_OK);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
+	assert_string_not_equal(user.account, old);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 2, account), STORE_OK);
+	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_OK);
+	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_NOTFOUND);
+	directory_close(d);
+	scratch_dir_destroy(&dir);
+}
+
+/* A reader sees what is committed, when it is committed, and what was undone never. */
+static void test_readers(void **state)
+{
+	(void)state;
+	struct directory_secrets secrets = {"h", "s1", "s256"};
+	struct directory_user user;
+	unsigned char key[DIRECTORY_KEY_BYTES], again[DIRECTORY_KEY_BYTES];
+	struct scratch_dir dir;
+	scratch_dir_create(&dir);
+	struct directory *d = make(&dir), *r = make_reader(&dir);
+	assert_int_equal(directory_begin(d), STORE_OK);
+	assert_int_equal(directory_domain_add(d, "x"), STORE_OK);
+	assert_int_equal(directory_user_add(d, "a@x", &secrets), STORE_OK);
+	assert_int_equal(directory_user_find(r, "a@x", &user), STORE_NOTFOUND);
+	assert_int_equal(directory_end(d, true), STORE_OK);
+	assert_int_equal(directory_user_find(r, "a@x", &user), STORE_OK);
+	assert_int_equal(directory_begin(d), STORE_OK);
+	assert_int_equal(directory_user_add(d, "b@x", &secrets), STORE_OK);
+	assert_int_equal(directory_end(d, false), STORE_OK);
+	assert_int_equal(directory_user_find(r, "b@x", &user), STORE_NOTFOUND);
+	assert_int_equal(directory_user_find(d, "b@x", &user), STORE_NOTFOUND);
+	assert_int_not_equal(directory_user_passwd(r, "a@x", &secrets), STORE_OK); /* it only reads */
+	assert_int_equal(directory_key(r, key), STORE_OK);
+	directory_close(r);
+	directory_close(d);
+	d = make(&dir);
+	assert_int_equal(directory_key(d, again), STORE_OK);
+	assert_memory_equal(key, again, sizeof(key));
+	assert_int_equal(directory_user_find(d, "a@x", &user), STORE_OK);
+	directory_close(d);
+	scratch_dir_destroy(&dir);
+}
+
+struct names {
+	char text[200];
+	int left;
+};
+
+static bool on_user(void *ctx, const char *address, const char *account)
+{
+	struct names *n = ctx;
+	assert_int_equal(strlen(account), DIRECTORY_ACCOUNT_LEN);
+	strncat(n->text, address, sizeof(n->text) - strlen(n->text) - 2);
+	strncat(n->text, " ", 2);
+	return --n->left > 0;
+}
+
+static bool on_domain(void *ctx, const char *name, int64_t users)
+{
+	struct names *n = ctx;
+	size_t len = strlen(n->text);
+	snprintf(n->text + len, sizeof(n->text) - len, "%s:%lld ", name, (long long)users);
+	return --n->left > 0;
+}
+
+static void test_lists(void **state)
+{
+	(void)state;
+	struct directory_secrets secrets = {"h", "s1", "s256"};
+	struct names n = {"", 100};
+	struct scratch_dir dir;
+	scratch_dir_create(&dir);
+	struct directory *d = make(&dir);
+	assert_int_equal(directory_domain_add(d, "y"), STORE_OK);
+	assert_int_equal(directory_domain_add(d, "x"), STORE_OK);
+	static const char *const users[] = {"b@x", "c@y", "a@x", "c@x"};
+	for (size_t i = 0; i < countof(users); i++)
+		assert_int_equal(directory_user_add(d, users[i], &secrets), STORE_OK);
+	assert_int_equal(directory_users(d, NULL, "", on_user, &n), STORE_OK);
+	assert_string_equal(n.text, "a@x b@x c@x c@y ");
+	n = (struct names){"", 100};
+	assert_int_equal(directory_users(d, "x", "a@x", on_user, &n), STORE_OK);
+	assert_string_equal(n.text, "b@x c@x ");
+	n = (struct names){"", 2};
+	assert_int_equal(directory_users(d, NULL, "", on_user, &n), STORE_OK);
+	assert_string_equal(n.text, "a@x b@x ");
+	n = (struct names){"", 100};
+	assert_int_equal(directory_domains(d, "", on_domain, &n), STORE_OK);
+	assert_string_equal(n.text, "x:3 y:1 ");
+	n = (struct names){"", 100};
+	assert_int_equal(directory_domains(d, "x", on_domain, &n), STORE_OK);
+	assert_string_equal(n.text, "y:1 ");
+	directory_close(d);
+	scratch_dir_destroy(&dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_readers),
+		cmocka_unit_test(test_lists),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
