@@ -1,0 +1,402 @@
+#!/usr/bin/env python3
+"""The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
+import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, signal, socket, stat, subprocess, sys, tempfile, time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from daemon import free_ports
+
+imaplib._MAXLINE = 100_000_000
+
+
+class Store:
+    """A store of its own, and the commands on it; start() and stop() run a daemon there."""
+
+    def __init__(self, roost, extra=""):
+        self.roost, self.daemon = roost, None
+        self.temporary = tempfile.TemporaryDirectory(prefix="roost-a")
+        self.directory = pathlib.Path(self.temporary.name)
+        self.config = self.directory / "roost.conf"
+        self.port, = free_ports(1)
+        self.write(f'store = "{self.directory}/store"\npassword_cost = 1\nscram_iterations = 4096\nlogin_delay_ms = 0\n'
+                   f"listen {{ port = {self.port} cleartext_login = true }}\n{extra}")
+
+    def write(self, text):
+        self.config.write_text(text)
+
+    def start(self):
+        self.log = open(self.directory / "log", "ab")
+        self.daemon = subprocess.Popen([self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log)
+        line = self.daemon.stdout.readline()
+        assert line.startswith(b"ready pid="), (line, (self.directory / "log").read_text()[-2000:])
+
+    def stop(self, number=signal.SIGTERM):
+        self.daemon.send_signal(number)
+        code = self.daemon.wait(30)
+        self.daemon.stdout.close()
+        self.log.close()
+        self.daemon = None
+        return code
+
+    def run(self, *words, stdin=b"", code=0):
+        """Standard output, or with `code` 1 or 2 what was said on standard error."""
+        p = subprocess.run([self.roost, "-c", str(self.config), *words], input=stdin, capture_output=True, timeout=60)
+        assert p.returncode == code, (words, p.returncode, p.stdout, p.stderr[-2000:])
+        return (p.stderr if code else p.stdout).decode()
+
+    def json(self, *words):
+        return json.loads(self.run(*words, "--json"))
+
+    def log_in(self, user, password):
+        c = imaplib.IMAP4("127.0.0.1", self.port)
+        c.login(user, password)
+        return c
+
+    def close(self):
+        if self.daemon:
+            assert self.stop() == 0
+        self.temporary.cleanup()
+
+
+def refused(store, user, password):
+    try:
+        store.log_in(user, password)
+    except imaplib.IMAP4.error as e:
+        assert b"AUTHENTICATIONFAILED" in e.args[0], e
+        return True
+    return False
+
+
+def with_users(store):
+    store.run("domain", "add", "example.org")
+    store.run("user", "add", "alice@example.org", stdin=b"secret\n")
+
+
+def both_ways(test):
+    test.both_ways = True
+    return test
+
+
+@both_ways
+def test_domains(store):
+    assert store.json("domain", "list") == [] and store.run("domain", "list") == ""
+    store.run("domain", "add", "Example.ORG")
+    store.run("domain", "add", "example.net")
+    assert "exists already" in store.run("domain", "add", "example.org", code=1)
+    for bad in ("", "a b", "a..b", "-c/", "a@b", "x" * 300):
+        assert "not the name of a domain" in store.run("domain", "add", "--", bad, code=1), bad
+    assert store.run("domain", "list") == "example.net\nexample.org\n"
+    store.run("user", "add", "alice@example.org", stdin=b"secret\n")
+    assert store.json("domain", "list") == [{"domain": "example.net", "users": 0}, {"domain": "example.org", "users": 1}]
+    assert "it has users" in store.run("domain", "remove", "example.org", code=1)
+    store.run("domain", "remove", "example.net")
+    assert "not found" in store.run("domain", "remove", "example.net", code=1)
+    assert store.run("domain", "list") == "example.org\n"
+
+
+@both_ways
+def test_users(store):
+    with_users(store)
+    assert "exists already" in store.run("user", "add", "Alice@Example.org", stdin=b"x\n", code=1)
+    assert "domain add example.com" in store.run("user", "add", "alice@example.com", stdin=b"x\n", code=1)
+    for bad in ("alice", "@example.org", "a b@example.org", "alice@", "<a@example.org>"):
+        assert "not an address" in store.run("user", "add", bad, stdin=b"x\n", code=1), bad
+    for bad in (b"\n", b"a\x07b\n", b"\xff\n"):
+        assert "cannot be a password" in store.run("user", "add", "bob@example.org", stdin=bad, code=1), bad
+    assert "password of at most" in store.run("user", "add", "bob@example.org", stdin=b"", code=1)
+    assert "password of at most" in store.run("user", "add", "bob@example.org", stdin=b"x" * 1025 + b"\n", code=1)
+    store.run("user", "add", "bob@example.org", "--password-stdin", stdin="p\u00e4ss wort\n".encode())
+    store.run("user", "add", "carol@example.org", "--password", "given")
+    rows = store.json("user", "list")
+    assert [r["address"] for r in rows] == ["alice@example.org", "bob@example.org", "carol@example.org"]
+    assert len({r["account"] for r in rows}) == 3 and all(len(r["account"]) == 32 for r in rows)
+    assert store.run("user", "list", "example.org").split() == [r["address"] for r in rows]
+    assert store.run("user", "list", "example.net") == ""
+    said = store.run("user", "remove", "carol@example.org")
+    assert rows[2]["account"] in said
+    assert "not found" in store.run("user", "remove", "carol@example.org", code=1)
+    assert "not found" in store.run("user", "passwd", "carol@example.org", stdin=b"x\n", code=1)
+    if not store.daemon:
+        store.start()
+    store.log_in("alice@example.org", "secret").logout()
+    c = imaplib.IMAP4("127.0.0.1", store.port)
+    c.authenticate("PLAIN", lambda _: "\0bob@example.org\0p\u00e4ss wort".encode())
+    c.logout()
+    assert refused(store, "carol@example.org", "given")
+
+
+@both_ways
+def test_passwd(store):
+    with_users(store)
+    if store.daemon:
+        store.log_in("alice@example.org", "secret").logout()  # the daemon remembers it from here on
+    store.run("user", "passwd", "alice@example.org", stdin=b"other\n")
+    if not store.daemon:
+        store.start()
+    assert refused(store, "alice@example.org", "secret")
+    store.log_in("alice@example.org", "other").logout()
+
+
+@both_ways
+def test_deliver_and_mailboxes(store):
+    with_users(store)
+    message = b"From: x@example.net\r\nSubject: delivered\r\n\r\n.dots\r\n..\r\n" + b"a line of text\r\n" * 200000
+    assert {r["mailbox"]: r["messages"] for r in store.json("mailbox", "list", "alice@example.org")} == \
+        dict.fromkeys(("Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"), 0)
+    store.run("deliver", "alice@example.org", stdin=message)
+    store.run("deliver", "Alice@example.org", "inbox", stdin=message.replace(b"\r\n", b"\n"))
+    store.run("deliver", "alice@example.org", "Archive", stdin=b"Subject: no body")
+    assert "not found" in store.run("deliver", "alice@example.org", "Nowhere", stdin=message, code=1)
+    assert "not found" in store.run("deliver", "bob@example.org", stdin=message, code=1)
+    assert "no message" in store.run("deliver", "alice@example.org", stdin=b"", code=1)
+    text = store.run("mailbox", "list", "alice@example.org")
+    assert "INBOX\t2\t2\n" in text and "Archive\t1\t1\n" in text and "Trash\t0\t0\n" in text, text
+    assert "not found" in store.run("mailbox", "list", "bob@example.org", code=1)
+    if not store.daemon:
+        store.start()
+    c = store.log_in("alice@example.org", "secret")
+    assert c.select("INBOX")[1] == [b"2"]
+    for n in ("1", "2"):
+        assert c.fetch(n, "BODY.PEEK[]")[1][0][1] == message
+    c.logout()
+
+
+@both_ways
+def test_long_lists(store):
+    """Longer than a slice of the server's."""
+    store.run("domain", "add", "example.org")
+    store.run("user", "add", "--count", "1200", "u@example.org", stdin=b"pass\n")
+    store.run("user", "add", "--first", "1201", "--count", "1300", "u@example.org", stdin=b"pass\n")
+    expected = sorted(f"u{n}@example.org" for n in range(1, 1301))
+    assert store.run("user", "list").split() == expected
+    assert [r["address"] for r in store.json("user", "list")] == expected
+    # One that is there already undoes them all.
+    assert "u1300@example.org: exists already" in store.run("user", "add", "--first", "1300", "--count", "1400",
+                                                            "u@example.org", stdin=b"pass\n", code=1)
+    assert "from 0 to" in store.run("user", "add", "--count", "-1", "u@example.org", stdin=b"pass\n", code=1)
+    assert len(store.run("user", "list").split()) == 1300
+
+
+def test_too_large(store):
+    store.write(store.config.read_text() + "message_bytes_max = 10000\n")
+    with_users(store)
+    for daemon in (False, True):
+        if daemon:
+            store.start()
+        assert "larger than 10000" in store.run("deliver", "alice@example.org", stdin=b"x\r\n" * 1000000, code=1)
+        store.run("deliver", "alice@example.org", stdin=b"x\r\n" * 3000)
+
+
+def test_idling_session_hears_of_it(store):
+    with_users(store)
+    store.start()
+    c = store.log_in("alice@example.org", "secret")
+    c.select("INBOX")
+    s = c.socket()
+    s.settimeout(5)
+    s.sendall(b"i IDLE\r\n")
+    assert s.recv(100).startswith(b"+ ")
+    store.run("deliver", "alice@example.org", stdin=b"Subject: x\r\n\r\nx\r\n")
+    assert b"* 1 EXISTS" in s.recv(1000)
+    s.close()
+
+
+def test_many_at_once(store):
+    with_users(store)
+    store.start()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(store.run, "deliver", "alice@example.org", stdin=b"Subject: %d\r\n\r\n" % n) for n in range(24)]
+        assert all(d.result() == "" for d in done)
+    assert {"mailbox": "INBOX", "messages": 24, "unseen": 24, "selectable": True, "subscribed": True} in \
+        store.json("mailbox", "list", "alice@example.org")
+
+
+def test_one_at_a_time(store):
+    """Only one process has the store; the others say who."""
+    with_users(store)
+    store.start()
+    p = subprocess.run([store.roost, "serve", "-c", str(store.config)], capture_output=True, text=True, timeout=30)
+    assert p.returncode == 1 and f"in use by another roost (pid {store.daemon.pid})" in p.stderr, p
+    # The daemon's socket is away: the command must not open the store beside it.
+    (store.directory / "store/admin.sock").unlink()
+    assert f"in use by another roost (pid {store.daemon.pid})" in store.run("user", "list", code=1)
+
+
+def test_after_a_crash(store):
+    """A killed daemon leaves its socket; commands work without it, and the next daemon starts."""
+    with_users(store)
+    store.start()
+    store.run("deliver", "alice@example.org", stdin=b"Subject: x\r\n\r\nx\r\n")
+    assert store.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert (store.directory / "store/admin.sock").exists()
+    assert "INBOX\t1\t1" in store.run("mailbox", "list", "alice@example.org")
+    store.start()
+    assert "INBOX\t1\t1" in store.run("mailbox", "list", "alice@example.org")
+    assert store.stop() == 0
+    assert not (store.directory / "store/admin.sock").exists()
+
+
+def test_permissions(store):
+    with_users(store)
+    store.start()
+    kept = store.directory / "store"
+    assert stat.S_IMODE((kept / "admin.sock").stat().st_mode) == 0o600
+    for path in (kept, *kept.rglob("*")):
+        assert not path.stat().st_mode & 0o077, path
+    if os.geteuid() == 0:
+        for path in (store.directory, kept):
+            path.chmod(0o755)
+        (kept / "admin.sock").chmod(0o666)
+        with socket.socket(socket.AF_UNIX) as s:  # somebody else comes in by the door itself, and is not answered
+            pid = os.fork()
+            if pid == 0:
+                os.setresuid(65534, 65534, 65534)
+                s.connect(str(kept / "admin.sock"))
+                s.settimeout(10)
+                os._exit(0 if s.recv(100) == b"" else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+        (kept / "admin.sock").chmod(0o600)
+
+
+def test_strangers_frames(store):
+    """What is no request is not answered, and harms nobody."""
+    with_users(store)
+    store.start()
+    frame = lambda kind, body: kind + len(body).to_bytes(4, "big") + body
+    version = b"roost-admin-1\0"
+    for data in (b"GET / HTTP/1.0\r\n\r\n", b"Q\xff\xff\xff\xff", frame(b"B", b""), frame(b"Z", b"x"), b"Q\0\0",
+                 frame(b"Q", b""), frame(b"Q", b"roost-admin-0\0user list\0"), frame(b"Q", version + b"user fly\0"),
+                 frame(b"Q", version + b"user add\0"), frame(b"Q", version + b"user list\0DOMAIN\0"),
+                 frame(b"Q", version + b"user list\0DOMAIN"), frame(b"Q", version + b"user list\0x\0y\0"),
+                 frame(b"Q", version + b"user add\0ADDRESS\0a@example.org\0"),
+                 frame(b"Q", version + b"deliver\0ADDRESS\0alice@example.org\0") + frame(b"Q", b""),
+                 frame(b"Q", version + b"deliver\0ADDRESS\0alice@example.org\0") + frame(b"B", b"Subject: half\r\n")):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(store.directory / "store/admin.sock"))
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            s.settimeout(10)
+            answer = b""
+            while more := s.recv(65536):
+                answer += more
+            assert not answer or answer[:1] in b"DR", (data, answer)
+            if answer[:1] == b"D":
+                assert answer[5] == 1, (data, answer)
+    assert "INBOX\t0\t0" in store.run("mailbox", "list", "alice@example.org")
+
+
+def test_words(store):
+    """Exit code 2, and help."""
+    for words in ((), ("frob",), ("user",), ("user", "frob"), ("user", "add"), ("user", "add", "a", "b"), ("user", "list", "--frob"),
+                  ("user", "add", "--count"), ("domain", "list", "--password-stdin"), ("deliver",), ("config", "frob"),
+                  ("serve", "now"), ("help", "frob")):
+        p = subprocess.run([store.roost, *words], capture_output=True, text=True)
+        assert p.returncode == 2 and p.stderr and not p.stdout, (words, p)
+    verbs = [line.split()[1:3] for line in subprocess.run([store.roost, "help"], capture_output=True, text=True,
+                                                          check=True).stdout.splitlines() if line.startswith("  roost ")]
+    assert ["user", "add"] in verbs and ["deliver", "ADDRESS"] in verbs, verbs
+    for words in (v if v[1].islower() else v[:1] for v in verbs if v[0] not in ("config", "help", "serve", "version")):
+        for p in (("help", *words), (*words, "--help"), (*words, "-h")):
+            out = subprocess.run([store.roost, *p], capture_output=True, text=True, check=True).stdout
+            assert out.startswith("roost " + " ".join(words)), out
+    assert subprocess.run([store.roost, "version"], capture_output=True, text=True, check=True).stdout.startswith("roost ")
+
+
+def test_terminal(store):
+    """A password is asked for twice, and not shown."""
+    store.run("domain", "add", "example.org")
+    def talk(first, second):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(store.roost, [store.roost, "user", "add", "-c", str(store.config), "alice@example.org"])
+        seen = b""
+        for question, answer in ((b"Password for alice@example.org: ", first), (b"The same again for ", second)):
+            while question not in seen:
+                seen += os.read(fd, 1000)
+            time.sleep(0.05)
+            os.write(fd, answer)
+        try:
+            while more := os.read(fd, 1000):
+                seen += more
+        except OSError:
+            pass
+        os.close(fd)
+        assert b"secret" not in seen, seen
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+    code, seen = talk(b"secret\n", b"secret2\n")
+    assert code == 1 and b"not the same" in seen and store.run("user", "list") == "", (code, seen)
+    code, seen = talk(b"secret\n", b"secret\n")
+    assert code == 0, (code, seen)
+    store.start()
+    store.log_in("alice@example.org", "secret").logout()
+
+
+def test_wrong_configuration(store):
+    """Each with its file, its line, and what was expected; nothing is started or made."""
+    good = store.config.read_text()
+    for text, line, expected in (("loops = many\n", 1, "a number from 0 to 64"), ("\nfrob = 1\n", 2, "no such option 'frob'"),
+                                 ("fsync = sometimes\n", 1, "messages or always"), ("listen { port = 99999 }", 1, "to 65535"),
+                                 ("frob { x = 1 }\n", 1, "no such option 'frob'")):
+        store.write(text + good)
+        for words in (("serve",), ("user", "list")):
+            said = store.run(*words, code=1)
+            assert f"{store.config}:{line}: " in said and expected in said, (text, said)
+    store.config.unlink()
+    assert "No such file or directory; name the configuration with -c" in store.run("user", "list", code=1)
+    assert not (store.directory / "store").exists()
+
+
+def test_cannot_start(store):
+    """What an operator finds at three in the morning: one clear line each, and exit code 1."""
+    good = store.config.read_text()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        store.write(good + f"listen {{ port = {taken.getsockname()[1]} }}\n")
+        assert "in use" in store.run("serve", code=1)
+    (store.directory / "bad.pem").write_text("no certificate\n")
+    for path, said in (("bad.pem", "bad.pem"), ("missing.pem", "missing.pem")):
+        store.write(good + f'tls {{ certificate = "{store.directory}/{path}" }}\n')
+        assert said in store.run("serve", code=1)
+    store.write(good.replace("/store", "/a/b/store"))
+    assert "the directory above it is not there" in store.run("serve", code=1)
+    store.write(good.replace("/store", "/roost.conf"))
+    assert "Not a directory" in store.run("serve", code=1)
+    store.write("".join(l for l in good.splitlines(True) if not l.startswith("listen")))
+    assert "no listen section" in store.run("serve", code=1)
+    store.write(good)
+    store.run("user", "list")
+    (store.directory / "store/directory.db").write_bytes(b"this is no database" * 1000)
+    assert "directory.db" in store.run("serve", code=1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    roost = str(pathlib.Path(args.roost).resolve())
+    runs = []
+    for name, test in globals().items():
+        if name.startswith("test_") and args.only in name:
+            runs += [(f"{name} {'with a daemon' if d else 'without a daemon'}", test, d) for d in (False, True)] \
+                if hasattr(test, "both_ways") else [(name, test, False)]
+    failed = 0
+    for name, test, daemon in runs:
+        store = Store(roost)
+        try:
+            if daemon:
+                store.start()
+            test(store)
+            store.close()
+            print(f"ok {name}", flush=True)
+        except Exception as e:
+            failed += 1
+            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
+            if store.daemon:
+                store.daemon.kill()
+    print(f"{len(runs) - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
