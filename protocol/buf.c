@@ -1,5 +1,7 @@
 #include "protocol/buf.h"
 
+#include "protocol/put.h"
+
 #include <stdarg.h>
 
 enum { BUF_FIRST_BYTES = 256 };
@@ -42,7 +44,7 @@ char *buf_reserve(struct buf *b, size_t more)
 	return b->data ? b->data + b->len : NULL;
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t len)
+void buf_add_slow(struct buf *b, const void *bytes, size_t len)
 {
 	if (len == 0)
 		return;
@@ -53,30 +55,10 @@ void buf_add(struct buf *b, const void *bytes, size_t len)
 	b->len += len;
 }
 
-void buf_add_span(struct buf *b, struct span s)
-{
-	buf_add(b, s.ptr, s.len);
-}
-
-void buf_add_text(struct buf *b, const char *text)
-{
-	buf_add(b, text, strlen(text));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
-}
-
 void buf_add_u64(struct buf *b, uint64_t n)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	buf_add(b, digits + at, sizeof(digits) - at);
+	char digits[PUT_U64_MAX];
+	buf_add(b, digits, (size_t)(put_u64(digits, n) - digits));
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

@@ -1,10 +1,10 @@
 /* LIST and LSUB (RFC 3501 6.3.8, 6.3.9; RFC 5258, 5819, 6154). */
 #include "server/session.h"
 
-#include "protocol/imap/names.h"
+#include "protocol/imap/name.h"
+#include "protocol/imap/pattern.h"
+#include "protocol/imap/response_list.h"
 
-static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged",
-					    "\\Junk", "\\Sent", "\\Trash", "\\Important"};
 static bool has_match(const struct mailbox_names *names, const struct mailbox_name *m, bool lsub, uint32_t select)
 {
 	size_t len = strlen(m->name);
@@ -19,31 +19,21 @@ static bool has_match(const struct mailbox_names *names, const struct mailbox_na
 
 static void list_line(struct command *c, const struct mailbox_name *m, bool lsub, bool childinfo)
 {
-	struct request *r = &c->request;
-	bool child_attributes = !lsub, special = m->special && !lsub;
-	size_t start;
-	buf_printf(&c->out, "* %s (", lsub ? "LSUB" : "LIST");
-	start = c->out.len;
+	const struct list_request *l = &c->request.list;
+	struct list_line line = {.response = lsub ? "LSUB" : "LIST", .name = m->name, .subscribed_below = childinfo};
 	if (m->noselect && !(lsub && m->subscribed))
-		buf_add_text(&c->out, m->id == 0 && !lsub ? "\\NonExistent " : "\\Noselect ");
-	if (child_attributes)
-		buf_add_text(&c->out, m->has_children ? "\\HasChildren " : "\\HasNoChildren ");
-	if ((r->list.options & (LIST_SELECT_SUBSCRIBED | LIST_RETURN_SUBSCRIBED)) && m->subscribed)
-		buf_add_text(&c->out, "\\Subscribed ");
-	for (size_t i = 0; special && i < countof(special_names); i++)
-		if (m->special & 1u << i)
-			buf_printf(&c->out, "%s ", special_names[i]);
-	if (c->out.len > start)
-		c->out.len--;
-	buf_add_text(&c->out, ") \"/\" ");
-	name_write(&c->out, m->name);
-	if (childinfo)
-		buf_add_text(&c->out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
-	buf_add_text(&c->out, "\r\n");
+		line.attributes |= m->id == 0 && !lsub ? ATTRIBUTE_NONEXISTENT : ATTRIBUTE_NOSELECT;
+	if (!lsub) {
+		line.attributes |= m->has_children ? ATTRIBUTE_HASCHILDREN : ATTRIBUTE_HASNOCHILDREN;
+		line.uses = m->special;
+	}
+	if ((l->options & (LIST_SELECT_SUBSCRIBED | LIST_RETURN_SUBSCRIBED)) && m->subscribed)
+		line.attributes |= ATTRIBUTE_SUBSCRIBED;
+	response_list(&c->out, &line, DIALECT_REV1);
 }
 
 /* A level that `pattern`'s last % names, though only deeper names are subscribed (RFC 3501 6.3.9). */
-static void lsub_levels(struct command *c, const struct mailbox_names *names, struct span pattern)
+static void lsub_levels(struct command *c, const struct mailbox_names *names, const struct pattern *pattern)
 {
 	char last[NAME_BYTES_MAX + 1] = "";
 	for (size_t i = 0; i < names->n; i++) {
@@ -71,31 +61,21 @@ static enum op_result list_run(struct command *c, struct account *a)
 	const struct list_request *l = &r->list;
 	bool lsub = r->kind == CMD_LSUB;
 	if (!(l->options & LIST_EXTENDED) && l->patterns[0].len == 0 && !lsub) {
-		buf_add_text(&c->out, "* LIST (\\Noselect) \"/\" \"\"\r\n");
+		struct list_line root = {.response = "LIST", .attributes = ATTRIBUTE_NOSELECT, .name = ""};
+		response_list(&c->out, &root, DIALECT_REV1);
 		command_ok(c, NULL, "Done");
 		return OP_DONE;
 	}
+	struct pattern *patterns = arena_alloc(&c->arena, l->patterns_n * sizeof(*patterns));
+	for (size_t i = 0; i < l->patterns_n; i++)
+		pattern_init(&patterns[i], &c->arena, l->reference, l->patterns[i], DIALECT_REV1);
 	struct mailbox_names names;
 	enum store_err err = mailbox_list(a, &names);
 	for (size_t i = 0; i < names.n && !err; i++) {
 		struct mailbox_name *m = &names.v[i];
 		bool matches = false;
-		for (size_t k = 0; k < l->patterns_n && !matches; k++) {
-			struct buf full;
-			struct span utf8;
-			buf_init(&full, 1 << 17);
-			buf_add_span(&full, l->reference);
-			buf_add_span(&full, l->patterns[k]);
-			/* Patterns are compared in the names' own form, so &...- is decoded where it can be. */
-			struct buf wire;
-			buf_init(&wire, NAME_BYTES_MAX * 8);
-			name_write(&wire, m->name);
-			bool ascii = strcmp(wire.data && wire.data[0] == '"' ? "" : (buf_add_char(&wire, 0), wire.data), "") != 0;
-			(void)utf8;
-			matches = pattern_matches(buf_span(&full), ascii ? wire.data : m->name);
-			buf_finish(&wire);
-			buf_finish(&full);
-		}
+		for (size_t k = 0; k < l->patterns_n && !matches; k++)
+			matches = pattern_matches(&patterns[k], m->name);
 		bool wanted = lsub || (l->options & LIST_SELECT_SUBSCRIBED) ? m->subscribed : m->id != 0;
 		if (l->options & LIST_SELECT_SPECIAL)
 			wanted = wanted && m->special;
@@ -108,7 +88,7 @@ static enum op_result list_run(struct command *c, struct account *a)
 			err = status_write(c, a, m->id, m->name);
 	}
 	if (lsub && !err && l->patterns[0].len && l->patterns[0].ptr[l->patterns[0].len - 1] == '%')
-		lsub_levels(c, &names, l->patterns[0]);
+		lsub_levels(c, &names, &patterns[0]);
 	mailbox_names_finish(&names);
 	command_store_error(c, err);
 	return OP_DONE;

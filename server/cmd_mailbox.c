@@ -1,12 +1,12 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3-6.3.7; RFC 6154 3). */
 #include "server/session.h"
 
-#include "protocol/imap/names.h"
+#include "protocol/imap/name.h"
 
 /* A name that no mailbox can have: it cannot be made, and else it just does not exist. */
 static bool name_of(struct command *cmd, struct span wire, bool makes, struct span *out)
 {
-	if (name_decode(&cmd->arena, wire, out))
+	if (name_decode(&cmd->arena, wire, DIALECT_REV1, out))
 		return true;
 	if (makes)
 		command_no(cmd, "CANNOT", "This name cannot be used");

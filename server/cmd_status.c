@@ -1,7 +1,8 @@
 /* STATUS (RFC 3501 6.3.10; RFC 8438, 7889), also for LIST's RETURN (STATUS) (RFC 5819). */
 #include "server/session.h"
 
-#include "protocol/imap/names.h"
+#include "protocol/imap/name.h"
+#include "protocol/imap/response_list.h"
 
 enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name)
 {
@@ -17,25 +18,10 @@ enum store_err status_write(struct command *cmd, struct account *a, int64_t mail
 	}
 	if (err)
 		return err;
-	const struct {
-		const char *name;
-		uint64_t value;
-	} items[] = {{"MESSAGES", info.messages}, {"RECENT", recent}, {"UIDNEXT", info.uidnext},
-		     {"UIDVALIDITY", info.uidvalidity}, {"UNSEEN", info.unseen}, {"SIZE", info.bytes},
-		     {"APPENDLIMIT", (uint64_t)cmd->message_bytes_max}};
-	const char *separator = " (";
-	buf_add_text(out, "* STATUS ");
-	name_write(out, name);
-	for (size_t i = 0; i < countof(items); i++) {
-		if (!(want & 1u << i))
-			continue;
-		buf_add_text(out, separator);
-		buf_add_text(out, items[i].name);
-		buf_add_char(out, ' ');
-		buf_add_u64(out, items[i].value);
-		separator = " ";
-	}
-	buf_add_text(out, ")\r\n");
+	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,
+					     .uidvalidity = info.uidvalidity, .unseen = info.unseen, .size = info.bytes,
+					     .append_limit = (uint64_t)cmd->message_bytes_max};
+	response_mailbox_status(out, name, want, &values, DIALECT_REV1);
 	return STORE_OK;
 }
 
@@ -44,7 +30,7 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 	struct span name;
 	int64_t mailbox;
 	if (command_mailbox(cmd, a, cmd->request.status.name, "NONEXISTENT", &mailbox)) {
-		invariant(name_decode(&cmd->arena, cmd->request.status.name, &name));
+		invariant(name_decode(&cmd->arena, cmd->request.status.name, DIALECT_REV1, &name));
 		command_store_error(cmd, status_write(cmd, a, mailbox, name.ptr));
 	}
 	return OP_DONE;

@@ -1,6 +1,7 @@
 #include "server/fetch_items.h"
 
 #include "protocol/imap/date.h"
+#include "protocol/imap/response_fetch.h"
 #include "protocol/mime/nstring.h"
 #include "protocol/mime/section.h"
 #include "protocol/put.h"
@@ -262,52 +263,6 @@ const struct fetch_row *fetch_row_at(size_t index)
 	return index < countof(rows) ? &rows[index] : NULL;
 }
 
-/* A header name in upper case: as an atom where it is one. */
-static void write_field_name(struct buf *out, struct span name)
-{
-	bool atom = name.len > 0;
-	struct buf upper;
-	buf_init(&upper, name.len + 1);
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
-		atom = atom && c > 0x20 && c < 0x7f && !strchr("(){%*\"\\]", c);
-		buf_add_char(&upper, c >= 'a' && c <= 'z' ? (char)(c - 32) : c);
-	}
-	if (atom)
-		buf_add_span(out, buf_span(&upper));
-	else
-		mime_nstring(out, buf_span(&upper));
-	buf_finish(&upper);
-}
-
-static void write_section_name(struct buf *out, const struct fetch_item *item)
-{
-	static const char *const kinds[] = {[SECTION_ALL] = "", [SECTION_HEADER] = "HEADER",
-					    [SECTION_FIELDS] = "HEADER.FIELDS",
-					    [SECTION_FIELDS_NOT] = "HEADER.FIELDS.NOT", [SECTION_TEXT] = "TEXT",
-					    [SECTION_MIME] = "MIME"};
-	const struct section *s = &item->section;
-	buf_add_char(out, '[');
-	for (size_t i = 0; i < s->path_n; i++) {
-		if (i)
-			buf_add_char(out, '.');
-		buf_add_u64(out, s->path[i]);
-	}
-	if (s->path_n && s->kind != SECTION_ALL)
-		buf_add_char(out, '.');
-	buf_add_text(out, kinds[s->kind]);
-	for (size_t i = 0; i < s->fields_n; i++) {
-		buf_add_text(out, i ? " " : " (");
-		write_field_name(out, s->fields[i]);
-	}
-	buf_add_text(out, s->fields_n ? ")]" : "]");
-	if (item->partial) {
-		buf_add_char(out, '<');
-		buf_add_u64(out, item->offset);
-		buf_add_char(out, '>');
-	}
-}
-
 static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetch_item *item)
 {
 	struct fetch_plan_item *p = &plan->items[plan->n++];
@@ -316,9 +271,7 @@ static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetc
 	p->row = &rows[item->kind];
 	invariant(p->row->kind == item->kind);
 	buf_init(&label, 1 << 20);
-	buf_add_text(&label, p->row->name);
-	if (item->kind == FETCH_SECTION)
-		write_section_name(&label, item);
+	response_fetch_label(&label, item);
 	buf_add_char(&label, ' ');
 	p->label = arena_copy(a, buf_span(&label));
 	buf_finish(&label);

@@ -1,0 +1,82 @@
+#include "protocol/imap/capability.h"
+
+enum when {
+	BEFORE_LOGIN = 1,
+	AFTER_LOGIN = 2,
+	ALWAYS = BEFORE_LOGIN | AFTER_LOGIN,
+	IF_STARTTLS = 4,       /* with BEFORE_LOGIN */
+	IF_LOGIN_DISABLED = 8, /* with BEFORE_LOGIN */
+	EACH_MECHANISM = 16,   /* with BEFORE_LOGIN: once for each, behind the "=" */
+	WITH_LIMIT = 32,       /* the append limit behind the "=" */
+};
+
+static const struct capability_row {
+	const char *name;
+	unsigned when;
+} rows[] = {
+	{"IMAP4rev1", ALWAYS},                             /* RFC 3501 */
+	{"STARTTLS", BEFORE_LOGIN | IF_STARTTLS},          /* RFC 3501 6.2.1 */
+	{"LOGINDISABLED", BEFORE_LOGIN | IF_LOGIN_DISABLED}, /* RFC 3501 6.2.3 */
+	{"AUTH=", BEFORE_LOGIN | EACH_MECHANISM},          /* RFC 3501 6.2.2 */
+	{"SASL-IR", BEFORE_LOGIN},                         /* RFC 4959 */
+	{"LITERAL+", ALWAYS},                              /* RFC 7888 */
+	{"ID", ALWAYS},                                    /* RFC 2971 */
+	{"ENABLE", ALWAYS},                                /* RFC 5161 */
+	{"IDLE", AFTER_LOGIN},                             /* RFC 2177 */
+	{"NAMESPACE", AFTER_LOGIN},                        /* RFC 2342 */
+	{"UNSELECT", AFTER_LOGIN},                         /* RFC 3691 */
+	{"UIDPLUS", AFTER_LOGIN},                          /* RFC 4315 */
+	{"MOVE", AFTER_LOGIN},                             /* RFC 6851 */
+	{"MULTIAPPEND", AFTER_LOGIN},                      /* RFC 3502 */
+	{"CHILDREN", AFTER_LOGIN},                         /* RFC 3348 */
+	{"LIST-EXTENDED", AFTER_LOGIN},                    /* RFC 5258 */
+	{"LIST-STATUS", AFTER_LOGIN},                      /* RFC 5819 */
+	{"STATUS=SIZE", AFTER_LOGIN},                      /* RFC 8438 */
+	{"SPECIAL-USE", AFTER_LOGIN},                      /* RFC 6154 */
+	{"CREATE-SPECIAL-USE", AFTER_LOGIN},               /* RFC 6154 */
+	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
+	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
+	{"APPENDLIMIT=", AFTER_LOGIN | WITH_LIMIT},        /* RFC 7889 */
+};
+
+static bool is_listed(unsigned when, const struct capability_context *c)
+{
+	if (!(when & (c->logged_in ? AFTER_LOGIN : BEFORE_LOGIN)))
+		return false;
+	if ((when & IF_STARTTLS) && !c->has_starttls)
+		return false;
+	return !(when & IF_LOGIN_DISABLED) || !c->may_log_in;
+}
+
+static void add(struct buf *out, size_t begin, const char *name)
+{
+	if (out->len > begin)
+		buf_add_char(out, ' ');
+	buf_add_text(out, name);
+}
+
+void capability_write(struct buf *out, const struct capability_context *c)
+{
+	size_t begin = out->len;
+	for (size_t i = 0; i < countof(rows); i++) {
+		if (!is_listed(rows[i].when, c))
+			continue;
+		if (!(rows[i].when & EACH_MECHANISM)) {
+			add(out, begin, rows[i].name);
+			if (rows[i].when & WITH_LIMIT)
+				buf_add_u64(out, c->append_limit);
+			continue;
+		}
+		for (const char *at = c->mechanisms; *at;) {
+			size_t n = strcspn(at, " ");
+			add(out, begin, rows[i].name);
+			buf_add(out, at, n);
+			at += n + (at[n] == ' ');
+		}
+	}
+}
+
+const char *capability_name_at(size_t index)
+{
+	return index < countof(rows) ? rows[index].name : NULL;
+}

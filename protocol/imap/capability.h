@@ -1,0 +1,22 @@
+/* What CAPABILITY lists, and when (RFC 3501 6.1.1, 7.2.1): one table. */
+#ifndef IMAP_CAPABILITY_H
+#define IMAP_CAPABILITY_H
+
+#include "protocol/buf.h"
+
+/* What the list depends on. */
+struct capability_context {
+	bool logged_in;
+	bool has_starttls;      /* TLS can still be started on this connection */
+	bool may_log_in;        /* false: LOGINDISABLED (RFC 3501 6.2.3) */
+	const char *mechanisms; /* SASL mechanisms that may be used now, separated by single spaces */
+	uint64_t append_limit;  /* octets (RFC 7889) */
+};
+
+/* "IMAP4rev1 ...", for the response and for the [CAPABILITY ...] code. */
+void capability_write(struct buf *out, const struct capability_context *context);
+
+/* The names in the table, for tests and documentation; NULL behind the end. */
+const char *capability_name_at(size_t index);
+
+#endif
