@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
-import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, signal, socket, stat, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, signal, socket, stat, subprocess, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import free_ports
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 imaplib._MAXLINE = 100_000_000
 
 
@@ -299,6 +300,24 @@ def test_words(store):
             out = subprocess.run([store.roost, *p], capture_output=True, text=True, check=True).stdout
             assert out.startswith("roost " + " ".join(words)), out
     assert subprocess.run([store.roost, "version"], capture_output=True, text=True, check=True).stdout.startswith("roost ")
+
+
+def test_manual(store):
+    """roost(1) has every verb as it is, and every option."""
+    page = (ROOT / "docs/man/roost.1").read_text()
+    said = subprocess.run([store.roost, "help"], capture_output=True, text=True, check=True).stdout
+    verbs = [line[2:] for line in said.splitlines() if line.startswith("  roost ")]
+    for verb in verbs:
+        assert f".B {verb}\n" in page, f"roost(1) lacks: {verb}"
+    named = [line[3:] for line in page.splitlines() if line.startswith(".B roost ")]
+    assert not set(named) - set(verbs) - {"roost serve", "roost help", "roost"}, "roost(1) has verbs that are none"
+    for verb in verbs:
+        words = [w for w in verb.split()[1:] if w.islower() and w[0] not in "[<" and "|" not in w]
+        if words[0] in ("config", "help", "serve", "version"):
+            continue
+        out = subprocess.run([store.roost, *words, "--help"], capture_output=True, text=True, check=True).stdout
+        for option in re.findall(r"^  (--?[a-z-]+)", out, re.M):
+            assert option.replace("-", "\\-") in page, f"roost(1) lacks {option}"
 
 
 def test_terminal(store):
