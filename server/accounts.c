@@ -86,6 +86,15 @@ struct lane *accounts_acquire(struct accounts *accounts, const char *account_id)
 	return lane;
 }
 
+struct lane *accounts_hold(struct lane *lane)
+{
+	uv_mutex_lock(&lane->accounts->mutex);
+	invariant(lane->references > 0);
+	lane->references++;
+	uv_mutex_unlock(&lane->accounts->mutex);
+	return lane;
+}
+
 void accounts_release(struct lane *lane)
 {
 	if (!lane)

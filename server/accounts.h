@@ -23,6 +23,8 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 void accounts_destroy(struct accounts *accounts);
 /* The lane of the account with this id (from the directory).  Any thread.  The account itself is opened by the first op. */
 struct lane *accounts_acquire(struct accounts *accounts, const char *account_id);
+/* A further reference to a lane that the caller has one to.  Any thread. */
+struct lane *accounts_hold(struct lane *lane);
 /* Any thread; takes NULL. */
 void accounts_release(struct lane *lane);
 /* The directory's lane: its ops run with op->directory set and no account.  Needs no release. */

@@ -48,10 +48,8 @@ enum op_result admin_deliver(struct admin_task *task, struct account *account)
 		admin_store_error(task, name, err);
 		return OP_FAILED;
 	}
-	struct append_message message = {0};
-	message.data = deliver_normalise(buf_span(&task->body), &message.len);
+	struct append_message message = {.data = task->body.data, .len = task->body.len};
 	err = deliver_message(account, mailbox, &message, 1, &uid);
-	free(message.data);
 	admin_store_error(task, task->user.address, err);
 	return err ? OP_FAILED : OP_DONE;
 }

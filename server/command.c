@@ -2,6 +2,8 @@
 #include "server/command.h"
 
 #include "protocol/imap/name.h"
+#include "server/accounts.h"
+#include "server/lane.h"
 
 #include <stdarg.h>
 
@@ -59,17 +61,46 @@ struct command *command_create(void)
 	return cmd;
 }
 
-void command_destroy(struct command *cmd)
+static void destroy(struct command *cmd)
 {
-	if (!cmd)
-		return;
 	if (cmd->finish)
 		cmd->finish(cmd);
 	view_destroy(cmd->view);
 	buf_finish(&cmd->out);
 	arena_finish(&cmd->arena);
 	op_finish(&cmd->op);
+	accounts_release(cmd->lane);
 	free(cmd);
+}
+
+static enum op_result release_run(struct op *op, struct account *account)
+{
+	struct command *cmd = container_of(op, struct command, op);
+	(void)account;
+	cmd->release(cmd);
+	cmd->release = NULL;
+	return OP_DONE;
+}
+
+/* An account that could not be opened, or a server that has stopped, has nobody beside us. */
+static void release_done(struct op *op, struct conn *conn)
+{
+	struct command *cmd = container_of(op, struct command, op);
+	(void)conn;
+	if (cmd->release)
+		cmd->release(cmd);
+	destroy(cmd);
+}
+
+void command_dispose(struct command *cmd)
+{
+	if (!cmd->release) {
+		destroy(cmd);
+		return;
+	}
+	cmd->op = (struct op){0};
+	op_init(&cmd->op, "release", release_run, release_done);
+	lane_submit(cmd->lane, &cmd->op);
 }
 
 static void set_status(struct command *cmd, enum status_word word, const char *code, const char *text)
@@ -110,6 +141,15 @@ void command_store_error(struct command *cmd, enum store_err err)
 		[STORE_IO] = {"SERVERBUG", "The store failed"},
 	};
 	set_status(cmd, err ? STATUS_NO : STATUS_OK, answers[err].code, answers[err].text);
+}
+
+void command_parse_error(struct command *cmd, enum parse_status status, const struct parse_error *error)
+{
+	const char *why = command_code(cmd, "%s (at %zu)", error->message, error->offset);
+	if (status == PARSE_LIMIT)
+		command_no(cmd, "LIMIT", why);
+	else
+		command_bad(cmd, why);
 }
 
 const char *command_code(struct command *cmd, const char *fmt, ...)

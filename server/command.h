@@ -11,6 +11,7 @@
 #define SERVER_COMMAND_H
 
 #include "protocol/arena.h"
+#include "protocol/imap/parse.h"
 #include "protocol/imap/reader.h"
 #include "protocol/imap/request.h"
 #include "server/op.h"
@@ -74,9 +75,12 @@ struct command {
 	enum step (*input)(struct session *s, struct command *cmd, const struct reader_event *event);
 	/* On a worker. */
 	enum op_result (*run)(struct command *cmd, struct account *account);
-	/* Frees `state`, on the loop; NULL when there is none. */
+	/* Gives up what belongs to the account: on the lane, at the command's end; NULL when there is nothing. */
+	void (*release)(struct command *cmd);
+	/* Frees the rest of `state`; NULL when there is none. */
 	void (*finish)(struct command *cmd);
 	void *state; /* the handler's */
+	struct lane *lane; /* a reference, from the first op on */
 	struct view *view; /* the session's, on loan to the op */
 	struct buf out;
 	struct status status;
@@ -89,14 +93,16 @@ struct command {
 };
 
 struct command *command_create(void);
-/* Accepts NULL. */
-void command_destroy(struct command *cmd);
+/* Ends a command that no op holds: by way of its lane, when it has something to release there. */
+void command_dispose(struct command *cmd);
 
 void command_ok(struct command *cmd, const char *code, const char *text);
 void command_no(struct command *cmd, const char *code, const char *text);
 void command_bad(struct command *cmd, const char *text);
 /* OK for STORE_OK; else the NO that a client may see, which depends on the code alone. */
 void command_store_error(struct command *cmd, enum store_err err);
+/* What the parser says of its text. */
+void command_parse_error(struct command *cmd, enum parse_status status, const struct parse_error *error);
 /* A code with arguments, made in the arena. */
 const char *command_code(struct command *cmd, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Finds the mailbox that was named on the wire; false: the status is set, [NONEXISTENT] or `missing_code`. */

@@ -18,7 +18,5 @@ struct append_message {
 /* Messages (CRLF) become contents and new messages of a mailbox.  Inside an op. */
 MUST_USE enum store_err deliver_message(struct account *a, int64_t mailbox, const struct append_message *messages,
 					size_t n, uint32_t *first_uid);
-/* Bare LF becomes CRLF; the result is heap. */
-char *deliver_normalise(struct span in, size_t *len);
 
 #endif

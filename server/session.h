@@ -23,9 +23,9 @@ struct command *session_command(const struct session *s);
 struct buf *session_out(struct session *s);
 const struct config *session_config(const struct session *s);
 
-/* The literal that was announced: its octets come to the command's `input`; or they are refused. */
+/* The literal that was announced: its octets come to the command's `input`.  A command that is done before the end of
+ * its line refuses the rest of it. */
 void session_accept_literal(struct session *s, const struct reader_event *event);
-void session_refuse_literal(struct session *s);
 
 bool session_is_logged_in(const struct session *s);
 void session_log_in(struct session *s, const char *account, const char *address);

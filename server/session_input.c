@@ -1,0 +1,132 @@
+/* From the reader's events to commands: what a line starts, and what becomes of a literal (RFC 3501 4.3, 7.5). */
+#include "server/session_private.h"
+
+#include "protocol/imap/parse.h"
+
+/* The tag and the row that a command's first words name; for one that is not whole yet. */
+static const struct command_row *peek_row(struct span text, struct span *tag)
+{
+	return command_row(parse_peek(text, tag));
+}
+
+static bool is_in_state(const struct session *s, const struct command_row *row)
+{
+	return (row->states & (s->view ? SELECTED : (s->lane ? AUTHED : UNAUTHED))) != 0;
+}
+
+static void refuse_command(struct session *s, struct span tag, const char *text)
+{
+	struct command *cmd = session_begin_command(s);
+	cmd->request.tag = tag.ptr ? arena_copy(&cmd->arena, tag) : tag;
+	command_bad(cmd, text);
+	session_obey(s, STEP_DONE);
+}
+
+static void start(struct session *s, struct command *cmd)
+{
+	cmd->op.kind = cmd->row->name;
+	cmd->op.writes = (cmd->row->flags & CMD_WRITES) != 0;
+	session_obey(s, cmd->row->start(s, cmd));
+}
+
+static void start_command(struct session *s, struct span text)
+{
+	struct command *cmd = session_begin_command(s);
+	struct parse_error error;
+	enum parse_status status = parse_request(&cmd->arena, arena_copy(&cmd->arena, text), DIALECT_REV1, &cmd->request, &error);
+	cmd->row = command_row(cmd->request.kind);
+	if (status != PARSE_OK) {
+		command_parse_error(cmd, status, &error);
+		session_obey(s, STEP_DONE);
+	} else if (!is_in_state(s, cmd->row)) {
+		command_bad(cmd, "This command does not belong here");
+		session_obey(s, STEP_DONE);
+	} else {
+		start(s, cmd);
+	}
+}
+
+/* A command whose literals are not kept but streamed: its `input` will be asked about the first of them. */
+static void start_streaming(struct session *s, const struct command_row *row, struct span tag)
+{
+	struct command *cmd = session_begin_command(s);
+	cmd->row = row;
+	cmd->request.kind = row->kind;
+	cmd->request.tag = arena_copy(&cmd->arena, tag);
+	s->streaming = true;
+	start(s, cmd);
+}
+
+static void decide_literal(struct session *s, const struct reader_event *event)
+{
+	static const char *const over[] = {[READER_OVER_LITERAL] = "The literal is too large",
+					   [READER_OVER_TOTAL] = "The literals are too large together",
+					   [READER_OVER_LITERALS] = "There are too many literals",
+					   [READER_OVER_COUNT] = "The literal's size is no number"};
+	struct span tag;
+	const struct command_row *row = peek_row(event->text, &tag);
+	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_is_message(event->text)) {
+		start_streaming(s, row, tag);
+	} else if (event->literal.over != READER_WITHIN) {
+		reader_refuse(&s->reader);
+		refuse_command(s, tag, over[event->literal.over]);
+	} else {
+		if (event->literal.sync)
+			buf_add_text(session_out(s), "+ OK\r\n");
+		reader_keep(&s->reader);
+	}
+}
+
+/* Moves what the connection has read to the reader; false when there is nothing. */
+static bool take_bytes(struct session *s)
+{
+	struct buf *in = &s->conn->in;
+	if (in->len == 0)
+		return false;
+	reader_append(&s->reader, in->data, in->len);
+	buf_reset(in);
+	return true;
+}
+
+static void begin_from(struct session *s, const struct reader_event *event)
+{
+	struct span tag;
+	switch (event->kind) {
+	case READER_COMMAND:
+		start_command(s, event->text);
+		break;
+	case READER_LITERAL:
+		decide_literal(s, event);
+		break;
+	case READER_TOO_LONG:
+		peek_row(event->text, &tag);
+		refuse_command(s, tag, "The line is too long");
+		break;
+	case READER_MORE: case READER_PIECE: case READER_LINE: case READER_LOST:
+		invariant(!"an event between commands");
+	}
+}
+
+bool session_read_input(struct session *s)
+{
+	struct command *cmd = s->command;
+	struct reader_event event;
+	if (cmd && s->wait != WAIT_INPUT)
+		return false;
+	if (cmd && (cmd->row->flags & CMD_LINES))
+		reader_next_line(&s->reader, &event);
+	else
+		reader_next(&s->reader, &event);
+	if (event.kind == READER_MORE)
+		return take_bytes(s);
+	if (event.kind == READER_LOST) {
+		buf_add_text(session_out(s), "* BYE [CLIENTBUG] Where the literal ends cannot be known\r\n");
+		s->ending = true;
+	} else if (cmd) {
+		s->streaming = s->streaming && (event.kind == READER_LITERAL || event.kind == READER_PIECE);
+		session_obey(s, cmd->input(s, cmd, &event));
+	} else {
+		begin_from(s, &event);
+	}
+	return true;
+}

@@ -1,0 +1,45 @@
+/* What the files of a session share: session.c (the pump), session_input.c and session_state.c.  Nobody else's. */
+#ifndef SERVER_SESSION_PRIVATE_H
+#define SERVER_SESSION_PRIVATE_H
+
+#include "server/conn.h"
+#include "server/notify.h"
+#include "server/session.h"
+
+/* What the running command waits for. */
+enum wait {
+	WAIT_NOTHING, /* its step can be called */
+	WAIT_OP,      /* its op is in flight: the command is not ours to touch */
+	WAIT_BACK,    /* the op is back: its answer is to be taken */
+	WAIT_EVENT,   /* for session_resume() */
+	WAIT_INPUT
+};
+
+struct session {
+	struct conn *conn;
+	struct reader reader;
+	struct lane *lane; /* a reference; NULL before login */
+	struct watch watch;
+	struct view *view; /* the selected mailbox; away with the op while one is in flight */
+	struct command *command;
+	enum wait wait;
+	bool running;
+	bool dirty;     /* something changed in the account since the mailbox was last looked at */
+	bool ending;
+	bool streaming; /* the running command's line, with its literals, has not ended */
+	bool start_tls; /* once the tagged line is out */
+	unsigned bad;
+	struct auth *auth; /* NULL before the first login, and after the one that went well */
+	char address[256];
+};
+
+/* session.c */
+struct command *session_begin_command(struct session *s);
+/* Does what a step says. */
+void session_obey(struct session *s, enum step step);
+
+/* session_input.c: the next line, command or piece of a literal, if the running command does not forbid it.  False:
+ * there is none yet. */
+bool session_read_input(struct session *s);
+
+#endif

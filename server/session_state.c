@@ -1,0 +1,101 @@
+/* What handlers ask of their session. */
+#include "server/session_private.h"
+
+#include "server/accounts.h"
+#include "server/server.h"
+
+struct buf *session_out(struct session *s)
+{
+	return conn_out(s->conn);
+}
+
+const struct config *session_config(const struct session *s)
+{
+	return &s->conn->loop->server->config;
+}
+
+bool session_is_logged_in(const struct session *s)
+{
+	return s->lane != NULL;
+}
+
+bool session_has_tls(const struct session *s)
+{
+	return !conn_is_secure(s->conn) && s->conn->loop->server->tls;
+}
+
+struct auth_link session_auth_link(const struct session *s)
+{
+	return (struct auth_link){.remote = "-",
+				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
+				  .clear_allowed = s->conn->listener->cleartext_login};
+}
+
+struct auth *session_auth(struct session *s)
+{
+	if (!s->auth)
+		s->auth = auth_create(s->conn->loop->server->auth, s->conn->loop, cmd_auth_done, s);
+	return s->auth;
+}
+
+struct command *session_command(const struct session *s)
+{
+	return s->command;
+}
+
+void session_add_capabilities(const struct session *s, struct buf *out)
+{
+	if (s->lane) {
+		buf_add_text(out, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND"
+				  " SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN");
+		buf_printf(out, " APPENDLIMIT=%ld", session_config(s)->message_bytes_max);
+		return;
+	}
+	buf_add_text(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
+	if (session_has_tls(s))
+		buf_add_text(out, " STARTTLS");
+	struct auth_link link = session_auth_link(s);
+	if (auth_is_allowed(&link))
+		auth_add_capabilities(out);
+	else
+		buf_add_text(out, " LOGINDISABLED");
+}
+
+void session_log_in(struct session *s, const char *account, const char *address)
+{
+	invariant(!s->lane);
+	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
+	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
+	snprintf(s->address, sizeof(s->address), "%s", address);
+	reader_set_limits(&s->reader, &reader_limits_after_login);
+	auth_destroy(s->auth);
+	s->auth = NULL;
+}
+
+void session_start_tls(struct session *s)
+{
+	s->start_tls = true;
+}
+
+void session_end(struct session *s)
+{
+	s->ending = true;
+}
+
+const struct view *session_view(const struct session *s)
+{
+	return s->view;
+}
+
+void session_unselect(struct session *s)
+{
+	view_destroy(s->view);
+	s->view = NULL;
+}
+
+void session_accept_literal(struct session *s, const struct reader_event *event)
+{
+	if (event->literal.sync)
+		buf_add_text(session_out(s), "+ OK\r\n");
+	reader_stream(&s->reader);
+}
