@@ -2,6 +2,7 @@
 
 #include "server/admin_frame.h"
 #include "server/server.h"
+#include "server/trouble.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ struct client {
 
 static int complain(const char *what)
 {
-	fprintf(stderr, "roost: %s: %s\n", what, strerror(errno));
+	trouble_errno(what, errno);
 	return ADMIN_EXIT_FAILED;
 }
 
@@ -66,8 +67,7 @@ static bool client_open(struct client *c, const struct config *config)
 		return true;
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		return start_server(c);
-	fprintf(stderr, "roost: %s: %s%s\n", config->admin_socket, strerror(errno),
-		errno == EACCES ? "; run it as root or as the user of the daemon" : "");
+	trouble_errno(config->admin_socket, errno);
 	return false;
 }
 
@@ -161,8 +161,10 @@ static int take_done(struct span body)
 {
 	int code = body.len ? (unsigned char)body.ptr[0] : ADMIN_EXIT_FAILED;
 	struct span text = span_after(body, 1);
-	if (text.len)
-		fprintf(code ? stderr : stdout, "%s%.*s\n", code ? "roost: " : "", (int)text.len, text.ptr);
+	if (text.len && code)
+		trouble("%.*s", (int)text.len, text.ptr);
+	else if (text.len)
+		printf("%.*s\n", (int)text.len, text.ptr);
 	return code;
 }
 
@@ -190,7 +192,7 @@ static int converse(struct client *c, const struct admin_call *call)
 			errno = 0;
 			if (!broken && receive(c))
 				continue;
-			fprintf(stderr, "roost: the daemon hung up%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+			trouble("the daemon hung up%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
 			return ADMIN_EXIT_FAILED;
 		}
 		if (frame.type == ADMIN_DONE)

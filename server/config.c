@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include "server/trouble.h"
+
 #include <arpa/inet.h>
 #include <confuse.h>
 #include <errno.h>
@@ -194,7 +196,7 @@ bool config_read(const char *path, struct config *out)
 	out->parsed = make_parser();
 	int rc = cfg_parse(out->parsed, path);
 	if (rc == CFG_FILE_ERROR)
-		complain(path, 0, "%s%s", strerror(errno), errno == ENOENT ? "; name the configuration with -c FILE" : "");
+		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
 	       read_tls(path, out) && fill_in(path, out);
 }

@@ -4,9 +4,9 @@
 #include "protocol/base.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
-#include "server/log.h"
 #include "server/sasl.h"
 #include "server/store_lock.h"
+#include "server/trouble.h"
 #include "server/tls.h"
 #include "server/worker.h"
 
@@ -98,8 +98,13 @@ static int open_socket(const struct listen_config *c)
 	if (c->protocol == PROTOCOL_ADMIN && fd >= 0 && fchmod(fd, 0600) != 0) /* what bind() makes has this mode */
 		return -1;
 	if (fd < 0 || bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
-		log_event(LOG_ERROR, "listen_failed", log_text("address", c->path ? c->path : c->address),
-			  log_number("port", c->port), log_text("error", strerror(errno)));
+		char what[200];
+		int error = errno;
+		if (c->path)
+			snprintf(what, sizeof(what), "listening on %s", c->path);
+		else
+			snprintf(what, sizeof(what), "listening on %s port %d", c->address, c->port);
+		trouble_errno(what, error);
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -237,7 +242,7 @@ int server_run(const char *config_path)
 	signal(SIGPIPE, SIG_IGN);
 	bool ok = config_read(config_path, &config);
 	if (ok && config.listens_n == 0) {
-		fprintf(stderr, "roost: %s: there is no listen section: nobody could connect\n", config_path);
+		trouble("%s: there is no listen section: nobody could connect", config_path);
 		ok = false;
 	}
 	if (ok)

@@ -4,6 +4,7 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/tls_private.h"
+#include "server/trouble.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -50,6 +51,16 @@ static int on_sni(SSL *ssl, int *alert, void *arg)
 	return host ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* The file cannot be read, or what is in it is not what is expected. */
+static void report(const char *path, const char *expected)
+{
+	unsigned long error = ERR_peek_error(); /* the oldest is the cause */
+	if (ERR_SYSTEM_ERROR(error))
+		trouble_errno(path, ERR_GET_REASON(error));
+	else
+		trouble("%s: %s; a PEM file with %s is expected", path, ERR_reason_error_string(error), expected);
+}
+
 static SSL_CTX *make_context(const struct tls_config *config)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -58,14 +69,16 @@ static SSL_CTX *make_context(const struct tls_config *config)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-	if (SSL_CTX_use_certificate_chain_file(ctx, config->certificate) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) != 1) {
-		log_event(LOG_ERROR, "tls_failed", log_text("certificate", config->certificate),
-			  log_text("error", ERR_error_string(ERR_get_error(), NULL)));
-		SSL_CTX_free(ctx);
-		return NULL;
-	}
-	return ctx;
+	ERR_clear_error();
+	bool has_certificate = SSL_CTX_use_certificate_chain_file(ctx, config->certificate) == 1;
+	/* A key of another type than the certificate's is taken, for a certificate to come: the check finds that. */
+	if (has_certificate && SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) == 1 &&
+	    SSL_CTX_check_private_key(ctx) == 1)
+		return ctx;
+	report(has_certificate ? config->key : config->certificate,
+	       has_certificate ? "the private key of the certificate" : "a certificate and its chain");
+	SSL_CTX_free(ctx);
+	return NULL;
 }
 
 struct tls *tls_open(const struct config *config)

@@ -360,7 +360,7 @@ def test_wrong_configuration(store):
             said = store.run(*words, code=1)
             assert f"{store.config}:{line}: " in said and expected in said, (text, said)
     store.config.unlink()
-    assert "No such file or directory; name the configuration with -c" in store.run("user", "list", code=1)
+    assert "No such file or directory; -c FILE names the configuration" in store.run("user", "list", code=1)
     assert not (store.directory / "store").exists()
 
 
@@ -371,13 +371,21 @@ def test_cannot_start(store):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         store.write(good + f"listen {{ port = {taken.getsockname()[1]} }}\n")
-        assert "in use" in store.run("serve", code=1)
+        assert "Address already in use; another program listens there" in store.run("serve", code=1)
     (store.directory / "bad.pem").write_text("no certificate\n")
-    for path, said in (("bad.pem", "bad.pem"), ("missing.pem", "missing.pem")):
-        store.write(good + f'tls {{ certificate = "{store.directory}/{path}" }}\n')
-        assert said in store.run("serve", code=1)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                    "/CN=x", "-keyout", store.directory / "good.key", "-out", store.directory / "good.pem"], check=True,
+                   capture_output=True)
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519", "-out", store.directory / "other.key"], check=True,
+                   capture_output=True)
+    for pem, key, said in (("bad.pem", "good.key", "bad.pem: no start line; a PEM file with a certificate"),
+                           ("missing.pem", "good.key", "missing.pem: No such file or directory; it is not there"),
+                           ("good.pem", "good.pem", "good.pem: "), ("good.pem", "missing.key", "missing.key: No such file"),
+                           ("good.pem", "other.key", "other.key: ")):
+        store.write(good + f'tls {{ certificate = "{store.directory}/{pem}" key = "{store.directory}/{key}" }}\n')
+        assert said in (got := store.run("serve", code=1)) and got.count("\n") == 1, got
     store.write(good.replace("/store", "/a/b/store"))
-    assert "the directory above it is not there" in store.run("serve", code=1)
+    assert "the directory above it is not" in store.run("serve", code=1)
     store.write(good.replace("/store", "/roost.conf"))
     assert "Not a directory" in store.run("serve", code=1)
     store.write("".join(l for l in good.splitlines(True) if not l.startswith("listen")))
