@@ -8,6 +8,8 @@
 #include "server/admin_frame.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
+#include "server/intake.h"
+#include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -15,17 +17,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ROWS_LIMIT_BYTES = 16 << 20, INPUT_HIGH = 2 * ADMIN_FRAME_MAX };
+enum { ROWS_LIMIT_BYTES = 16 << 20, PIECE_BYTES = ADMIN_FRAME_MAX, INPUT_HIGH = 2 * ADMIN_FRAME_MAX };
 
 /* What comes next; a stage that the verb does not ask for is passed by. */
 enum stage {
 	STAGE_REQUEST,
 	STAGE_HASH,   /* the password */
 	STAGE_FIND,   /* the account */
-	STAGE_READY,  /* for the input */
-	STAGE_BODY,   /* takes it in, until its END */
+	STAGE_CHECK,  /* whether the input can be taken */
+	STAGE_READY,  /* for it */
+	STAGE_INPUT,  /* takes it in, piece by piece, until its END */
 	STAGE_VERB,
-	STAGE_ANSWER, /* its rows; then once more, or the next account, or the end */
+	STAGE_ANSWER, /* the rows; then once more, or the next account, or the end */
 	STAGE_OVER
 };
 
@@ -142,16 +145,47 @@ void admin_row_end(struct admin_task *task, struct buf *row)
 
 /* ---- the task ---- */
 
-static void task_destroy(struct admin_task *task)
+static void destroy(struct admin_task *task)
 {
-	if (!task)
-		return;
 	accounts_release(task->lane);
 	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
 	buf_finish(&task->out);
-	buf_finish(&task->body);
+	buf_finish(&task->input);
 	op_finish(&task->op);
 	free(task);
+}
+
+static enum op_result release_run(struct op *op, struct account *account)
+{
+	struct admin_task *task = container_of(op, struct admin_task, op);
+	(void)account;
+	intake_destroy(task->intake);
+	task->intake = NULL;
+	return OP_DONE;
+}
+
+/* An account that cannot be opened, or a server that has stopped, has nobody beside us. */
+static void release_done(struct op *op, struct conn *conn)
+{
+	struct admin_task *task = container_of(op, struct admin_task, op);
+	(void)conn;
+	intake_destroy(task->intake);
+	destroy(task);
+}
+
+/* By way of the lane when something of the account's is left.  Takes NULL. */
+static void task_dispose(struct admin_task *task)
+{
+	if (!task)
+		return;
+	if (!task->intake) {
+		destroy(task);
+		return;
+	}
+	op_finish(&task->op);
+	task->op = (struct op){0};
+	op_init(&task->op, "release", release_run, release_done);
+	lane_submit(task->lane, &task->op);
 }
 
 static void on_op_done(struct op *op, struct conn *conn)
@@ -159,11 +193,9 @@ static void on_op_done(struct op *op, struct conn *conn)
 	struct admin_task *task = container_of(op, struct admin_task, op);
 	struct admin *a = conn ? conn->session : NULL;
 	if (!a) {
-		task_destroy(task);
+		task_dispose(task);
 		return;
 	}
-	accounts_release(task->lane);
-	task->lane = NULL;
 	a->task = task;
 	a->away = false;
 	if (op->fate != OP_RAN) {
@@ -215,8 +247,14 @@ static enum op_result run_on_directory(struct admin_task *task)
 static enum op_result run_op(struct op *op, struct account *account)
 {
 	struct admin_task *task = container_of(op, struct admin_task, op);
-	if (task->finding)
+	switch (task->phase) {
+	case ADMIN_FIND:
 		return run_find(task);
+	case ADMIN_TAKE:
+		return task->verb->take(task, account);
+	case ADMIN_RUN:
+		break;
+	}
 	return account ? task->verb->run(task, account) : run_on_directory(task);
 }
 
@@ -257,7 +295,7 @@ static void on_hash_done(struct auth_job *job)
 			   PASSWORD_MAX);
 	free(h);
 	if (!conn) {
-		task_destroy(task);
+		task_dispose(task);
 		return;
 	}
 	struct admin *a = conn->session;
@@ -322,7 +360,7 @@ static void begin(struct admin *a, struct span body)
 	op_init(&task->op, task->verb->name, run_op, on_op_done);
 	task->message_bytes_max = a->conn->loop->server->config.message_bytes_max;
 	buf_init(&task->out, ROWS_LIMIT_BYTES);
-	buf_init(&task->body, (size_t)task->message_bytes_max);
+	buf_init(&task->input, INPUT_HIGH);
 	a->task = task;
 	a->stage = STAGE_HASH;
 	const char *address = NULL;
@@ -367,10 +405,10 @@ static bool read_frame(struct admin *a)
 	}
 	if (a->stage == STAGE_REQUEST && frame.type == ADMIN_REQUEST) {
 		begin(a, frame.body);
-	} else if (a->stage == STAGE_BODY && frame.type == ADMIN_BODY) {
-		buf_add_span(&a->task->body, frame.body);
-	} else if (a->stage == STAGE_BODY && frame.type == ADMIN_END) {
-		a->stage = STAGE_VERB;
+	} else if (a->stage == STAGE_INPUT && frame.type == ADMIN_BODY) {
+		buf_add_span(&a->task->input, frame.body);
+	} else if (a->stage == STAGE_INPUT && frame.type == ADMIN_END) {
+		a->task->input_ended = true;
 	} else {
 		conn_close(a->conn);
 		return false;
@@ -381,24 +419,47 @@ static bool read_frame(struct admin *a)
 
 static void find_account(struct admin *a)
 {
-	a->task->finding = true;
+	accounts_release(a->task->lane);
+	a->task->lane = NULL;
+	a->task->phase = ADMIN_FIND;
 	submit(a, accounts_directory(a->conn->loop->server->accounts));
+}
+
+static void submit_to_account(struct admin *a, enum admin_phase phase)
+{
+	struct admin_task *task = a->task;
+	if (!task->lane)
+		task->lane = accounts_acquire(a->conn->loop->server->accounts, task->user.account);
+	task->phase = phase;
+	task->op.writes = phase == ADMIN_RUN && (task->verb->flags & ADMIN_WRITES);
+	submit(a, task->lane);
 }
 
 static void run_verb(struct admin *a)
 {
 	struct admin_task *task = a->task;
-	struct accounts *accounts = a->conn->loop->server->accounts;
-	bool on_account = task->verb->flags & ADMIN_ACCOUNT;
-	if (task->body.failed) {
-		admin_fail(task, "the message is larger than %lld bytes (message_bytes_max)", (long long)task->message_bytes_max);
+	if (task->verb->flags & ADMIN_ACCOUNT) {
+		submit_to_account(a, ADMIN_RUN);
 		return;
 	}
-	task->finding = false;
-	task->op.writes = on_account && (task->verb->flags & ADMIN_WRITES);
-	if (on_account)
-		task->lane = accounts_acquire(accounts, task->user.account);
-	submit(a, on_account ? task->lane : accounts_directory(accounts));
+	task->phase = ADMIN_RUN;
+	submit(a, accounts_directory(a->conn->loop->server->accounts));
+}
+
+/* A piece to the lane, or another frame.  After a failure the rest is read and forgotten: the command sends it all
+ * before it listens. */
+static bool take_input(struct admin *a)
+{
+	struct admin_task *task = a->task;
+	if (task->exit != ADMIN_EXIT_DONE)
+		buf_reset(&task->input);
+	if (task->input_ended)
+		a->stage = STAGE_VERB;
+	else if (task->input.len < PIECE_BYTES)
+		return read_frame(a);
+	if (task->exit == ADMIN_EXIT_DONE)
+		submit_to_account(a, ADMIN_TAKE);
+	return true;
 }
 
 static void answer(struct admin *a)
@@ -415,19 +476,10 @@ static void answer(struct admin *a)
 		finish(a);
 }
 
-/* One step on; false: there is nothing to do before the next fact. */
-static bool step(struct admin *a)
+/* The stages between the request and the answer, each of which may send the task away. */
+static void next_stage(struct admin *a)
 {
-	if (a->away || a->stage == STAGE_OVER || !conn_has_room(a->conn))
-		return false;
-	if (a->stage == STAGE_REQUEST || a->stage == STAGE_BODY)
-		return read_frame(a);
 	struct admin_task *task = a->task;
-	bool is_last = admin_is_for_all(task) && a->stage == STAGE_READY && !task->user.address[0];
-	if ((task->exit != ADMIN_EXIT_DONE && a->stage != STAGE_ANSWER) || is_last) {
-		finish(a);
-		return false;
-	}
 	unsigned flags = task->verb->flags;
 	switch (a->stage) {
 	case STAGE_HASH:
@@ -436,25 +488,45 @@ static bool step(struct admin *a)
 			hash(a);
 		break;
 	case STAGE_FIND:
-		a->stage = STAGE_READY;
+		a->stage = STAGE_CHECK;
 		if (flags & ADMIN_ACCOUNT)
 			find_account(a);
 		break;
+	case STAGE_CHECK:
+		a->stage = flags & ADMIN_INPUT ? STAGE_READY : STAGE_VERB;
+		if (flags & ADMIN_INPUT)
+			submit_to_account(a, ADMIN_TAKE);
+		break;
 	case STAGE_READY:
-		a->stage = flags & ADMIN_BODY_IN ? STAGE_BODY : STAGE_VERB;
-		if (flags & ADMIN_BODY_IN)
-			admin_frame_add(conn_out(a->conn), ADMIN_READY, span_make("", 0));
+		a->stage = STAGE_INPUT;
+		admin_frame_add(conn_out(a->conn), ADMIN_READY, span_make("", 0));
 		break;
 	case STAGE_VERB:
 		a->stage = STAGE_ANSWER;
 		run_verb(a);
 		break;
-	case STAGE_ANSWER:
-		answer(a);
-		break;
-	case STAGE_REQUEST: case STAGE_BODY: case STAGE_OVER:
-		break;
+	case STAGE_REQUEST: case STAGE_INPUT: case STAGE_ANSWER: case STAGE_OVER:
+		invariant(!"a stage of its own");
 	}
+}
+
+/* One step on; false: there is nothing to do before the next fact. */
+static bool step(struct admin *a)
+{
+	struct admin_task *task = a->task;
+	if (a->away || a->stage == STAGE_OVER || !conn_has_room(a->conn))
+		return false;
+	if (a->stage == STAGE_REQUEST)
+		return read_frame(a);
+	if (a->stage == STAGE_INPUT)
+		return take_input(a);
+	bool is_behind_last = admin_is_for_all(task) && a->stage == STAGE_CHECK && !task->user.address[0];
+	if (a->stage == STAGE_ANSWER)
+		answer(a);
+	else if (task->exit != ADMIN_EXIT_DONE || is_behind_last)
+		finish(a);
+	else
+		next_stage(a);
 	return true;
 }
 
@@ -503,7 +575,7 @@ static void on_ending(struct conn *c, enum conn_end why)
 static void on_closed(struct conn *c)
 {
 	struct admin *a = c->session;
-	task_destroy(a->task);
+	task_dispose(a->task);
 	free(a);
 }
 

@@ -5,7 +5,7 @@
  *
  * admin.c takes a request through what the row's flags ask for, in this order:
  *
- *	hash the password (ADMIN_PASSWORD) > find the account (ADMIN_ACCOUNT) > read the input (ADMIN_BODY) > run
+ *	hash the password (ADMIN_PASSWORD) > find the account (ADMIN_ACCOUNT) > take the input (ADMIN_INPUT) > run
  */
 #ifndef SERVER_ADMIN_H
 #define SERVER_ADMIN_H
@@ -20,7 +20,7 @@ enum admin_flags {
 	ADMIN_ACCOUNT = 2,  /* runs on the lane of the account of its argument ADDRESS; else on the directory's */
 	ADMIN_EACH = 4,     /* with --all: on the lane of each account in turn */
 	ADMIN_PASSWORD = 8, /* its password is hashed first, into task->secrets */
-	ADMIN_BODY_IN = 16, /* takes standard input */
+	ADMIN_INPUT = 16,   /* takes standard input, with `take` */
 	ADMIN_FORGETS = 32, /* remembered passwords are forgotten after it */
 	ADMIN_LISTS = 64    /* its rows are what one asks for: --json */
 };
@@ -40,6 +40,9 @@ struct admin_param {
 };
 
 struct admin_task;
+struct intake;
+
+enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
 
 struct admin_verb {
 	const char *name; /* "user add" */
@@ -50,6 +53,9 @@ struct admin_verb {
 	 * admin_fail() or admin_store_error(); OP_FAILED undoes what it changed. */
 	enum op_result (*run)(struct admin_task *task, struct account *account);
 	struct admin_param params[ADMIN_PARAMS_MAX];
+	/* Of ADMIN_INPUT, on the account's lane: takes what is in task->input; once with nothing in it, before the input
+	 * is asked for, and for the last time with task->input_ended. */
+	enum op_result (*take)(struct admin_task *task, struct account *account);
 };
 
 extern const struct admin_verb admin_verbs[];
@@ -64,12 +70,14 @@ struct admin_task {
 	struct lane *lane;                    /* a reference, while it is with an account */
 	struct directory_user user;           /* of ADDRESS; secrets are those to be set */
 	struct buf out;                       /* frames */
-	struct buf body;                      /* of standard input */
+	struct buf input;                     /* a piece of standard input */
+	bool input_ended;
+	struct intake *intake;                /* deliver's: lives and dies on the lane */
 	int exit;
 	char message[1000];
 	bool more;                     /* run again when the rows have left */
 	char cursor[ADDRESS_MAX + 1];  /* where a list goes on */
-	bool finding;                  /* the op is to find the account, not to run the verb */
+	enum admin_phase phase;        /* what the op is to do */
 	int64_t message_bytes_max;
 	uint64_t done;                 /* what has been dealt with, for the last words */
 };
@@ -102,5 +110,6 @@ enum op_result admin_user_passwd(struct admin_task *task, struct account *accoun
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
+enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
 
 #endif

@@ -20,7 +20,7 @@ struct admin_call {
 	const struct admin_verb *verb;
 	const char *values[ADMIN_PARAMS_MAX]; /* by place in verb->params; NULL: not given */
 	const char *password;                 /* for ADMIN_PASSWORD */
-	int input;                            /* for ADMIN_BODY_IN: read to its end */
+	int input;                            /* for ADMIN_INPUT: read to its end */
 	void (*on_row)(void *ctx, const struct admin_field *fields, size_t n);
 	void *ctx;
 };

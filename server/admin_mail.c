@@ -1,7 +1,9 @@
 /* What is done to one account, on its lane. */
 #include "server/admin.h"
 
-#include "server/deliver.h"
+#include "server/intake.h"
+#include "storage/copy.h"
+#include "storage/flagset.h"
 #include "storage/mailbox.h"
 
 static void add_mailbox(struct admin_task *task, const struct mailbox_name *name, const struct mailbox_info *info)
@@ -32,24 +34,62 @@ enum op_result admin_mailbox_list(struct admin_task *task, struct account *accou
 	return OP_DONE;
 }
 
-enum op_result admin_deliver(struct admin_task *task, struct account *account)
+/* The mailbox that is to have the message; false: that is said. */
+static bool find_target(struct admin_task *task, struct account *account, int64_t *out)
 {
 	const char *name = admin_value(task, "MAILBOX");
+	if (!name || strcasecmp(name, "INBOX") == 0)
+		name = "INBOX";
+	enum store_err err = mailbox_find(account, name, out);
+	if (err)
+		admin_store_error(task, name, err);
+	return !err;
+}
+
+static void say_intake(struct admin_task *task, enum store_err err)
+{
+	if (err == STORE_LIMIT)
+		admin_fail(task, "the message is larger than %lld bytes (message_bytes_max)", (long long)task->message_bytes_max);
+	else if (err == STORE_CANNOT)
+		admin_fail(task, "the message holds a NUL, which no message may");
+	else
+		admin_store_error(task, task->user.address, err);
+}
+
+enum op_result admin_deliver_take(struct admin_task *task, struct account *account)
+{
+	int64_t mailbox;
+	if (!task->intake && !find_target(task, account, &mailbox))
+		return OP_DONE;
+	if (!task->intake)
+		task->intake = intake_create(account, (uint64_t)task->message_bytes_max);
+	enum store_err err = intake_write(task->intake, buf_span(&task->input));
+	if (!err && task->input_ended)
+		err = intake_seal(task->intake);
+	buf_reset(&task->input);
+	say_intake(task, err);
+	return OP_DONE;
+}
+
+enum op_result admin_deliver(struct admin_task *task, struct account *account)
+{
+	struct append_item item = {.internal_date = account->env->now_s(account->env->ctx)};
 	int64_t mailbox;
 	uint32_t uid;
-	if (task->body.len == 0) {
+	if (intake_size(task->intake) == 0) {
 		admin_fail(task, "there is no message on standard input");
 		return OP_FAILED;
 	}
-	if (!name || strcasecmp(name, "INBOX") == 0)
-		name = "INBOX";
-	enum store_err err = mailbox_find(account, name, &mailbox);
-	if (err) {
-		admin_store_error(task, name, err);
+	if (!find_target(task, account, &mailbox))
 		return OP_FAILED;
-	}
-	struct append_message message = {.data = task->body.data, .len = task->body.len};
-	err = deliver_message(account, mailbox, &message, 1, &uid);
-	admin_store_error(task, task->user.address, err);
+	struct flag_spec none = {0, ""};
+	enum store_err err = flagset_apply(account, 0, FLAG_SET, &none, &item.flagset);
+	if (!err)
+		err = intake_finish(task->intake, &item.content, &item.size);
+	if (!err)
+		err = messages_append(account, mailbox, &item, 1, &uid);
+	intake_destroy(task->intake);
+	task->intake = NULL;
+	say_intake(task, err);
 	return err ? OP_FAILED : OP_DONE;
 }
