@@ -1,32 +1,14 @@
 /* COPY and MOVE (RFC 3501 6.4.7; RFC 6851), with COPYUID (RFC 4315 3). */
 #include "server/session.h"
 
-static void add_runs(struct buf *out, const uint32_t *v, uint32_t n)
-{
-	for (uint32_t i = 0; i < n;) {
-		uint32_t end = i;
-		while (end + 1 < n && v[end + 1] == v[end] + 1)
-			end++;
-		if (i)
-			buf_add_char(out, ',');
-		buf_add_u64(out, v[i]);
-		if (end > i) {
-			buf_add_char(out, ':');
-			buf_add_u64(out, v[end]);
-		}
-		i = end + 1;
-	}
-}
+#include "protocol/imap/response.h"
 
 /* RFC 4315 3: the sets stand in matching order. */
 static const char *copyuid(struct command *cmd, const struct copy_result *result)
 {
 	struct buf code;
 	buf_init(&code, UINT32_MAX);
-	buf_printf(&code, "COPYUID %u ", result->uidvalidity);
-	add_runs(&code, result->source, result->n);
-	buf_add_char(&code, ' ');
-	add_runs(&code, result->target, result->n);
+	response_code_copyuid(&code, result->uidvalidity, result->source, result->target, result->n);
 	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
 	buf_finish(&code);
 	return copy;

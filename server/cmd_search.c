@@ -1,199 +1,176 @@
-/* SEARCH (RFC 3501 6.4.4), ESEARCH (4731), WITHIN (5032): each message against the program, cheap keys by the roster. */
+/*
+ * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731) and WITHIN (RFC 5032), by straightforward execution: each message
+ * of the view is asked, in slices; between them other ops of the account have their turn, and a client that goes away
+ * ends it.  Hits are one bit a message; they are written when all are known, in chunks.
+ *
+ * Messages that were expunged and not told are no hits (RFC 2180 4.3).
+ */
 #include "server/session.h"
 
-#include "protocol/mime/mime.h"
-#include "storage/content.h"
+#include "protocol/imap/response.h"
+#include "server/search.h"
+#include "server/slice.h"
 
-#include <time.h>
+enum { NUMBERS_MAX = 1024 /* written between two looks at the chunk */ };
 
-struct candidate {
-	struct command *c;
-	struct account *a;
-	const struct roster_entry *e;
-	uint32_t seq;
-	const struct flagset *flags;
-	int64_t now;
-	bool has_content;
-	int64_t sent;
-	struct buf message, parts;
+struct find {
+	struct search search;
+	struct uidset within; /* no others can match */
+	uint64_t *hits;       /* a bit each message of the view */
+	uint32_t next;        /* index of the next message to ask */
+	uint64_t count;
+	uint32_t first, last; /* indexes of hits, when count > 0 */
+	/* While writing. */
+	bool writing, wrote_any;
+	uint32_t at;
 };
 
-static bool in_set(const struct numset *set, uint32_t n, uint32_t star)
+static void find_finish(struct command *cmd)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		uint32_t lo = set->v[i].lo ? set->v[i].lo : star, hi = set->v[i].hi ? set->v[i].hi : star;
-		if ((lo <= n && n <= hi) || (hi <= n && n <= lo))
+	struct find *f = cmd->state;
+	search_finish(&f->search);
+	uidset_finish(&f->within);
+	free(f->hits);
+}
+
+static void start_find(struct find *f, const struct view *v)
+{
+	if (f->hits)
+		return;
+	f->hits = xcalloc((size_t)v->n / 64 + 1, sizeof(*f->hits));
+	if (!search_bounds(&f->search, &f->within) && v->n)
+		uidset_append(&f->within, 1, UINT32_MAX);
+}
+
+/* True when every message was asked. */
+static bool ask(struct find *f, const struct view *v, const struct roster *r)
+{
+	static const unsigned weights[] = {[COST_ROSTER] = 1, [COST_ROW] = 8, [COST_HEADER] = 16, [COST_BODY] = 256};
+	struct slice slice;
+	struct view_walk walk;
+	struct view_message m;
+	slice_begin(&slice);
+	view_walk_init(&walk, v, r, &f->within, f->next);
+	while (!slice_is_over(&slice, weights[f->search.cost])) {
+		if (!view_walk_next(&walk, &m))
 			return true;
+		f->next = m.index + 1;
+		if (m.gone || !search_matches(&f->search, &m))
+			continue;
+		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
+		f->first = f->count++ ? f->first : m.index;
+		f->last = m.index;
 	}
 	return false;
 }
 
-static void load(struct candidate *m)
+/* ---- the answer ---- */
+
+static uint32_t number_of(const struct command *cmd, uint32_t index)
 {
-	struct content_row row;
-	if (m->has_content || content_get(m->a, m->e->content, &row) != STORE_OK)
-		return;
-	m->has_content = true;
-	m->sent = row.sent;
-	buf_reset(&m->parts);
-	buf_reset(&m->message);
-	buf_add(&m->parts, row.parts.ptr, row.parts.len);
-	char *to = buf_reserve(&m->message, row.size);
-	if (to && content_read(m->a, m->e->content, 0, row.size, to) == STORE_OK)
-		m->message.len = row.size;
+	return cmd->request.uid ? cmd->view->uid[index] : index + 1;
 }
 
-static int64_t local_day(const struct roster_entry *e)
+static bool is_hit(const struct find *f, uint32_t index)
 {
-	int64_t local = e->internal_date + e->zone_min * 60;
-	return local >= 0 ? local / 86400 : -((-local + 86399) / 86400);
+	return f->hits[index / 64] >> (index % 64) & 1;
 }
 
-static bool text_matches(struct candidate *m, const struct search_key *k)
+/* The next run of hits, from f->at on, whose numbers follow one another: at most `limit` of them. */
+static bool next_run(struct find *f, const struct command *cmd, uint32_t limit, uint32_t *lo, uint32_t *hi)
 {
-	struct buf needle;
-	load(m);
-	struct span message = buf_span(&m->message), parts = buf_span(&m->parts);
-	struct span header = span_make(message.ptr, mime_header_end(message));
-	buf_init(&needle, 1 << 20);
-	mime_fold(k->text, &needle);
-	struct span folded = buf_span(&needle);
-	bool hit = false;
-	if (k->kind == SEARCH_HEADER || k->kind == SEARCH_FIELD) {
-		bool any = k->text.len == 0 && k->kind == SEARCH_FIELD;
-		hit = any || mime_header_contains(header, k->name, folded);
-	} else {
-		hit = k->text.len == 0 || (k->kind == SEARCH_TEXT && mime_header_contains(header, span_make("", 0), folded)) ||
-		      mime_body_contains(message, parts, folded);
+	const uint32_t n = cmd->view->n;
+	while (f->at < n && !is_hit(f, f->at))
+		f->at += f->hits[f->at / 64] == 0 ? 64 - f->at % 64 : 1;
+	if (f->at >= n)
+		return false;
+	*lo = *hi = number_of(cmd, f->at++);
+	while (f->at < n && *hi - *lo < limit - 1 && is_hit(f, f->at) && number_of(cmd, f->at) == *hi + 1) {
+		++*hi;
+		f->at++;
 	}
-	buf_finish(&needle);
-	return hit;
+	return true;
 }
 
-static bool matches(struct candidate *m, const struct search_key *k)
+static void begin_answer(struct find *f, struct command *cmd)
 {
-	const struct view *v = m->c->view;
-	int64_t day = k->number;
-	switch (k->kind) {
-	case SEARCH_ALL:
-		return true;
-	case SEARCH_FLAG:
-		return (m->flags->system & k->bits) != 0;
-	case SEARCH_KEYWORD:
-		return flagset_has_keyword(m->flags, k->text.ptr, k->text.len);
-	case SEARCH_RECENT:
-		return uidset_has(&v->recent, m->e->uid);
-	case SEARCH_SEQ:
-		return in_set(&k->set, m->seq, v->n);
-	case SEARCH_UID:
-		return in_set(&k->set, m->e->uid, v->n ? v->uid[v->n - 1] : 0);
-	case SEARCH_LARGER:
-		return m->e->size > day;
-	case SEARCH_SMALLER:
-		return m->e->size < day;
-	case SEARCH_BEFORE:
-		return local_day(m->e) < day;
-	case SEARCH_ON:
-		return local_day(m->e) == day;
-	case SEARCH_SINCE:
-		return local_day(m->e) >= day;
-	case SEARCH_OLDER:
-		return m->e->internal_date <= m->now - day;
-	case SEARCH_YOUNGER:
-		return m->e->internal_date >= m->now - day;
-	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
-		load(m);
-		if (!m->has_content || m->sent == INT64_MIN)
-			return false;
-		return k->kind == SEARCH_SENTON ? m->sent == day : (k->kind == SEARCH_SENTBEFORE ? m->sent < day : m->sent >= day);
-	case SEARCH_HEADER: case SEARCH_FIELD: case SEARCH_BODY: case SEARCH_TEXT:
-		return text_matches(m, k);
-	case SEARCH_AND:
-		for (size_t i = 0; i < k->children_n; i++)
-			if (!matches(m, k->children[i]))
-				return false;
-		return true;
-	case SEARCH_OR:
-		return matches(m, k->children[0]) || matches(m, k->children[1]);
-	case SEARCH_NOT:
-		return !matches(m, k->children[0]);
+	const struct search_request *r = &cmd->request.search;
+	f->writing = true;
+	if (!r->has_return) {
+		response_search_begin(&cmd->out);
+		return;
+	}
+	struct response_esearch e = {.tag = cmd->request.tag, .uid = cmd->request.uid, .count = f->count,
+				     .has_count = (r->returns & RETURN_COUNT) != 0};
+	if (f->count && (r->returns & RETURN_MIN))
+		e.min = number_of(cmd, f->first);
+	if (f->count && (r->returns & RETURN_MAX))
+		e.max = number_of(cmd, f->last);
+	response_esearch_begin(&cmd->out, &e);
+	if (!(r->returns & RETURN_ALL) || f->count == 0)
+		f->at = cmd->view->n;
+	else
+		response_esearch_all(&cmd->out);
+}
+
+/* False when the chunk is full. */
+static bool write_answer(struct find *f, struct command *cmd)
+{
+	bool extended = cmd->request.search.has_return;
+	uint32_t lo, hi;
+	if (!f->writing)
+		begin_answer(f, cmd);
+	while (cmd->out.len < SLICE_BYTES) {
+		if (!next_run(f, cmd, extended ? UINT32_MAX : NUMBERS_MAX, &lo, &hi)) {
+			if (extended)
+				response_esearch_end(&cmd->out);
+			else
+				response_search_end(&cmd->out);
+			return true;
+		}
+		if (extended)
+			response_range(&cmd->out, !f->wrote_any, lo, hi);
+		else
+			response_search_range(&cmd->out, lo, hi);
+		f->wrote_any = true;
 	}
 	return false;
 }
 
-static void add_result(struct command *c, const struct uidset *hits, uint64_t count)
+static enum op_result search_run(struct command *cmd, struct account *a)
 {
-	struct request *r = &c->request;
-	struct buf *out = &c->out;
-	if (!r->search.has_return) {
-		buf_add_text(out, "* SEARCH");
-		for (size_t i = 0; i < hits->n; i++)
-			for (uint32_t n = hits->v[i].lo; n <= hits->v[i].hi; n++) {
-				buf_add_char(out, ' ');
-				buf_add_u64(out, n);
-			}
-		buf_add_text(out, "\r\n");
-		return;
-	}
-	buf_printf(out, "* ESEARCH (TAG \"%.*s\")%s", (int)r->tag.len, r->tag.ptr, r->uid ? " UID" : "");
-	if ((r->search.returns & RETURN_MIN) && hits->n)
-		buf_printf(out, " MIN %u", hits->v[0].lo);
-	if ((r->search.returns & RETURN_MAX) && hits->n)
-		buf_printf(out, " MAX %u", hits->v[hits->n - 1].hi);
-	if (r->search.returns & RETURN_COUNT)
-		buf_printf(out, " COUNT %llu", (unsigned long long)count);
-	for (size_t i = 0; (r->search.returns & RETURN_ALL) && i < hits->n; i++) {
-		buf_printf(out, i ? ",%u" : " ALL %u", hits->v[i].lo);
-		if (hits->v[i].hi > hits->v[i].lo)
-			buf_printf(out, ":%u", hits->v[i].hi);
-	}
-	buf_add_text(out, "\r\n");
-}
-
-static enum op_result search_run(struct command *c, struct account *a)
-{
-	struct request *r = &c->request;
-	struct view *v = c->view;
+	struct find *f = cmd->state;
 	struct roster *roster;
-	if (r->search.charset.ptr && !span_is(r->search.charset, "UTF-8") && !span_is(r->search.charset, "US-ASCII")) {
-		command_no(c, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
-		return OP_DONE;
+	if (!f->writing) {
+		enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+		if (err) {
+			command_store_error(cmd, err);
+			return OP_DONE;
+		}
+		search_resume(&f->search, a, cmd->view, &cmd->arena);
+		start_find(f, cmd->view);
+		if (!ask(f, cmd->view, roster))
+			return OP_AGAIN;
 	}
-	if (roster_get(a, v->mailbox, &roster) != STORE_OK) {
-		command_no(c, "NONEXISTENT", "The mailbox is gone");
-		return OP_DONE;
-	}
-	struct candidate m = {.c = c, .a = a, .now = time(NULL)};
-	buf_init(&m.message, UINT32_MAX);
-	buf_init(&m.parts, UINT32_MAX);
-	struct uidset hits = {0};
-	uint64_t count = 0;
-	for (uint32_t i = 0, at = 0; i < v->n; i++) {
-		while (at < roster->count && roster->uid[at] < v->uid[i])
-			at++;
-		if (at == roster->count || roster->uid[at] != v->uid[i])
-			continue;
-		struct roster_entry e;
-		roster_read(roster, at, &e);
-		m.e = &e;
-		m.seq = i + 1;
-		m.flags = flagset_get(a, e.flagset);
-		m.has_content = false;
-		if (!matches(&m, r->search.key))
-			continue;
-		uint32_t n = r->uid ? e.uid : m.seq;
-		uidset_append(&hits, n, n);
-		count++;
-	}
-	add_result(c, &hits, count);
-	uidset_finish(&hits);
-	buf_finish(&m.message);
-	buf_finish(&m.parts);
-	command_ok(c, NULL, "Done");
+	cmd->more = cmd->open = !write_answer(f, cmd);
+	command_store_error(cmd, f->search.err);
 	return OP_DONE;
 }
 
 enum step cmd_search(struct session *s, struct command *cmd)
 {
+	struct find *f = arena_alloc(&cmd->arena, sizeof(*f));
+	cmd->state = f;
+	cmd->finish = find_finish;
+	switch (search_make(&f->search, &cmd->arena, &cmd->request, session_view(s))) {
+	case SEARCH_BAD_CHARSET:
+		command_no(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
+		return STEP_DONE;
+	case SEARCH_BAD_TEXT:
+		command_bad(cmd, "A string is not in its charset");
+		return STEP_DONE;
+	case SEARCH_MADE:
+		break;
+	}
 	return session_op(s, cmd, search_run);
 }

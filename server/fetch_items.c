@@ -245,17 +245,17 @@ static enum store_err write_section(struct fetch_writer *w, const struct fetch_p
 /* ---- the table, by kind ---- */
 
 static const struct fetch_row rows[] = {
-	{FETCH_UID, "UID", true, false, write_uid},
-	{FETCH_FLAGS, "FLAGS", true, false, write_flags},
-	{FETCH_INTERNALDATE, "INTERNALDATE", true, false, write_internaldate},
-	{FETCH_SIZE, "RFC822.SIZE", true, false, write_size},
-	{FETCH_ENVELOPE, "ENVELOPE", false, false, write_envelope},
-	{FETCH_BODY, "BODY", false, false, write_body},
-	{FETCH_BODYSTRUCTURE, "BODYSTRUCTURE", false, false, write_bodystructure},
-	{FETCH_SECTION, "BODY", false, true, write_section},
-	{FETCH_RFC822, "RFC822", false, true, write_message},
-	{FETCH_RFC822_HEADER, "RFC822.HEADER", false, false, write_header},
-	{FETCH_RFC822_TEXT, "RFC822.TEXT", false, true, write_text},
+	{FETCH_UID, true, false, write_uid},
+	{FETCH_FLAGS, true, false, write_flags},
+	{FETCH_INTERNALDATE, true, false, write_internaldate},
+	{FETCH_SIZE, true, false, write_size},
+	{FETCH_ENVELOPE, false, false, write_envelope},
+	{FETCH_BODY, false, false, write_body},
+	{FETCH_BODYSTRUCTURE, false, false, write_bodystructure},
+	{FETCH_SECTION, false, true, write_section},
+	{FETCH_RFC822, false, true, write_message},
+	{FETCH_RFC822_HEADER, false, false, write_header},
+	{FETCH_RFC822_TEXT, false, true, write_text},
 };
 
 const struct fetch_row *fetch_row_at(size_t index)

@@ -37,9 +37,8 @@ struct fetch_plan_item;
 
 struct fetch_row {
 	enum fetch_kind kind;
-	const char *name;  /* as it is echoed; for BODY[...] the section follows */
-	bool small;        /* answered from the roster */
-	bool sets_seen;    /* unless it is a PEEK */
+	bool small;     /* answered from the roster */
+	bool sets_seen; /* unless it is a PEEK */
 	/* Writes the value, or the {n} of a literal that it leaves in w->literal.  STORE_CORRUPT: this message cannot be
 	 * read; what was written of it is to be taken back. */
 	enum store_err (*write)(struct fetch_writer *w, const struct fetch_plan_item *item);

@@ -11,6 +11,7 @@
  */
 #include "server/session_private.h"
 
+#include "protocol/imap/response.h"
 #include "server/accounts.h"
 
 enum { BAD_MAX = 50, TURNS_MAX = 32 };
@@ -73,23 +74,13 @@ static enum op_result run_command(struct op *op, struct account *account)
 
 static void write_tagged(struct session *s, const struct command *cmd)
 {
-	static const char *const words[] = {[STATUS_OK] = "OK", [STATUS_NO] = "NO", [STATUS_BAD] = "BAD"};
-	struct buf *out = session_out(s);
+	static const enum response_word words[] = {[STATUS_OK] = RESPONSE_OK, [STATUS_NO] = RESPONSE_NO,
+						   [STATUS_BAD] = RESPONSE_BAD};
 	const struct status *status = &cmd->status;
 	/* RFC 5530 3: something is gone that could not be told of with this command. */
 	const char *code = status->code || !cmd->held ? status->code : "EXPUNGEISSUED";
 	invariant(status->word != STATUS_UNSET);
-	buf_add_span(out, cmd->request.tag.ptr ? cmd->request.tag : span_of("*"));
-	buf_add_char(out, ' ');
-	buf_add_text(out, words[status->word]);
-	if (code) {
-		buf_add_text(out, " [");
-		buf_add_text(out, code);
-		buf_add_char(out, ']');
-	}
-	buf_add_char(out, ' ');
-	buf_add_text(out, status->text);
-	buf_add_text(out, "\r\n");
+	response_status(session_out(s), cmd->request.tag, words[status->word], code, status->text);
 }
 
 static void begin_tls(struct session *s)

@@ -1,0 +1,372 @@
+#include "server/search.h"
+
+#include "protocol/mime/header.h"
+#include "protocol/mime/text.h"
+#include "storage/content.h"
+#include "storage/flagset.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <utf8proc.h>
+
+enum { HEADER_READ_MAX = 1 << 20, DAY_SECONDS = 86400 };
+
+struct search_node {
+	enum search_kind kind;
+	enum search_cost cost;
+	uint32_t bits;
+	int64_t number;
+	struct span name;
+	struct span text;   /* KEYWORD as it is; strings folded */
+	struct numset set;  /* normalised */
+	uint8_t *known;     /* KEYWORD: by flag set; 0 not looked up, else 1 + the answer */
+	size_t known_n;
+	struct search_node **children; /* cheap ones first */
+	size_t children_n;
+};
+
+struct maker {
+	struct arena *arena;
+	const struct view *view;
+	struct span charset;
+	enum search_made result;
+};
+
+/* ---- making ---- */
+
+static bool is_utf8(struct span s)
+{
+	for (size_t at = 0; at < s.len;) {
+		utf8proc_int32_t point;
+		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.ptr + at,
+						      (utf8proc_ssize_t)(s.len - at), &point);
+		if (n <= 0)
+			return false;
+		at += (size_t)n;
+	}
+	return true;
+}
+
+/* The name of a charset is looked for by iconv: only what can be one is passed on. */
+static iconv_t open_charset(struct span charset)
+{
+	char name[64];
+	if (charset.len == 0 || charset.len >= sizeof(name))
+		return (iconv_t)-1;
+	for (size_t i = 0; i < charset.len; i++) {
+		char c = charset.ptr[i];
+		bool ok = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("-_.:+", c);
+		if (!ok)
+			return (iconv_t)-1;
+		name[i] = c;
+	}
+	name[charset.len] = '\0';
+	return iconv_open("UTF-8", name);
+}
+
+static bool convert(iconv_t cd, struct span s, struct buf *out)
+{
+	char *in = (char *)(uintptr_t)s.ptr, chunk[1024];
+	size_t left = s.len;
+	iconv(cd, NULL, NULL, NULL, NULL);
+	for (;;) {
+		char *to = chunk;
+		size_t room = sizeof(chunk);
+		size_t rc = iconv(cd, left ? &in : NULL, &left, &to, &room);
+		buf_add(out, chunk, sizeof(chunk) - room);
+		if (rc != (size_t)-1 && left == 0)
+			return !out->failed;
+		if (rc == (size_t)-1 && errno != E2BIG)
+			return false;
+	}
+}
+
+static bool is_unicode(struct span charset)
+{
+	return !charset.ptr || span_is(charset, "UTF-8") || span_is(charset, "US-ASCII");
+}
+
+/* The string in UTF-8, folded for comparison. */
+static struct span make_text(struct maker *m, struct span text)
+{
+	struct buf utf8, folded;
+	buf_init(&utf8, 1 << 20);
+	buf_init(&folded, 1 << 22);
+	bool ok = true;
+	if (is_unicode(m->charset)) {
+		ok = is_utf8(text);
+		buf_add_span(&utf8, text);
+	} else {
+		iconv_t cd = open_charset(m->charset);
+		ok = convert(cd, text, &utf8);
+		iconv_close(cd);
+	}
+	if (ok)
+		mime_fold(buf_span(&utf8), &folded);
+	else
+		m->result = SEARCH_BAD_TEXT;
+	text = arena_copy(m->arena, buf_span(&folded));
+	buf_finish(&utf8);
+	buf_finish(&folded);
+	return text;
+}
+
+static enum search_cost own_cost(enum search_kind kind)
+{
+	switch (kind) {
+	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+		return COST_ROW;
+	case SEARCH_FIELD: case SEARCH_HEADER:
+		return COST_HEADER;
+	case SEARCH_BODY: case SEARCH_TEXT:
+		return COST_BODY;
+	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
+	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
+	case SEARCH_YOUNGER: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
+		break;
+	}
+	return COST_ROSTER;
+}
+
+/* Puts a child in its place by cost, behind those that cost the same. */
+static void add_child(struct search_node *node, struct search_node *child)
+{
+	size_t at = node->children_n++;
+	for (; at > 0 && node->children[at - 1]->cost > child->cost; at--)
+		node->children[at] = node->children[at - 1];
+	node->children[at] = child;
+	if (child->cost > node->cost)
+		node->cost = child->cost;
+}
+
+static struct search_node *make_node(struct maker *m, const struct search_key *key)
+{
+	struct search_node *node = arena_alloc(m->arena, sizeof(*node));
+	const struct view *v = m->view;
+	*node = (struct search_node){.kind = key->kind, .cost = own_cost(key->kind), .bits = key->bits,
+				     .number = key->number, .name = key->name, .text = key->text, .set = key->set};
+	if (key->kind == SEARCH_SEQ)
+		numset_normalise(&node->set, v->n);
+	else if (key->kind == SEARCH_UID)
+		numset_normalise(&node->set, v->n ? v->uid[v->n - 1] : 0);
+	else if (node->cost >= COST_HEADER)
+		node->text = make_text(m, key->text);
+	if (key->children_n)
+		node->children = arena_alloc(m->arena, key->children_n * sizeof(struct search_node *));
+	for (size_t i = 0; i < key->children_n; i++)
+		add_child(node, make_node(m, key->children[i]));
+	return node;
+}
+
+enum search_made search_make(struct search *s, struct arena *a, const struct request *r, const struct view *v)
+{
+	struct maker m = {.arena = a, .view = v, .charset = r->search.charset};
+	if (!is_unicode(m.charset)) {
+		iconv_t cd = open_charset(m.charset);
+		if (cd == (iconv_t)-1)
+			return SEARCH_BAD_CHARSET;
+		iconv_close(cd);
+	}
+	buf_init(&s->header, UINT32_MAX);
+	buf_init(&s->body, UINT32_MAX);
+	buf_init(&s->parts, UINT32_MAX);
+	s->root = make_node(&m, r->search.key);
+	s->cost = s->root->cost;
+	return m.result;
+}
+
+void search_finish(struct search *s)
+{
+	buf_finish(&s->header);
+	buf_finish(&s->body);
+	buf_finish(&s->parts);
+}
+
+static void make_known(struct search_node *node, const struct account *a, struct arena *arena)
+{
+	if (node->kind == SEARCH_KEYWORD && !node->known) {
+		node->known_n = a->flagsets_n;
+		node->known = arena_alloc(arena, node->known_n);
+	}
+	for (size_t i = 0; i < node->children_n; i++)
+		make_known(node->children[i], a, arena);
+}
+
+void search_resume(struct search *s, struct account *a, const struct view *v, struct arena *arena)
+{
+	s->account = a;
+	s->view = v;
+	if (s->now_s == 0)
+		s->now_s = a->env->now_s(a->env->ctx);
+	make_known(s->root, a, arena);
+}
+
+/* ---- asking ---- */
+
+static int64_t local_day(const struct view_message *m)
+{
+	int64_t local = m->slice->internal_date[m->at] + (int64_t)m->slice->zone_min[m->at] * 60;
+	return local >= 0 ? local / DAY_SECONDS : -((-local + DAY_SECONDS - 1) / DAY_SECONDS);
+}
+
+static bool has_keyword(const struct search *s, struct search_node *node, uint32_t flagset)
+{
+	if (flagset >= node->known_n) /* made since the search began */
+		return flagset_has_keyword(flagset_get(s->account, flagset), node->text.ptr, node->text.len);
+	if (node->known[flagset] == 0)
+		node->known[flagset] = 1 + flagset_has_keyword(flagset_get(s->account, flagset), node->text.ptr, node->text.len);
+	return node->known[flagset] == 2;
+}
+
+static bool sent_matches(struct search *s, const struct search_node *node)
+{
+	struct content_row row;
+	enum store_err err = content_get(s->account, s->content, &row);
+	if (err)
+		s->err = err;
+	if (err || row.sent == INT64_MIN)
+		return false;
+	if (node->kind == SEARCH_SENTON)
+		return row.sent == node->number;
+	return node->kind == SEARCH_SENTBEFORE ? row.sent < node->number : row.sent >= node->number;
+}
+
+static void load_header(struct search *s)
+{
+	struct bytes stored;
+	if (s->has_header)
+		return;
+	s->has_header = true;
+	buf_reset(&s->header);
+	enum store_err err = content_header(s->account, s->content, &stored);
+	if (!err) {
+		buf_add(&s->header, stored.ptr, stored.len);
+		return;
+	}
+	/* A huge one is not kept apart. */
+	uint32_t size = s->message->slice->size[s->message->at];
+	uint32_t len = size < HEADER_READ_MAX ? size : HEADER_READ_MAX;
+	char *to = buf_reserve(&s->header, len);
+	err = err != STORE_NOTFOUND ? err : (len ? content_read(s->account, s->content, 0, len, to) : STORE_OK);
+	if (!err)
+		s->header.len = len;
+	else
+		s->err = err;
+}
+
+static void load_body(struct search *s)
+{
+	struct content_row row;
+	if (s->has_body)
+		return;
+	s->has_body = true;
+	buf_reset(&s->body);
+	buf_reset(&s->parts);
+	enum store_err err = content_get(s->account, s->content, &row);
+	if (!err) {
+		uint32_t size = row.size;
+		buf_add(&s->parts, row.parts.ptr, row.parts.len);
+		char *to = buf_reserve(&s->body, size);
+		err = size ? content_read(s->account, s->content, 0, size, to) : STORE_OK;
+		s->body.len = err ? 0 : size;
+	}
+	if (err)
+		s->err = err;
+}
+
+static bool header_contains(struct search *s, struct span name, struct span text)
+{
+	load_header(s);
+	return mime_header_contains(buf_span(&s->header), name, text);
+}
+
+static bool string_matches(struct search *s, const struct search_node *node)
+{
+	/* The empty string is a part of everything; of a header field, when there is one. */
+	if (node->text.len == 0 && node->kind != SEARCH_HEADER)
+		return true;
+	if (node->kind == SEARCH_HEADER || node->kind == SEARCH_FIELD)
+		return header_contains(s, node->name, node->text);
+	if (node->kind == SEARCH_TEXT && header_contains(s, span_make("", 0), node->text))
+		return true;
+	load_body(s);
+	return mime_body_contains(buf_span(&s->body), buf_span(&s->parts), node->text);
+}
+
+static bool matches(struct search *s, struct search_node *node)
+{
+	const struct view_message *m = s->message;
+	const struct roster_slice *r = m->slice;
+	switch (node->kind) {
+	case SEARCH_ALL:
+		return true;
+	case SEARCH_FLAG:
+		return (flagset_get(s->account, r->flagset[m->at])->system & node->bits) != 0;
+	case SEARCH_KEYWORD:
+		return has_keyword(s, node, r->flagset[m->at]);
+	case SEARCH_RECENT:
+		return uidset_has(&s->view->recent, m->uid);
+	case SEARCH_SEQ:
+		return numset_has(&node->set, m->index + 1);
+	case SEARCH_UID:
+		return numset_has(&node->set, m->uid);
+	case SEARCH_LARGER:
+		return r->size[m->at] > node->number;
+	case SEARCH_SMALLER:
+		return r->size[m->at] < node->number;
+	case SEARCH_BEFORE:
+		return local_day(m) < node->number;
+	case SEARCH_ON:
+		return local_day(m) == node->number;
+	case SEARCH_SINCE:
+		return local_day(m) >= node->number;
+	case SEARCH_OLDER:
+		return r->internal_date[m->at] <= s->now_s - node->number;
+	case SEARCH_YOUNGER:
+		return r->internal_date[m->at] >= s->now_s - node->number;
+	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+		return sent_matches(s, node);
+	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT:
+		return string_matches(s, node);
+	case SEARCH_AND:
+		for (size_t i = 0; i < node->children_n; i++)
+			if (!matches(s, node->children[i]))
+				return false;
+		return true;
+	case SEARCH_OR:
+		return matches(s, node->children[0]) || matches(s, node->children[1]);
+	case SEARCH_NOT:
+		return !matches(s, node->children[0]);
+	}
+	return false;
+}
+
+bool search_matches(struct search *s, const struct view_message *m)
+{
+	s->message = m;
+	s->content = m->slice->content[m->at];
+	s->has_header = s->has_body = false;
+	return matches(s, s->root);
+}
+
+bool search_bounds(const struct search *s, struct uidset *out)
+{
+	const struct search_node *root = s->root;
+	const struct view *v = s->view;
+	for (size_t i = 0; root->kind == SEARCH_AND && i < root->children_n; i++) {
+		const struct search_node *node = root->children[i];
+		if (node->kind != SEARCH_SEQ && node->kind != SEARCH_UID)
+			continue;
+		for (size_t k = 0; k < node->set.n; k++) {
+			uint32_t lo = node->set.v[k].lo, hi = node->set.v[k].hi;
+			if (node->kind == SEARCH_UID) {
+				uidset_append(out, lo, hi);
+			} else if (lo <= v->n) {
+				hi = hi < v->n ? hi : v->n;
+				uidset_append(out, v->uid[lo - 1], v->uid[hi - 1]);
+			}
+		}
+		return true;
+	}
+	return false;
+}
