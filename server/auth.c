@@ -108,10 +108,16 @@ bool auth_is_allowed(const struct auth_link *link)
 	return link->tls || link->clear_allowed;
 }
 
-void auth_add_capabilities(struct buf *out)
+const char *auth_mechanisms(const struct auth_link *link, char out[AUTH_MECHANISMS_MAX])
 {
-	for (size_t i = 0; i < countof(mechanisms); i++)
-		buf_printf(out, " AUTH=%s", mechanisms[i].name);
+	size_t len = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < countof(mechanisms) && auth_is_allowed(link); i++) {
+		int n = snprintf(out + len, AUTH_MECHANISMS_MAX - len, i ? " %s" : "%s", mechanisms[i].name);
+		len += (size_t)n;
+		invariant(len < AUTH_MECHANISMS_MAX);
+	}
+	return out;
 }
 
 static bool refuse(struct auth_result *now, const char *code, const char *text)

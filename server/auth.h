@@ -47,8 +47,9 @@ void auth_destroy(struct auth *a);
 
 /* Whether a login may be tried on such a link (else LOGINDISABLED is listed, RFC 3501 6.2.3). */
 bool auth_is_allowed(const struct auth_link *link);
-/* Appends " AUTH=..." for each mechanism. */
-void auth_add_capabilities(struct buf *out);
+/* The mechanisms that may be tried on it, strongest first, with a space between; "" for none. */
+enum { AUTH_MECHANISMS_MAX = 64 };
+const char *auth_mechanisms(const struct auth_link *link, char out[AUTH_MECHANISMS_MAX]);
 
 /* Each of these either fills in `now` and returns true, or returns false and `done` is called later.  One at a time:
  * none may be called between false and `done`. */

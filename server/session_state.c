@@ -1,7 +1,9 @@
 /* What handlers ask of their session. */
 #include "server/session_private.h"
 
+#include "protocol/imap/capability.h"
 #include "server/accounts.h"
+#include "server/log.h"
 #include "server/server.h"
 
 struct buf *session_out(struct session *s)
@@ -45,20 +47,14 @@ struct command *session_command(const struct session *s)
 
 void session_add_capabilities(const struct session *s, struct buf *out)
 {
-	if (s->lane) {
-		buf_add_text(out, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND"
-				  " SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN");
-		buf_printf(out, " APPENDLIMIT=%ld", session_config(s)->message_bytes_max);
-		return;
-	}
-	buf_add_text(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
-	if (session_has_tls(s))
-		buf_add_text(out, " STARTTLS");
 	struct auth_link link = session_auth_link(s);
-	if (auth_is_allowed(&link))
-		auth_add_capabilities(out);
-	else
-		buf_add_text(out, " LOGINDISABLED");
+	char mechanisms[AUTH_MECHANISMS_MAX];
+	const struct capability_context context = {.logged_in = s->lane != NULL,
+						   .has_starttls = session_has_tls(s),
+						   .may_log_in = auth_is_allowed(&link),
+						   .mechanisms = auth_mechanisms(&link, mechanisms),
+						   .append_limit = (uint64_t)session_config(s)->message_bytes_max};
+	capability_write(out, &context);
 }
 
 void session_log_in(struct session *s, const char *account, const char *address)
@@ -67,6 +63,8 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", address);
+	log_event(LOG_INFO, "login", log_text("user", address), log_text("remote", session_auth_link(s).remote),
+		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)));
 	reader_set_limits(&s->reader, &reader_limits_after_login);
 	auth_destroy(s->auth);
 	s->auth = NULL;
