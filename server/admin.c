@@ -62,7 +62,7 @@ bool admin_is_for_all(const struct admin_task *task)
 	return (task->verb->flags & ADMIN_EACH) && admin_value(task, "all");
 }
 
-static void say(struct admin_task *task, int code, const char *fmt, va_list args)
+static PRINTF_LIKE(3, 0) void say(struct admin_task *task, int code, const char *fmt, va_list args)
 {
 	task->exit = code;
 	vsnprintf(task->message, sizeof(task->message), fmt, args);
@@ -506,7 +506,7 @@ static void next_stage(struct admin *a)
 		run_verb(a);
 		break;
 	case STAGE_REQUEST: case STAGE_INPUT: case STAGE_ANSWER: case STAGE_OVER:
-		invariant(!"a stage of its own");
+		invariant(false && "a stage of its own");
 	}
 }
 

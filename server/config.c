@@ -26,14 +26,17 @@ static PRINTF_LIKE(3, 4) void complain(const char *path, int line, const char *f
 {
 	va_list args;
 	va_start(args, fmt);
-	fprintf(stderr, line ? "roost: %s:%d: " : "roost: %s: ", path, line);
+	if (line)
+		fprintf(stderr, "roost: %s:%d: ", path, line);
+	else
+		fprintf(stderr, "roost: %s: ", path);
 	vfprintf(stderr, fmt, args);
 	fputc('\n', stderr);
 	va_end(args);
 }
 
 /* What the parser itself finds: syntax, and names that are not in the table. */
-static void on_error(cfg_t *cfg, const char *fmt, va_list args)
+static PRINTF_LIKE(2, 0) void on_error(cfg_t *cfg, const char *fmt, va_list args)
 {
 	char text[1000];
 	vsnprintf(text, sizeof(text), fmt, args);

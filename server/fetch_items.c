@@ -238,7 +238,7 @@ static enum store_err write_section(struct fetch_writer *w, const struct fetch_p
 	case SECTION_MIME:
 		return write_part(w, item, MIME_SECTION_MIME);
 	}
-	invariant(!"a kind of section");
+	invariant(false && "a kind of section");
 	return STORE_CORRUPT;
 }
 

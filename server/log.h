@@ -40,7 +40,7 @@ static inline struct log_field log_number(const char *key, int64_t number)
 }
 
 /* log_event(LOG_INFO, "login", log_text("user", user), log_number("conn", id)); at least one field. */
-#define log_event(level, event, ...) log_write(level, event, (const struct log_field[]){__VA_ARGS__, {NULL}})
+#define log_event(level, event, ...) log_write(level, event, (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 /* The line without its time, with the newline.  A value is quoted unless it is plain, and escaped so that it cannot

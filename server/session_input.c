@@ -103,7 +103,7 @@ static void begin_from(struct session *s, const struct reader_event *event)
 		refuse_command(s, tag, "The line is too long");
 		break;
 	case READER_MORE: case READER_PIECE: case READER_LINE: case READER_LOST:
-		invariant(!"an event between commands");
+		invariant(false && "an event between commands");
 	}
 }
 
