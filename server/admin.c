@@ -564,7 +564,9 @@ static void on_accept(struct conn *c)
 	if (!is_peer_allowed(c)) {
 		log_event(LOG_WARNING, "admin_refused", log_text("reason", "neither root nor the user of the daemon"));
 		conn_close(c);
+		return;
 	}
+	conn_admit(c, LIMIT_IDLE_S);
 }
 
 static void on_ending(struct conn *c, enum conn_end why)

@@ -2,6 +2,7 @@
 
 #include "server/admin_frame.h"
 #include "server/server.h"
+#include "server/listener.h"
 #include "server/trouble.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ static bool start_server(struct client *c)
 		return false;
 	}
 	c->fd = pair[0];
-	server_attach(c->server, 0, pair[1], &here);
+	listener_attach(c->server, pair[1], &here);
 	return true;
 }
 

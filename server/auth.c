@@ -197,7 +197,7 @@ static void attempt_done(struct auth_job *job)
 		unsigned doublings = a->failures < DELAY_DOUBLINGS_MAX ? a->failures : DELAY_DOUBLINGS_MAX;
 		a->failures++;
 		a->state = AUTH_DELAYED;
-		log_event(LOG_WARNING, "login_failed", log_text("remote", a->remote), log_text("user", t->sasl.user),
+		log_event(LOG_WARNING, "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
 			  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"),
 			  log_number("failures", a->failures));
 		invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);

@@ -1,28 +1,13 @@
-/*
- * Sending: at most one batch is with libuv at a time.  Plain output is offered to the socket as it lies in the queue,
- * and what the socket does not take is moved, chunk by chunk, into a uv_write().  TLS output is encrypted a batch ahead
- * of the socket, into a buffer of the loop; what the socket does not take is copied.  So a peer that does not read costs
- * the high water mark, one op's chunk and one batch.
- *
- * Receiving: one buffer a loop; its bytes are copied (or decrypted) into c->in at once.
- */
+/* A connection's life: from the accepted socket to the last callback; its ops, its deadlines. */
 #include "server/conn.h"
+#include "server/conn_private.h"
 
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/tls.h"
 
-enum { SLICES_MAX = 32, TLS_BATCH_BYTES = 65536, IN_LIMIT = 1 << 20 };
-
-struct write {
-	uv_write_t req;
-	struct conn *conn;
-	struct chunk *chunks;
-	size_t bytes;
-};
-
-static void flush(struct conn *c);
+#include <unistd.h>
 
 static void unlink_flight(struct op *op)
 {
@@ -39,7 +24,8 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *c = handle->data;
 	struct loop *loop = c->loop;
 	HASH_DEL(loop->conns, c);
-	atomic_fetch_sub_explicit(&loop->conns_n, 1, memory_order_relaxed);
+	loop_uncount(loop);
+	peers_leave(loop->server->peers, c->peer.key, c->admitted);
 	c->user->on_closed(c);
 	while (c->flight)
 		unlink_flight(c->flight);
@@ -55,6 +41,7 @@ void conn_close(struct conn *c)
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
+	wheel_remove(&c->loop->deadlines, &c->deadline);
 	for (struct op *op = c->flight; op; op = op->flight_next)
 		op_cancel(op);
 	uv_close(&c->uv.handle, on_closed);
@@ -70,257 +57,82 @@ bool conn_peer_ended(const struct conn *c)
 	return c->peer_ended;
 }
 
-/* --- Sending. --- */
-
-static void on_written(uv_write_t *req, int status)
+const char *conn_peer(const struct conn *c)
 {
-	struct write *w = container_of(req, struct write, req);
-	struct conn *c = w->conn;
-	c->writing -= w->bytes;
-	chunks_free(w->chunks);
-	free(w);
-	if (status < 0)
-		conn_close(c);
-	if (c->state == CONN_CLOSED)
-		return;
-	flush(c);
-	if (c->wants_room && c->state == CONN_OPEN && outq_bytes(&c->out) + c->writing < OUT_LOW) {
-		c->wants_room = false;
-		c->user->on_drained(c);
-	}
+	return c->peer.text;
 }
 
-/* Hands the chunks to libuv, which sends them after what it has. */
-static void write_chunks(struct conn *c, struct chunk *chunks)
+void conn_admit(struct conn *c, unsigned idle_s)
 {
-	struct write *w = xcalloc(1, sizeof(*w));
-	w->conn = c;
-	w->chunks = chunks;
-	unsigned n = 0;
-	for (struct chunk *chunk = chunks; chunk; chunk = chunk->next)
-		n++;
-	uv_buf_t *slices = xcalloc(n, sizeof(*slices));
-	n = 0;
-	for (struct chunk *chunk = chunks; chunk; chunk = chunk->next) {
-		slices[n++] = uv_buf_init(chunk->data + chunk->at, (unsigned)(chunk->len - chunk->at));
-		w->bytes += chunk->len - chunk->at;
-	}
-	c->writing += w->bytes;
-	int rc = uv_write(&w->req, &c->uv.stream, slices, n, on_written);
-	free(slices);
-	if (rc == 0)
-		return;
-	c->writing -= w->bytes;
-	chunks_free(chunks);
-	free(w);
-	conn_close(c);
+	c->idle_s = idle_s;
+	if (!c->admitted)
+		peers_admit(c->loop->server->peers);
+	c->admitted = true;
 }
 
-static size_t try_write(struct conn *c, uv_buf_t *slices, unsigned n)
+void conn_settle(struct conn *c)
 {
-	int did = c->writing ? 0 : uv_try_write(&c->uv.stream, slices, n);
-	if (did < 0 && did != UV_EAGAIN)
-		conn_close(c);
-	return did > 0 ? (size_t)did : 0;
-}
-
-static void send_plain(struct conn *c)
-{
-	while (outq_bytes(&c->out) && !c->writing && c->state != CONN_CLOSED) {
-		struct span spans[SLICES_MAX];
-		uv_buf_t slices[SLICES_MAX];
-		size_t n = outq_peek(&c->out, spans, SLICES_MAX), bytes = 0;
-		for (size_t i = 0; i < n; i++) {
-			slices[i] = (uv_buf_t){.base = (char *)(uintptr_t)spans[i].ptr, .len = spans[i].len};
-			bytes += spans[i].len;
-		}
-		size_t did = try_write(c, slices, (unsigned)n);
-		outq_drop(&c->out, did);
-		if (did < bytes && c->state != CONN_CLOSED)
-			write_chunks(c, outq_take(&c->out));
-	}
-}
-
-/* Sends cipher bytes that lie in the loop's buffer. */
-static void send_cipher(struct conn *c, struct buf *net)
-{
-	if (net->len == 0 || c->state == CONN_CLOSED) {
-		buf_reset(net);
-		return;
-	}
-	uv_buf_t slice = uv_buf_init(net->data, (unsigned)net->len);
-	size_t did = try_write(c, &slice, 1);
-	if (did < net->len && c->state != CONN_CLOSED) {
-		struct chunk *chunk = xcalloc(1, sizeof(*chunk));
-		chunk->len = net->len - did;
-		chunk->data = xmalloc(chunk->len);
-		memcpy(chunk->data, net->data + did, chunk->len);
-		write_chunks(c, chunk);
-	}
-	buf_reset(net);
-}
-
-static void fail_tls(struct conn *c)
-{
-	log_event(LOG_INFO, "tls_failed", log_number("conn", (int64_t)c->id), log_text("reason", tls_stream_fault(c->tls)));
-	conn_close(c);
-}
-
-static void send_tls(struct conn *c)
-{
-	struct buf *net = &c->loop->cipher;
-	while (outq_bytes(&c->out) && !c->writing && c->state != CONN_CLOSED && tls_stream_is_ready(c->tls)) {
-		while (net->len < TLS_BATCH_BYTES && outq_bytes(&c->out)) {
-			struct span slice;
-			outq_peek(&c->out, &slice, 1);
-			if (slice.len > TLS_BATCH_BYTES / 4)
-				slice.len = TLS_BATCH_BYTES / 4;
-			if (tls_stream_write(c->tls, slice, net) != TLS_GOES_ON) {
-				fail_tls(c);
-				break;
-			}
-			outq_drop(&c->out, slice.len);
-		}
-		send_cipher(c, net);
-	}
-}
-
-static void flush(struct conn *c)
-{
-	if (outq_tail(&c->out)->failed) {
-		conn_close(c); /* a writer of ours went past every mark: the output has a hole */
-		return;
-	}
-	if (c->tls)
-		send_tls(c);
-	else
-		send_plain(c);
-	if (c->state != CONN_ENDING || c->goodbye_due || outq_bytes(&c->out) || c->writing)
-		return;
-	if (c->tls) {
-		tls_stream_shutdown(c->tls, &c->loop->cipher);
-		send_cipher(c, &c->loop->cipher);
-	}
-	conn_close(c);
-}
-
-void conn_flush(struct conn *c)
-{
-	if (c->state != CONN_CLOSED)
-		flush(c);
-}
-
-struct buf *conn_out(struct conn *c)
-{
-	return outq_tail(&c->out);
-}
-
-void conn_write_text(struct conn *c, const char *text)
-{
-	buf_add_text(conn_out(c), text);
-}
-
-void conn_move(struct conn *c, struct buf *from)
-{
-	outq_move(&c->out, from);
-}
-
-bool conn_has_room(struct conn *c)
-{
-	if (outq_bytes(&c->out) + c->writing < OUT_HIGH)
-		return true;
 	conn_flush(c);
-	c->wants_room = outq_bytes(&c->out) + c->writing >= OUT_LOW;
-	return !c->wants_room;
-}
-
-/* --- Receiving. --- */
-
-static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
-{
-	struct conn *c = handle->data;
-	(void)hint;
-	*out = uv_buf_init(c->loop->read_bytes, LOOP_READ_BYTES);
-}
-
-static void receive(struct conn *c, struct span bytes)
-{
-	if (!c->tls) {
-		buf_add_span(&c->in, bytes);
-		return;
-	}
-	enum tls_result result = tls_stream_read(c->tls, bytes, &c->in, &c->loop->cipher);
-	send_cipher(c, &c->loop->cipher);
-	if (result == TLS_ENDED)
-		c->peer_ended = true;
-	else if (result == TLS_FAILED && c->state != CONN_CLOSED)
-		fail_tls(c);
-}
-
-/* Nothing is left to do for a peer that has ended. */
-static void close_if_finished(struct conn *c)
-{
-	if (c->state == CONN_OPEN && c->peer_ended && !c->flight && outq_bytes(&c->out) + c->writing == 0)
+	if (c->peer_ended && !c->flight && conn_pending(c) == 0)
 		conn_close_later(c);
 	if (c->state != CONN_CLOSED && c->in.len == 0)
 		buf_finish(&c->in);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* --- Deadlines. --- */
+
+/* What the connection is waited for, and until when. */
+static uint64_t deadline_of(const struct conn *c)
 {
-	struct conn *c = stream->data;
-	if (n == 0)
-		return;
-	if (n > 0)
-		receive(c, span_make(buf->base, (size_t)n));
-	else if (n == UV_EOF)
-		c->peer_ended = true;
-	if ((n < 0 && n != UV_EOF) || c->in.failed)
+	if (c->state == CONN_LINGERING)
+		return c->took_s + LIMIT_LINGER_S;
+	if (c->state == CONN_ENDING)
+		return c->took_s + LIMIT_ENDING_S;
+	if (c->writing)
+		return c->took_s + LIMIT_STALLED_S;
+	if (c->tls && !tls_stream_is_ready(c->tls))
+		return c->handshake_s + LIMIT_HANDSHAKE_S;
+	uint64_t due_s = c->heard_s + c->idle_s;
+	return c->admitted || due_s < c->since_s + LIMIT_STRANGER_S ? due_s : c->since_s + LIMIT_STRANGER_S;
+}
+
+void conn_arm(struct conn *c)
+{
+	loop_set_deadline(c->loop, &c->deadline, deadline_of(c));
+}
+
+/* The peer took something of the output, or has new output to take. */
+void conn_progress(struct conn *c)
+{
+	c->took_s = loop_now_s(c->loop);
+	c->untaken = uv_stream_get_write_queue_size(&c->uv.stream);
+}
+
+static void log_end(const struct conn *c, const char *why)
+{
+	log_event(LOG_INFO, "connection_ended", log_text("peer", c->peer.text), log_text("reason", why));
+}
+
+void conn_on_due(struct conn *c)
+{
+	if (uv_stream_get_write_queue_size(&c->uv.stream) < c->untaken)
+		conn_progress(c);
+	if (c->flight)
+		c->heard_s = loop_now_s(c->loop); /* it waits for us, not we for it */
+	if (deadline_of(c) > loop_now_s(c->loop)) {
+		conn_arm(c);
+	} else if (c->state != CONN_OPEN || c->writing) {
+		if (c->state != CONN_LINGERING)
+			log_end(c, "stalled");
 		conn_close(c);
-	if (c->peer_ended)
-		conn_set_reading(c, false);
-	if (c->state == CONN_OPEN)
-		c->user->on_data(c);
-	conn_flush(c);
-	close_if_finished(c);
-}
-
-void conn_set_reading(struct conn *c, bool on)
-{
-	on = on && c->state == CONN_OPEN && !c->peer_ended;
-	if (on == c->reading || c->state == CONN_CLOSED)
-		return;
-	c->reading = on;
-	if (on)
-		uv_read_start(&c->uv.stream, on_alloc, on_read);
-	else
-		uv_read_stop(&c->uv.stream);
-}
-
-/* --- TLS. --- */
-
-bool conn_start_tls(struct conn *c)
-{
-	if (!c->loop->server->tls || c->tls)
-		return false;
-	buf_finish(&c->in);
-	c->tls = tls_stream_create(c->loop->server->tls);
-	return true;
-}
-
-bool conn_is_secure(const struct conn *c)
-{
-	return c->tls != NULL;
-}
-
-const char *conn_tls_version(const struct conn *c)
-{
-	return c->tls ? tls_stream_version(c->tls) : "none";
-}
-
-const char *conn_tls_cipher(const struct conn *c)
-{
-	return c->tls ? tls_stream_cipher(c->tls) : "none";
+	} else if (c->tls && !tls_stream_is_ready(c->tls)) {
+		log_end(c, "handshake");
+		conn_close(c);
+	} else {
+		log_end(c, c->admitted ? "idle" : "not logged in");
+		c->user->on_ending(c, CONN_END_IDLE);
+		conn_close_later(c);
+	}
 }
 
 /* --- Ops. --- */
@@ -347,8 +159,7 @@ void conn_deliver(struct loop *loop, struct op *op)
 		c->goodbye_due = false;
 		c->user->on_ending(c, CONN_END_STOPPING);
 	}
-	conn_flush(c);
-	close_if_finished(c);
+	conn_settle(c);
 }
 
 /* --- Life. --- */
@@ -357,9 +168,11 @@ void conn_close_later(struct conn *c)
 {
 	if (c->state != CONN_OPEN)
 		return;
-	conn_set_reading(c, false);
+	conn_read(c, false);
 	c->state = CONN_ENDING;
-	flush(c);
+	conn_progress(c);
+	conn_arm(c);
+	conn_flush(c);
 }
 
 void conn_stop(struct conn *c)
@@ -377,17 +190,21 @@ struct conn *conn_find(struct loop *loop, uint64_t id)
 {
 	struct conn *c;
 	HASH_FIND(hh, loop->conns, &id, sizeof(id), c);
-	return c && c->state != CONN_CLOSED ? c : NULL;
+	return c && (c->state == CONN_OPEN || c->state == CONN_ENDING) ? c : NULL;
 }
 
-void conn_create(struct loop *loop, int fd, const struct listen_config *listener, const struct conn_user *user)
+void conn_create(struct loop *loop, int fd, const struct listen_config *listener, const struct conn_user *user,
+		 const struct conn_peer *peer)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 	c->loop = loop;
 	c->id = ++loop->last_id;
 	c->listener = listener;
 	c->user = user;
-	buf_init(&c->in, IN_LIMIT);
+	c->peer = *peer;
+	c->idle_s = LIMIT_STRANGER_IDLE_S;
+	c->since_s = c->heard_s = c->took_s = loop_now_s(loop);
+	buf_init(&c->in, LIMIT_IN_BYTES);
 	outq_init(&c->out);
 	int rc;
 	if (listener->path) {
@@ -400,14 +217,15 @@ void conn_create(struct loop *loop, int fd, const struct listen_config *listener
 	}
 	c->uv.handle.data = c;
 	HASH_ADD(hh, loop->conns, id, sizeof(c->id), c);
-	atomic_fetch_add_explicit(&loop->conns_n, 1, memory_order_relaxed);
 	if (listener->protocol == PROTOCOL_IMAPS)
 		conn_start_tls(c);
 	user->on_accept(c);
-	if (rc != 0)
+	if (rc != 0) {
+		close(fd);
 		conn_close(c);
-	else if (loop->stopping)
-		conn_stop(c);
+		return;
+	}
 	conn_set_reading(c, true);
+	conn_arm(c);
 	conn_flush(c);
 }

@@ -5,6 +5,8 @@
  * Output: write short texts to conn_out(), move an op's output with conn_move(), and call conn_flush() once at the end
  * of a turn.  Before making more, ask conn_has_room().
  * Input: c->in holds what came and was not consumed (buf_drop()); conn_set_reading(false) is the back-pressure.
+ * Time: a peer that sends nothing, or takes nothing of what waits for it, is ended; see limits.h.  conn_admit() says that
+ * it is no stranger any more.
  * Work: conn_submit() sends an op to an account's lane; its done() comes back here with the connection, or with NULL
  * when it is gone.  When a connection closes, its ops that still wait are skipped.
  */
@@ -12,21 +14,28 @@
 #define SERVER_CONN_H
 
 #include "server/config.h"
+#include "server/limits.h"
 #include "server/op.h"
 #include "server/outq.h"
+#include "server/peers.h"
 
 #include <uthash.h>
 
 struct tls_stream;
 
-enum {
-	OUT_HIGH = 262144, /* output that waits: at and above it conn_has_room() says no */
-	OUT_LOW = 65536,   /* below it on_drained() is called */
-	IN_HIGH = 131072
+enum { OUT_HIGH = LIMIT_OUT_HIGH_BYTES, OUT_LOW = LIMIT_OUT_LOW_BYTES, IN_HIGH = LIMIT_IN_HIGH_BYTES };
+
+/* Who is at the other end. */
+struct conn_peer {
+	struct peer_key key;
+	char text[46]; /* an IPv4 or IPv6 address, or "local" */
 };
 
 /* Why a connection is asked for its last words. */
-enum conn_end { CONN_END_STOPPING, CONN_END_IDLE, CONN_END_STALLED };
+enum conn_end {
+	CONN_END_STOPPING, /* the server stops */
+	CONN_END_IDLE      /* the client has sent nothing for too long */
+};
 
 /* What uses a connection: an IMAP or an LMTP session.  Callbacks record a fact and call its pump; they may call
  * conn_close(), nothing they call frees the connection. */
@@ -42,8 +51,9 @@ struct conn_user {
 
 enum conn_state {
 	CONN_OPEN,
-	CONN_ENDING, /* what is queued still leaves; nothing is read */
-	CONN_CLOSED  /* its handle closes; the memory goes with the last callback */
+	CONN_ENDING,    /* what is queued still leaves; nothing is read */
+	CONN_LINGERING, /* everything has left; what still comes is thrown away until the peer closes */
+	CONN_CLOSED     /* its handle closes; the memory goes with the last callback */
 };
 
 struct conn {
@@ -66,16 +76,28 @@ struct conn {
 	struct tls_stream *tls;
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
-	bool reading, peer_ended, wants_room, goodbye_due;
+	bool reading, peer_ended, wants_room, goodbye_due, admitted;
+	struct conn_peer peer;
+	struct wheel_item deadline;
+	unsigned idle_s;                   /* how long it may be silent */
+	/* When it connected, began TLS, last sent something, last took something. */
+	uint64_t since_s, handshake_s, heard_s, took_s;
+	size_t untaken;                    /* bytes libuv held when took_s was set */
+	uv_shutdown_t shutdown;
 	UT_hash_handle hh;
 };
 
-/* Takes over `fd`, a connected stream socket. */
-void conn_create(struct loop *loop, int fd, const struct listen_config *listener, const struct conn_user *user);
+/* Takes over `fd`, a connected stream socket, and its place among the peers and in loop_count(). */
+void conn_create(struct loop *loop, int fd, const struct listen_config *listener, const struct conn_user *user,
+		 const struct conn_peer *peer);
 /* NULL: gone, or closing. */
 struct conn *conn_find(struct loop *loop, uint64_t id);
 /* The session may start what comes next: it is neither closed nor ending. */
 bool conn_is_open(const struct conn *c);
+/* The peer has proved who it is, or need not: it is counted as a stranger no more, and may be silent for `idle_s`. */
+void conn_admit(struct conn *c, unsigned idle_s);
+/* For the log: the peer's address. */
+const char *conn_peer(const struct conn *c);
 
 /* Where output is written; valid until the next call of a conn function. */
 struct buf *conn_out(struct conn *c);
@@ -106,11 +128,14 @@ void conn_submit(struct conn *c, struct lane *lane, struct op *op);
 /* For op.c: a letter came back. */
 void conn_deliver(struct loop *loop, struct op *op);
 
-/* Now, whatever waits; deferred frees only. */
+/* At once, whatever waits.  The memory goes later: `c` stays valid for the caller. */
 void conn_close(struct conn *c);
-/* Once everything queued was sent. */
+/* Once everything queued was sent: then close_notify, the end of the stream, and a moment in which input is thrown
+ * away, since closing with input unread would destroy the last words on their way (RFC 1122 4.2.2.13). */
 void conn_close_later(struct conn *c);
 /* The server stops: the last words once no op is in flight, then conn_close_later(). */
 void conn_stop(struct conn *c);
+/* For loop.c: the deadline has come; another one may be set. */
+void conn_on_due(struct conn *c);
 
 #endif

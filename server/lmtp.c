@@ -257,8 +257,7 @@ static void on_closed(struct conn *c)
 
 static void on_ending(struct conn *c, enum conn_end why)
 {
-	if (why != CONN_END_STALLED)
-		conn_write_text(c, why == CONN_END_STOPPING ? "421 4.3.2 The server stops\r\n" : "421 4.4.2 Idle for too long\r\n");
+	conn_write_text(c, why == CONN_END_STOPPING ? "421 4.3.2 The server stops\r\n" : "421 4.4.2 Idle for too long\r\n");
 }
 
 static void on_accept(struct conn *c)
@@ -266,6 +265,7 @@ static void on_accept(struct conn *c)
 	struct lmtp *l = xcalloc(1, sizeof(*l));
 	l->conn = c;
 	c->session = l;
+	conn_admit(c, LIMIT_LMTP_IDLE_S);
 	buf_init(&l->data, 4096);
 	buf_printf(conn_out(c), "220 %s LMTP Roost\r\n", c->loop->server->config.hostname);
 }

@@ -2,10 +2,11 @@
 
 #include "protocol/base.h"
 #include "server/conn.h"
+#include "server/limits.h"
 
 #include <pthread.h>
 
-enum { CIPHER_LIMIT = 1 << 20, GRACE_MS = 2000 };
+enum { CIPHER_LIMIT = 1 << 20 };
 
 static void on_wake(uv_async_t *wake)
 {
@@ -22,6 +23,40 @@ static void on_wake(uv_async_t *wake)
 	}
 }
 
+void loop_count(struct loop *loop)
+{
+	atomic_fetch_add_explicit(&loop->conns_n, 1, memory_order_relaxed);
+}
+
+void loop_uncount(struct loop *loop)
+{
+	atomic_fetch_sub_explicit(&loop->conns_n, 1, memory_order_relaxed);
+}
+
+uint64_t loop_now_s(const struct loop *loop)
+{
+	return uv_now(&loop->uv) / 1000;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct loop *loop = timer->data;
+	struct wheel_item *item;
+	while ((item = wheel_next_due(&loop->deadlines, loop_now_s(loop))))
+		conn_on_due(container_of(item, struct conn, deadline));
+	if (loop->deadlines.n == 0)
+		uv_timer_stop(timer);
+}
+
+void loop_set_deadline(struct loop *loop, struct wheel_item *item, uint64_t due_s)
+{
+	if (loop->deadlines.n == 0) {
+		wheel_init(&loop->deadlines, loop_now_s(loop)); /* it stood still while it was empty */
+		uv_timer_start(&loop->tick, on_tick, 1000, 1000);
+	}
+	wheel_set(&loop->deadlines, item, due_s);
+}
+
 static void on_grace_over(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
@@ -36,6 +71,7 @@ void loop_end_if_empty(struct loop *loop)
 		return;
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->grace, NULL);
+	uv_close((uv_handle_t *)&loop->tick, NULL);
 }
 
 static void run(void *arg)
@@ -52,7 +88,7 @@ static void run(void *arg)
 
 void loop_start(struct loop *loop, unsigned index, struct server *server)
 {
-	invariant(index < LOOPS_MAX);
+	invariant(index < LIMIT_LOOPS);
 	*loop = (struct loop){.index = index, .server = server, .read_bytes = xmalloc(LOOP_READ_BYTES)};
 	loop->inbox_end = &loop->inbox;
 	buf_init(&loop->cipher, CIPHER_LIMIT);
@@ -60,7 +96,8 @@ void loop_start(struct loop *loop, unsigned index, struct server *server)
 	invariant(uv_mutex_init(&loop->mutex) == 0);
 	invariant(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
 	invariant(uv_timer_init(&loop->uv, &loop->grace) == 0);
-	loop->wake.data = loop->grace.data = loop;
+	invariant(uv_timer_init(&loop->uv, &loop->tick) == 0);
+	loop->wake.data = loop->grace.data = loop->tick.data = loop;
 	invariant(uv_thread_create(&loop->thread, run, loop) == 0);
 }
 
@@ -83,7 +120,7 @@ static void deliver_stop(struct letter *letter, struct loop *loop)
 	struct conn *c, *next;
 	HASH_ITER(hh, loop->conns, c, next)
 		conn_stop(c);
-	uv_timer_start(&loop->grace, on_grace_over, GRACE_MS, 0);
+	uv_timer_start(&loop->grace, on_grace_over, LIMIT_STOP_MS, 0);
 	loop_end_if_empty(loop);
 }
 

@@ -6,6 +6,7 @@
 #define SERVER_LOOP_H
 
 #include "protocol/buf.h"
+#include "server/wheel.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,7 +18,7 @@ struct loop;
 struct server;
 struct watch_group;
 
-enum { LOOPS_MAX = 64 /* a bit each in the lanes' masks */, LOOP_READ_BYTES = 65536 };
+enum { LOOP_READ_BYTES = 65536 };
 
 /* A message to a loop; `deliver` runs on it. The message owns itself: deliver frees it. */
 struct letter {
@@ -35,7 +36,9 @@ struct loop {
 	struct letter *inbox, **inbox_end; /* under the mutex */
 	bool deaf;                         /* under the mutex: the thread has ended */
 	struct conn *conns;                /* by id */
-	atomic_uint conns_n;               /* any thread reads it */
+	atomic_uint conns_n;               /* with those on their way here */
+	struct wheel deadlines;
+	uv_timer_t tick; /* once a second while there are connections */
 	uint64_t last_id;                  /* of the connections; never used twice */
 	struct watch_group *watched;
 	bool stopping;
@@ -50,6 +53,13 @@ void loop_post(struct loop *loop, struct letter *letter);
 /* Any thread: asks every connection to end, then the loop itself; loop_join() waits for it. */
 void loop_stop(struct loop *loop);
 void loop_join(struct loop *loop);
+/* Any thread: a connection is on its way to the loop; it is gone. */
+void loop_count(struct loop *loop);
+void loop_uncount(struct loop *loop);
+/* On the loop: whole seconds of a clock that never jumps. */
+uint64_t loop_now_s(const struct loop *loop);
+/* On the loop, by conn.c: the item is due at `due_s`; see conn_on_due(). */
+void loop_set_deadline(struct loop *loop, struct wheel_item *item, uint64_t due_s);
 /* On the loop, by conn.c: a connection is gone; a stopping loop ends with the last. */
 void loop_end_if_empty(struct loop *loop);
 /* Once nobody posts any more: what is left in the inbox is delivered, to no connection. */

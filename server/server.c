@@ -4,159 +4,27 @@
 #include "protocol/base.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
+#include "server/limits.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/peers.h"
 #include "server/sasl.h"
 #include "server/store_lock.h"
-#include "server/trouble.h"
 #include "server/tls.h"
+#include "server/trouble.h"
 #include "server/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
-
-struct listener {
-	uv_poll_t poll;
-	int fd;
-	const struct listen_config *config;
-	struct acceptor *acceptor;
-};
-
-struct acceptor {
-	uv_loop_t uv;
-	uv_signal_t signals[2];
-	struct server *server;
-	struct listener *listeners;
-	size_t listeners_n;
-	int next_loop;
-	struct listen_config admin;
-};
-
-struct accepted {
-	struct letter letter;
-	int fd;
-	const struct listen_config *config;
-};
-
-static void deliver_accepted(struct letter *letter, struct loop *loop)
-{
-	static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
-							[PROTOCOL_IMAPS] = &session_user,
-							[PROTOCOL_LMTP] = &lmtp_user,
-							[PROTOCOL_ADMIN] = &admin_user};
-	struct accepted *m = container_of(letter, struct accepted, letter);
-	if (loop->stopping)
-		close(m->fd);
-	else
-		conn_create(loop, m->fd, m->config, users[m->config->protocol]);
-	free(m);
-}
-
-void server_attach(struct server *s, int loop, int fd, const struct listen_config *config)
-{
-	struct accepted *m = xcalloc(1, sizeof(*m));
-	m->letter.deliver = deliver_accepted;
-	m->fd = fd;
-	m->config = config;
-	loop_post(&s->loops[loop], &m->letter);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct listener *l = poll->data;
-	(void)status, (void)events;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return;
-	struct acceptor *a = l->acceptor;
-	a->next_loop = (a->next_loop + 1) % a->server->config.loops;
-	server_attach(a->server, a->next_loop, fd, l->config);
-}
-
-static int open_socket(const struct listen_config *c)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	struct sockaddr *address = c->path ? (struct sockaddr *)&un : (struct sockaddr *)&in;
-	socklen_t len = c->path ? sizeof(un) : sizeof(in);
-	if (c->path) {
-		snprintf(un.sun_path, sizeof(un.sun_path), "%s", c->path);
-		unlink(c->path);
-	} else {
-		in.sin_port = htons((uint16_t)c->port);
-		if (inet_pton(AF_INET, c->address, &in.sin_addr) != 1)
-			return -1;
-	}
-	int fd = socket(c->path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (c->protocol == PROTOCOL_ADMIN && fd >= 0 && fchmod(fd, 0600) != 0) /* what bind() makes has this mode */
-		return -1;
-	if (fd < 0 || bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
-		char what[200];
-		int error = errno;
-		if (c->path)
-			snprintf(what, sizeof(what), "listening on %s", c->path);
-		else
-			snprintf(what, sizeof(what), "listening on %s port %d", c->address, c->port);
-		trouble_errno(what, error);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static void on_signal(uv_signal_t *signal, int number)
-{
-	(void)number;
-	uv_stop(signal->loop);
-}
-
-static bool start_listeners(struct acceptor *a)
-{
-	const struct config *config = &a->server->config;
-	a->listeners = xcalloc(config->listens_n + 1, sizeof(*a->listeners));
-	a->admin = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
-	for (size_t i = 0; i <= config->listens_n; i++) {
-		struct listener *l = &a->listeners[i];
-		l->config = i < config->listens_n ? &config->listens[i] : &a->admin;
-		l->acceptor = a;
-		l->fd = open_socket(l->config);
-		if (l->fd < 0)
-			return false;
-		a->listeners_n++;
-		uv_poll_init(&a->uv, &l->poll, l->fd);
-		l->poll.data = l;
-		uv_poll_start(&l->poll, UV_READABLE, on_readable);
-	}
-	static const int numbers[] = {SIGTERM, SIGINT};
-	for (size_t i = 0; i < countof(numbers); i++) {
-		uv_signal_init(&a->uv, &a->signals[i]);
-		uv_signal_start(&a->signals[i], on_signal, numbers[i]);
-	}
-	return true;
-}
-
-static void stop_listeners(struct acceptor *a, bool signals)
-{
-	for (size_t i = 0; i < a->listeners_n; i++) {
-		uv_close((uv_handle_t *)&a->listeners[i].poll, NULL);
-		close(a->listeners[i].fd);
-		if (a->listeners[i].config->path)
-			unlink(a->listeners[i].config->path);
-	}
-	for (size_t i = 0; signals && i < countof(a->signals); i++)
-		uv_close((uv_handle_t *)&a->signals[i], NULL);
-	uv_run(&a->uv, UV_RUN_DEFAULT);
-	uv_loop_close(&a->uv);
-	free(a->listeners);
-}
+static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
+						[PROTOCOL_IMAPS] = &session_user,
+						[PROTOCOL_LMTP] = &lmtp_user,
+						[PROTOCOL_ADMIN] = &admin_user};
 
 static struct auth_pool *make_auth(struct server *s)
 {
@@ -171,10 +39,22 @@ static struct auth_pool *make_auth(struct server *s)
 	return auth_pool_create(&config);
 }
 
+/* Half of the descriptors are the connections', the rest the accounts' and our own. */
+static size_t connections_max(void)
+{
+	struct rlimit files;
+	size_t half = getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur / 2 : 512;
+	return half < LIMIT_CONNECTIONS ? half : LIMIT_CONNECTIONS;
+}
+
 struct server *server_open(const struct config *config)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	s->config = *config;
+	s->users = users;
+	s->peers = peers_create(&(struct peers_limits){.all = connections_max(),
+						       .address = LIMIT_CONNECTIONS_ADDRESS,
+						       .strangers = LIMIT_CONNECTIONS_STRANGERS});
 	s->lock = store_lock_open(config->store);
 	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
 	if (config->tls_n)
@@ -216,30 +96,82 @@ void server_close(struct server *s)
 	workers_destroy(s->workers);
 	accounts_destroy(s->accounts);
 	tls_close(s->tls);
+	peers_destroy(s->peers);
 	free(s->loops);
 	store_lock_close(s->lock);
 	free(s);
 }
 
+/* The main loop: it accepts, and ends at a signal. */
+struct main_loop {
+	uv_loop_t uv;
+	uv_signal_t signals[3];
+};
+
+static void on_stop_signal(uv_signal_t *signal, int number)
+{
+	log_event(LOG_INFO, "stopping", log_number("signal", number));
+	uv_stop(signal->loop);
+}
+
+/* Kept for reading the configuration again; it must not end the daemon. */
+static void on_hangup_signal(uv_signal_t *signal, int number)
+{
+	(void)signal, (void)number;
+}
+
+static void start_signals(struct main_loop *m)
+{
+	static const struct {
+		int number;
+		uv_signal_cb callback;
+	} wanted[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_hangup_signal}};
+	for (size_t i = 0; i < countof(wanted); i++) {
+		uv_signal_init(&m->uv, &m->signals[i]);
+		uv_signal_start(&m->signals[i], wanted[i].callback, wanted[i].number);
+	}
+}
+
 static bool serve(struct server *s)
 {
-	struct acceptor a = {.server = s};
-	invariant(uv_loop_init(&a.uv) == 0);
-	bool ok = start_listeners(&a);
-	if (ok) {
+	struct main_loop m;
+	invariant(uv_loop_init(&m.uv) == 0);
+	struct listeners *listeners = listeners_open(s, &m.uv);
+	if (listeners) {
+		start_signals(&m);
+		listeners_start(listeners);
+		log_event(LOG_INFO, "started", log_number("pid", getpid()), log_number("loops", s->config.loops),
+			  log_number("workers", s->config.workers));
 		printf("ready pid=%d\n", (int)getpid());
 		fflush(stdout);
-		uv_run(&a.uv, UV_RUN_DEFAULT);
+		uv_run(&m.uv, UV_RUN_DEFAULT);
+		listeners_close(listeners);
+		for (size_t i = 0; i < countof(m.signals); i++)
+			uv_close((uv_handle_t *)&m.signals[i], NULL);
 	}
-	stop_listeners(&a, ok);
-	return ok;
+	uv_run(&m.uv, UV_RUN_DEFAULT);
+	listeners_destroy(listeners);
+	invariant(uv_loop_close(&m.uv) == 0);
+	return listeners != NULL;
+}
+
+static void prepare_process(void)
+{
+	struct rlimit files;
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			log_event(LOG_WARNING, "descriptor_limit_kept", log_text("error", strerror(errno)));
+	}
 }
 
 int server_run(const char *config_path)
 {
 	struct config config;
 	struct server *s = NULL;
-	signal(SIGPIPE, SIG_IGN);
+	prepare_process();
 	bool ok = config_read(config_path, &config);
 	if (ok && config.listens_n == 0) {
 		trouble("%s: there is no listen section: nobody could connect", config_path);
@@ -250,5 +182,7 @@ int server_run(const char *config_path)
 	ok = s && serve(s);
 	server_close(s);
 	config_finish(&config);
+	if (ok)
+		log_event(LOG_INFO, "stopped", log_number("pid", getpid()));
 	return ok ? 0 : 1;
 }

@@ -8,6 +8,7 @@
 
 struct auth_pool;
 struct conn_user;
+struct peers;
 struct tls;
 struct workers;
 
@@ -16,6 +17,8 @@ struct server {
 	struct loop *loops;
 	struct workers *workers;
 	struct accounts *accounts;
+	struct peers *peers;
+	const struct conn_user *const *users; /* by protocol: what serves a connection */
 	struct auth_pool *auth;
 	struct tls *tls; /* NULL without certificates */
 	int lock;        /* on the store */
@@ -27,9 +30,6 @@ struct server {
 struct server *server_open(const struct config *config);
 /* Ends connections, finishes what runs, closes the store.  Takes NULL. */
 void server_close(struct server *s);
-/* Any thread: gives a connected socket to a loop; `config` outlives it. */
-void server_attach(struct server *s, int loop, int fd, const struct listen_config *config);
-
 /* The daemon, from reading its configuration to SIGTERM; returns the exit code. */
 int server_run(const char *config_path);
 extern const struct conn_user session_user, lmtp_user, admin_user;

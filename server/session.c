@@ -292,8 +292,7 @@ static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 static void on_ending(struct conn *c, enum conn_end why)
 {
 	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
-					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n",
-					    [CONN_END_STALLED] = ""};
+					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
 	struct session *s = c->session;
 	if (!s->command || !s->command->more) /* else the output may stop inside a literal */
 		conn_write_text(c, words[why]);

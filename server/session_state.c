@@ -28,7 +28,7 @@ bool session_has_tls(const struct session *s)
 
 struct auth_link session_auth_link(const struct session *s)
 {
-	return (struct auth_link){.remote = "-",
+	return (struct auth_link){.remote = conn_peer(s->conn),
 				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
 				  .clear_allowed = s->conn->listener->cleartext_login};
 }
@@ -60,12 +60,16 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 void session_log_in(struct session *s, const char *account, const char *address)
 {
 	invariant(!s->lane);
+	conn_admit(s->conn, LIMIT_IDLE_S);
 	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", address);
 	log_event(LOG_INFO, "login", log_text("user", address), log_text("remote", session_auth_link(s).remote),
 		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)));
 	reader_set_limits(&s->reader, &reader_limits_after_login);
+	/* RFC 8314 4: with the version and cipher of the TLS that protected the password. */
+	log_event(LOG_INFO, "login", log_text("user", address), log_text("peer", conn_peer(s->conn)),
+		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)));
 	auth_destroy(s->auth);
 	s->auth = NULL;
 }

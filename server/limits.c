@@ -1,0 +1,49 @@
+#include "server/limits.h"
+
+#include "protocol/base.h"
+
+const struct limit limits[] = {
+	{"LIMIT_CONNECTIONS", LIMIT_CONNECTIONS, "", "connections at once; lowered at start when the system gives fewer descriptors"},
+	{"LIMIT_CONNECTIONS_STRANGERS", LIMIT_CONNECTIONS_STRANGERS, "",
+	 "connections that have not logged in: those who cannot must not keep out those who can"},
+	{"LIMIT_CONNECTIONS_ADDRESS", LIMIT_CONNECTIONS_ADDRESS, "",
+	 "connections from one address (IPv6: one /64); loopback and unix sockets have no such limit"},
+	{"LIMIT_BACKLOG", LIMIT_BACKLOG, "", "connections that the kernel keeps until they are accepted"},
+	{"LIMIT_LISTENERS", LIMIT_LISTENERS, "", "listen sections of the configuration"},
+	{"LIMIT_LOOPS", LIMIT_LOOPS, "", "loop threads: a lane remembers in one word which of them watch a mailbox"},
+	{"LIMIT_WORKERS", LIMIT_WORKERS, "", "worker threads"},
+	{"LIMIT_OUT_HIGH_BYTES", LIMIT_OUT_HIGH_BYTES, "bytes",
+	 "output that waits for a client before no more is made; one op's chunk can come on top"},
+	{"LIMIT_OUT_LOW_BYTES", LIMIT_OUT_LOW_BYTES, "bytes", "output left when making it is taken up again"},
+	{"LIMIT_IN_HIGH_BYTES", LIMIT_IN_HIGH_BYTES, "bytes",
+	 "input that waits while a command runs before reading stops"},
+	{"LIMIT_IN_BYTES", LIMIT_IN_BYTES, "bytes", "input of one connection in memory, whatever the session does"},
+	{"LIMIT_TLS_AHEAD_BYTES", LIMIT_TLS_AHEAD_BYTES, "bytes", "output that is encrypted before the socket takes it"},
+	{"LIMIT_HANDSHAKE_S", LIMIT_HANDSHAKE_S, "s", "a TLS handshake"},
+	{"LIMIT_STRANGER_IDLE_S", LIMIT_STRANGER_IDLE_S, "s", "without a byte from a client that has not logged in"},
+	{"LIMIT_STRANGER_S", LIMIT_STRANGER_S, "s", "from connecting to being logged in"},
+	{"LIMIT_IDLE_S", LIMIT_IDLE_S, "s",
+	 "without a byte from a client that has logged in: 30 minutes at least (RFC 9051 5.4)"},
+	{"LIMIT_LMTP_IDLE_S", LIMIT_LMTP_IDLE_S, "s",
+	 "without a byte from an LMTP client: 5 minutes at least (RFC 5321 4.5.3.2.7)"},
+	{"LIMIT_STALLED_S", LIMIT_STALLED_S, "s", "without a byte taken by a client that has output waiting"},
+	{"LIMIT_ENDING_S", LIMIT_ENDING_S, "s", "the same once the server is ending the connection"},
+	{"LIMIT_LINGER_S", LIMIT_LINGER_S, "s",
+	 "reading on after the last words, so that a reset does not destroy them on their way"},
+	{"LIMIT_STOP_MS", LIMIT_STOP_MS, "ms", "for the last words to all clients when the server stops"},
+	{"LIMIT_TURN_US", LIMIT_TURN_US, "us", "of a worker for one account before the next account has its turn"},
+	{"LIMIT_TRANSACTION_US", LIMIT_TRANSACTION_US, "us",
+	 "that a transaction collects writes while more of them wait: longer saves few commits and makes the first wait"},
+};
+const size_t limits_n = countof(limits);
+
+void limits_write(struct buf *out)
+{
+	buf_add_text(out, "# Limits\n\n"
+			  "Every size that a client influences has a limit, so that memory is bounded whatever clients do. This page\n"
+			  "is made from the tables in `server/limits.c`; a unit test compares them.\n\n"
+			  "| limit | value | unit | what it bounds, and why |\n| --- | --: | --- | --- |\n");
+	for (size_t i = 0; i < limits_n; i++)
+		buf_printf(out, "| `%s` | %llu | %s | %s |\n", limits[i].name, (unsigned long long)limits[i].value,
+			   limits[i].unit, limits[i].reason);
+}

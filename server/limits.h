@@ -1,0 +1,53 @@
+/*
+ * The limits of the server: every size, count and time that a client or an operator could stretch.  limits.c says what
+ * each is for; docs/limits.md is that table, and a test proves that it is.
+ */
+#ifndef SERVER_LIMITS_H
+#define SERVER_LIMITS_H
+
+#include "protocol/buf.h"
+
+enum {
+	/* Connections. */
+	LIMIT_CONNECTIONS = 65536,
+	LIMIT_CONNECTIONS_STRANGERS = 16384,
+	LIMIT_CONNECTIONS_ADDRESS = 1000,
+	LIMIT_BACKLOG = 1024,
+	LIMIT_LISTENERS = 64,
+	LIMIT_LOOPS = 64, /* a bit each in the lanes' masks */
+	LIMIT_WORKERS = 1024,
+	/* Bytes of one connection. */
+	LIMIT_OUT_HIGH_BYTES = 262144,
+	LIMIT_OUT_LOW_BYTES = 65536,
+	LIMIT_IN_HIGH_BYTES = 131072,
+	LIMIT_IN_BYTES = 1048576,
+	LIMIT_TLS_AHEAD_BYTES = 65536,
+	/* Times of one connection. */
+	LIMIT_HANDSHAKE_S = 30,
+	LIMIT_STRANGER_IDLE_S = 60,
+	LIMIT_STRANGER_S = 300,
+	LIMIT_IDLE_S = 1800,
+	LIMIT_LMTP_IDLE_S = 600,
+	LIMIT_STALLED_S = 300,
+	LIMIT_ENDING_S = 30,
+	LIMIT_LINGER_S = 5,
+	LIMIT_STOP_MS = 2000,
+	/* Lanes. */
+	LIMIT_TURN_US = 10000,
+	LIMIT_TRANSACTION_US = 3000,
+};
+
+struct limit {
+	const char *name;
+	uint64_t value;
+	const char *unit;
+	const char *reason;
+};
+
+extern const struct limit limits[];
+extern const size_t limits_n;
+
+/* docs/limits.md, whole. */
+void limits_write(struct buf *out);
+
+#endif

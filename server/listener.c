@@ -1,0 +1,283 @@
+#include "server/listener.h"
+
+#include "server/conn.h"
+#include "server/limits.h"
+#include "server/log.h"
+#include "server/peers.h"
+#include "server/server.h"
+#include "server/trouble.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ACCEPTS_A_TURN = 64, REST_MS = 1000 };
+
+struct listener {
+	uv_poll_t poll;
+	int fd;
+	const struct listen_config *config;
+	struct listeners *all;
+};
+
+struct listeners {
+	struct server *server;
+	uv_loop_t *loop;
+	uv_timer_t rest; /* out of descriptors: nothing is accepted until it fires */
+	bool resting, refused_logged;
+	struct listen_config admin;
+	size_t n;
+	struct listener each[];
+};
+
+struct accepted {
+	struct letter letter;
+	int fd;
+	const struct listen_config *config;
+	struct conn_peer peer;
+};
+
+static void deliver_accepted(struct letter *letter, struct loop *loop)
+{
+	struct accepted *m = container_of(letter, struct accepted, letter);
+	if (loop->stopping) {
+		loop_uncount(loop);
+		peers_leave(loop->server->peers, m->peer.key, false);
+		close(m->fd);
+	} else {
+		conn_create(loop, m->fd, m->config, loop->server->users[m->config->protocol], &m->peer);
+	}
+	free(m);
+}
+
+static void describe(struct conn_peer *peer, const struct sockaddr_storage *address)
+{
+	const void *at = NULL;
+	*peer = (struct conn_peer){.key = peer_key_of((const struct sockaddr *)address)};
+	if (address->ss_family == AF_INET)
+		at = &((const struct sockaddr_in *)address)->sin_addr;
+	else if (address->ss_family == AF_INET6)
+		at = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	if (!at || !inet_ntop(address->ss_family, at, peer->text, sizeof(peer->text)))
+		snprintf(peer->text, sizeof(peer->text), "local");
+}
+
+static struct loop *least_busy(struct server *server)
+{
+	struct loop *best = &server->loops[0];
+	for (int i = 1; i < server->config.loops; i++)
+		if (atomic_load_explicit(&server->loops[i].conns_n, memory_order_relaxed) <
+		    atomic_load_explicit(&best->conns_n, memory_order_relaxed))
+			best = &server->loops[i];
+	return best;
+}
+
+/* Takes the descriptor over, whatever the answer. */
+static enum peers_answer hand_out(struct server *server, int fd, const struct listen_config *config,
+				  const struct conn_peer *peer)
+{
+	enum peers_answer answer = peers_enter(server->peers, peer->key);
+	if (answer != PEERS_WELCOME) {
+		close(fd);
+		return answer;
+	}
+	struct accepted *m = xcalloc(1, sizeof(*m));
+	m->letter.deliver = deliver_accepted;
+	m->fd = fd;
+	m->config = config;
+	m->peer = *peer;
+	struct loop *loop = least_busy(server);
+	loop_count(loop); /* from here on, so that a burst spreads */
+	loop_post(loop, &m->letter);
+	return answer;
+}
+
+void listener_attach(struct server *server, int fd, const struct listen_config *config)
+{
+	struct conn_peer peer;
+	describe(&peer, &(struct sockaddr_storage){.ss_family = AF_UNIX});
+	(void)hand_out(server, fd, config, &peer);
+}
+
+static void take_socket(const struct listener *l, int fd, const struct sockaddr_storage *address)
+{
+	struct conn_peer peer;
+	describe(&peer, address);
+	enum peers_answer answer = hand_out(l->all->server, fd, l->config, &peer);
+	/* Said once in a row: a flood must not fill the log. */
+	if (answer != PEERS_WELCOME && !l->all->refused_logged)
+		log_event(LOG_WARNING, "connection_refused", log_text("peer", peer.text),
+			  log_text("reason", peers_answer_text(answer)));
+	l->all->refused_logged = answer != PEERS_WELCOME;
+}
+
+static void on_listener_readable(uv_poll_t *poll, int status, int events);
+
+static void set_accepting(struct listeners *all, bool on)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (on)
+			uv_poll_start(&all->each[i].poll, UV_READABLE, on_listener_readable);
+		else
+			uv_poll_stop(&all->each[i].poll);
+	}
+}
+
+static void on_rest_over(uv_timer_t *rest)
+{
+	struct listeners *all = rest->data;
+	all->resting = false;
+	set_accepting(all, true);
+}
+
+static void start_rest(struct listeners *all, int error)
+{
+	if (all->resting)
+		return;
+	all->resting = true;
+	log_event(LOG_ERROR, "accept_failed", log_text("error", strerror(error)), log_number("rest_ms", REST_MS));
+	set_accepting(all, false);
+	uv_timer_start(&all->rest, on_rest_over, REST_MS, 0);
+}
+
+static void on_listener_readable(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = poll->data;
+	(void)status, (void)events;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage address = {0};
+		socklen_t len = sizeof(address);
+		int fd = accept4(l->fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			take_socket(l, fd, &address);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			start_rest(l->all, errno);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+/* --- Opening. --- */
+
+/* Fills the address; its length, or 0: it is not one. */
+static socklen_t make_address(const struct listen_config *c, struct sockaddr_storage *out)
+{
+	*out = (struct sockaddr_storage){0};
+	struct sockaddr_un *un = (struct sockaddr_un *)out;
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+	if (c->path) {
+		if (strlen(c->path) >= sizeof(un->sun_path))
+			return 0;
+		un->sun_family = AF_UNIX;
+		memcpy(un->sun_path, c->path, strlen(c->path) + 1);
+		return sizeof(*un);
+	}
+	if (inet_pton(AF_INET, c->address, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons((uint16_t)c->port);
+		return sizeof(*in);
+	}
+	if (inet_pton(AF_INET6, c->address, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons((uint16_t)c->port);
+		return sizeof(*in6);
+	}
+	return 0;
+}
+
+static void fail(const struct listen_config *c, int error)
+{
+	char what[200];
+	if (c->path)
+		snprintf(what, sizeof(what), "listening on %s", c->path);
+	else
+		snprintf(what, sizeof(what), "listening on %s port %d", c->address, c->port);
+	trouble_errno(what, error);
+}
+
+static int open_socket(const struct listen_config *c)
+{
+	struct sockaddr_storage address;
+	socklen_t len = make_address(c, &address);
+	if (len == 0) {
+		if (c->path)
+			trouble("listening on %s: the path is too long for a socket", c->path);
+		else
+			trouble("listening on %s: an IPv4 or IPv6 address is expected", c->address);
+		return -1;
+	}
+	struct stat st;
+	/* The store's lock is held: a socket that lies there is a dead server's. */
+	if (c->path && lstat(c->path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(c->path);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	if (fd >= 0 && !c->path)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd >= 0 && address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	/* What bind() makes for the admin socket has this mode, whatever the umask. */
+	bool ok = fd >= 0 && (c->protocol != PROTOCOL_ADMIN || fchmod(fd, 0600) == 0);
+	if (!ok || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, LIMIT_BACKLOG) != 0) {
+		fail(c, errno);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct listeners *listeners_open(struct server *server, uv_loop_t *loop)
+{
+	const struct config *config = &server->config;
+	struct listeners *all = xcalloc(1, sizeof(*all) + (config->listens_n + 1) * sizeof(all->each[0]));
+	all->admin = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
+	all->server = server;
+	all->loop = loop;
+	uv_timer_init(loop, &all->rest);
+	all->rest.data = all;
+	for (size_t i = 0; i <= config->listens_n; i++) {
+		struct listener *l = &all->each[i];
+		l->config = i < config->listens_n ? &config->listens[i] : &all->admin;
+		l->all = all;
+		l->fd = open_socket(l->config);
+		if (l->fd < 0) {
+			listeners_close(all);
+			uv_run(loop, UV_RUN_DEFAULT);
+			listeners_destroy(all);
+			return NULL;
+		}
+		uv_poll_init(loop, &l->poll, l->fd);
+		l->poll.data = l;
+		all->n++;
+	}
+	return all;
+}
+
+void listeners_start(struct listeners *all)
+{
+	set_accepting(all, true);
+}
+
+void listeners_close(struct listeners *all)
+{
+	uv_close((uv_handle_t *)&all->rest, NULL);
+	for (size_t i = 0; i < all->n; i++) {
+		uv_close((uv_handle_t *)&all->each[i].poll, NULL);
+		close(all->each[i].fd);
+		if (all->each[i].config->path)
+			unlink(all->each[i].config->path);
+	}
+}
+
+void listeners_destroy(struct listeners *all)
+{
+	free(all);
+}
