@@ -241,6 +241,8 @@ static enum op_result run_on_directory(struct admin_task *task)
 		err = directory_end(task->op.directory, result == OP_DONE);
 	if (err)
 		admin_store_error(task, "the directory", err);
+	if (task->verb->flags & ADMIN_FORGETS) /* here, since the command may be gone before it hears of it */
+		auth_pool_forget(task->auth);
 	return result;
 }
 
@@ -358,6 +360,7 @@ static void begin(struct admin *a, struct span body)
 	const struct admin_verb *verb = find_verb(name);
 	task->verb = verb ? verb : &none;
 	op_init(&task->op, task->verb->name, run_op, on_op_done);
+	task->auth = a->conn->loop->server->auth;
 	task->message_bytes_max = a->conn->loop->server->config.message_bytes_max;
 	buf_init(&task->out, ROWS_LIMIT_BYTES);
 	buf_init(&task->input, INPUT_HIGH);
@@ -466,8 +469,6 @@ static void answer(struct admin *a)
 {
 	struct admin_task *task = a->task;
 	conn_move(a->conn, &task->out);
-	if (task->verb->flags & ADMIN_FORGETS)
-		auth_pool_forget(a->conn->loop->server->auth);
 	if (task->more)
 		a->stage = STAGE_VERB;
 	else if (admin_is_for_all(task))

@@ -40,6 +40,7 @@ struct admin_param {
 };
 
 struct admin_task;
+struct auth_pool;
 struct intake;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
@@ -79,7 +80,7 @@ struct admin_task {
 	char cursor[ADDRESS_MAX + 1];  /* where a list goes on */
 	enum admin_phase phase;        /* what the op is to do */
 	int64_t message_bytes_max;
-	uint64_t done;                 /* what has been dealt with, for the last words */
+	struct auth_pool *auth;
 };
 
 /* For run(). */

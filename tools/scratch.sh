@@ -35,6 +35,7 @@ hostname = "localhost"
 password_cost = 1
 scram_iterations = 4096
 login_delay_ms = 50
+auth_queue_max = 100000
 listen { protocol = "imap"  address = "127.0.0.1" port = $imap cleartext_login = true }
 listen { protocol = "imaps" address = "127.0.0.1" port = $imaps }
 listen { protocol = "lmtp"  address = "127.0.0.1" port = $lmtp }
