@@ -2,7 +2,7 @@
 
 #include "protocol/mime/crlf.h"
 #include "protocol/mime/parser.h"
-#include "storage/content.h"
+#include "storage/content_writer.h"
 
 #include <openssl/evp.h>
 
@@ -81,7 +81,8 @@ enum store_err intake_seal(struct intake *in)
 	in->summary = mime_parser_end(in->parser);
 	invariant(EVP_DigestFinal_ex(in->digest, in->digest_value, NULL) == 1);
 	buf_finish(&in->scratch);
-	return STORE_OK;
+	in->failed = content_writer_seal(in->writer);
+	return in->failed;
 }
 
 static struct bytes bytes_of(const struct buf *b)

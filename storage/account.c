@@ -6,12 +6,14 @@
  */
 #include "storage/account.h"
 
-#include "storage/content.h"
+#include "storage/blob.h"
+#include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
 #include "storage/schema.h"
+#include "storage/scratch.h"
 
 #include <unistd.h>
 
@@ -113,12 +115,11 @@ enum store_err account_open(const struct store_env *env, const char *dir, bool c
 		return err;
 	struct account *a = xcalloc(1, sizeof(*a));
 	a->env = env;
-	a->frame_content = -1;
 	a->dir = xmalloc(strlen(dir) + 1);
 	memcpy(a->dir, dir, strlen(dir) + 1);
 	err = db_open(&a->db, env, path, &options);
 	if (!err)
-		content_clean_tmp(a);
+		err = blob_clean_tmp(a);
 	if (!err)
 		err = load(a);
 	if (err) {
@@ -154,10 +155,11 @@ void account_close(struct account *a)
 		if (a->marked_unclean && !a->db.broken)
 			mark_clean(a);
 	}
+	content_writers_give_up(a);
+	account_lend(a, NULL);
 	roster_drop_all(a);
 	flagset_unload(a);
 	db_close(&a->db);
-	free(a->frame);
 	free(a->touched);
 	free(a->dir);
 	free(a);
@@ -240,6 +242,10 @@ static enum store_err roll_back_op(struct account *a)
 {
 	a->touched_n = a->touched_committed;
 	roster_drop_all(a);
+	/* Rows that are undone, under ids that will be used again. */
+	db_rest(&a->db);
+	if (a->scratch)
+		scratch_forget(a->scratch);
 	/* A full or failing disk may have taken the whole transaction with it: then the earlier ops are gone too, and
 	 * the commit must fail. */
 	enum store_err err = STORE_IO;
@@ -306,14 +312,32 @@ enum store_err account_commit(struct account *a, const struct account_touched **
 		return err;
 	}
 	a->modseq_committed = a->modseq;
+	db_rest(&a->db);
 	*touched = a->touched;
 	*n = a->touched_n;
 	/* What was acknowledged does not depend on it: a failure shows at the next begin. */
-	if ((int64_t)a->db.wal_pages * DB_PAGE_BYTES > DB_WAL_BYTES_MAX) {
-		db_rest(&a->db);
+	if ((int64_t)a->db.wal_pages * DB_PAGE_BYTES > DB_WAL_BYTES_MAX)
 		(void)!db_checkpoint(&a->db, POINT_CHECKPOINT_FULL);
-	}
 	return STORE_OK;
+}
+
+void account_lend(struct account *a, struct scratch *s)
+{
+	if (a->scratch_is_own)
+		scratch_destroy(a->scratch);
+	a->scratch_is_own = false;
+	a->scratch = s;
+	if (s)
+		scratch_forget(s);
+}
+
+struct scratch *account_scratch(struct account *a)
+{
+	if (!a->scratch) {
+		a->scratch = scratch_create();
+		a->scratch_is_own = true;
+	}
+	return a->scratch;
 }
 
 uint64_t account_modseq(struct account *a)

@@ -14,12 +14,20 @@
 #include "storage/db.h"
 #include "storage/env.h"
 
+struct content_writer;
 struct roster;
+struct scratch;
 struct flagset;
 
 struct account_touched {
 	int64_t mailbox;
 	uint64_t modseq;
+};
+
+/* A kept statement over ascending content ids, and the id of the row it is on (content.c). */
+struct content_cursor {
+	sqlite3_stmt *stmt;
+	int64_t at;
 };
 
 struct account {
@@ -38,10 +46,10 @@ struct account {
 	size_t touched_n, touched_cap;
 	size_t touched_committed; /* those of ops that ended well */
 	uint32_t last_uidvalidity;
-	int64_t frame_content; /* the frame below belongs to this content, -1 for none */
-	uint32_t frame_index;
-	char *frame;
-	size_t frame_len;
+	struct content_writer *writers; /* those that live */
+	struct content_cursor rows, headers, bodies;
+	struct scratch *scratch;        /* lent, or our own */
+	bool scratch_is_own;
 };
 
 /* Opens the account under `dir`, making it (with INBOX and the special-use mailboxes, subscribed) when it is
@@ -65,6 +73,10 @@ MUST_USE enum store_err account_end(struct account *a, bool ok);
  * account, until the next begin) are the mailboxes that changed. */
 MUST_USE enum store_err account_commit(struct account *a, const struct account_touched **touched, size_t *n);
 
+/* Lends what reading and writing bodies needs (a worker's, for its turn); NULL takes it back.  An account that is lent
+ * none makes its own. */
+void account_lend(struct account *a, struct scratch *s);
+struct scratch *account_scratch(struct account *a);
 /* The running op's modseq, taken at the first call. */
 uint64_t account_modseq(struct account *a);
 /* The op changed this mailbox. */

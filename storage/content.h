@@ -1,55 +1,52 @@
 /*
- * Contents: a message's bytes and what was derived from them, stored once an account and never changed.
+ * Contents: a message's bytes and what was derived from them, stored once an account and never changed.  The bytes are
+ * frames (frame.h), in the database up to BODY_INLINE_MAX stored bytes, else in a file (blob.h, with the table of what
+ * a crash can leave).  content_writer.h makes them.
  *
- * Bytes are independent frames of 64 KiB of message, each compressed where that pays, and checksummed, so that a
- * partial fetch reads only its frames and damage is found before bytes leave.  Up to BODY_INLINE_MAX stored bytes live
- * in the database; more in a file blob/xx/<id>.
+ * Reads in ascending order of ids are the cheapest: each function keeps a statement and goes on from the row it read
+ * last.  Pointers that a read gives are the statement's own.
  *
- * What a crash can leave, and what becomes of it:
- *   S1  a file in tmp/                        no row names it; emptied when the account opens
- *   S2  blob/xx/<id> without a content row    ids are never reused (AUTOINCREMENT); the sweep unlinks it
- *   S3  a content row that no message names   the sweep deletes it
- *   S4  content row and message               acknowledged or not: sound
+ * Thread: the account's lane.
  */
 #ifndef STORAGE_CONTENT_H
 #define STORAGE_CONTENT_H
 
 #include "storage/account.h"
 
-enum { FRAME_BYTES = 65536, BODY_INLINE_MAX = 131072, DIGEST_BYTES = 16 };
-
-struct content_writer;
+enum {
+	BODY_INLINE_MAX = 128 * 1024,   /* stored bytes */
+	HEADER_INLINE_MAX = 256 * 1024, /* a longer header block is read from the body */
+	DIGEST_BYTES = 16               /* SHA-256, its first half */
+};
+#define CONTENT_NO_DATE INT64_MIN
 
 struct content_meta {
-	unsigned char digest[DIGEST_BYTES]; /* of the whole message, the caller's */
-	uint32_t header_len;
-	int parser;           /* version of the parser that made the rest */
-	int64_t sent;
-	struct bytes envelope, body, bodystructure, parts;
+	unsigned char digest[DIGEST_BYTES]; /* of the whole message: the caller's, the same function always */
+	uint32_t header_len;                /* with the empty line that ends it; at most the message */
+	int parser;                         /* version of the parser that made the rest */
+	int64_t sent;                       /* CONTENT_NO_DATE for none */
+	struct bytes envelope, body, bodystructure, parts; /* as FETCH sends them; the part table */
+	struct bytes sort, thread, preview; /* a NULL pointer for what is not derived */
 };
 
 struct content_row {
 	uint32_t size, header_len;
+	int parser;
 	int64_t sent;
-	struct bytes envelope, body, bodystructure, parts; /* valid until the next content_* call */
+	struct bytes envelope, body, bodystructure, parts;
 };
 
-/* May run outside an op; writes nothing that anybody sees. */
-struct content_writer *content_writer_create(struct account *a);
-MUST_USE enum store_err content_writer_write(struct content_writer *w, const void *bytes, size_t len);
-uint64_t content_writer_size(const struct content_writer *w);
-/* Inside an op.  The same bytes again give the id they already have. */
-MUST_USE enum store_err content_writer_finish(struct content_writer *w, const struct content_meta *meta,
-					      int64_t *out_id);
-/* Accepts NULL.  Also after finish. */
-void content_writer_destroy(struct content_writer *w);
-
+/* The pointers are valid until the next content_get(), commit or rest of the account.  The same id again costs
+ * nothing.  STORE_CORRUPT: there is no such content. */
 MUST_USE enum store_err content_get(struct account *a, int64_t id, struct content_row *out);
-/* The header block, valid until the next content_* call. */
+/* The header block, valid until the next content_header(), commit or rest of the account.  STORE_NOTFOUND: it is
+ * longer than HEADER_INLINE_MAX; read it with content_read(). */
 MUST_USE enum store_err content_header(struct account *a, int64_t id, struct bytes *out);
-/* Bytes [offset, offset + len) (inside the message) to `to`. */
+/* Bytes [offset, offset + len) of the message to `to`.  Reads and checks only the frames they are in.
+ * STORE_CORRUPT: they are damaged or not all inside the message; what is in `to` must not be used. */
 MUST_USE enum store_err content_read(struct account *a, int64_t id, uint64_t offset, size_t len, char *to);
-/* Empties tmp/: at open. */
-void content_clean_tmp(struct account *a);
+
+/* A writer that lives gave this id (content_writer.c). */
+bool content_writers_hold(const struct account *a, int64_t id);
 
 #endif

@@ -29,7 +29,7 @@ const char account_schema[] =
 	" UNIQUE(system, keywords));"
 	"CREATE TABLE content(id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL, size INTEGER NOT NULL,"
 	" header_len INTEGER NOT NULL, parser INTEGER NOT NULL, sent INTEGER, envelope BLOB, body BLOB,"
-	" bodystructure BLOB, parts BLOB);"
+	" bodystructure BLOB, parts BLOB, sort BLOB, thread BLOB, preview BLOB);"
 	"CREATE INDEX content_digest ON content(digest);"
 	"CREATE TABLE header(content INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE body(content INTEGER PRIMARY KEY, frames BLOB NOT NULL, data BLOB);";

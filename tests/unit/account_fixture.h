@@ -1,0 +1,132 @@
+/* An account of a test's own, in a directory of its own, with a clock that stands still and points that can fail. */
+#ifndef TESTS_UNIT_ACCOUNT_FIXTURE_H
+#define TESTS_UNIT_ACCOUNT_FIXTURE_H
+
+#include "storage/account.h"
+#include "storage/content_writer.h"
+#include "tests/unit/scratch_dir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+struct account_fixture {
+	struct scratch_dir dir;
+	struct store_env env;
+	struct account *account;
+	int64_t now_s;
+	enum store_point fail_at; /* STORE_POINTS for none */
+	int fail_with;
+	unsigned passed[STORE_POINTS];
+	uint64_t random;
+};
+
+static inline int64_t fixture_now(void *ctx)
+{
+	return ((struct account_fixture *)ctx)->now_s;
+}
+
+static inline int fixture_point(void *ctx, enum store_point point)
+{
+	struct account_fixture *f = ctx;
+	f->passed[point]++;
+	return point == f->fail_at ? f->fail_with : 0;
+}
+
+static inline void fixture_open(struct account_fixture *f)
+{
+	assert_int_equal(account_open(&f->env, scratch_path(&f->dir, "account"), true, &f->account), STORE_OK);
+}
+
+static inline void fixture_close(struct account_fixture *f)
+{
+	account_close(f->account);
+	f->account = NULL;
+}
+
+static inline int fixture_set_up(void **state)
+{
+	struct account_fixture *f = xcalloc(1, sizeof(*f));
+	scratch_dir_create(&f->dir);
+	f->now_s = 1000000000;
+	f->fail_at = STORE_POINTS;
+	f->random = 88172645463325252u;
+	f->env = (struct store_env){.now_s = fixture_now, .point = fixture_point, .ctx = f, .boot_id = 1};
+	fixture_open(f);
+	*state = f;
+	return 0;
+}
+
+static inline int fixture_tear_down(void **state)
+{
+	struct account_fixture *f = *state;
+	fixture_close(f);
+	scratch_dir_destroy(&f->dir);
+	free(f);
+	return 0;
+}
+
+static inline enum store_err fixture_commit(struct account_fixture *f)
+{
+	const struct account_touched *touched;
+	size_t n;
+	return account_commit(f->account, &touched, &n);
+}
+
+static inline uint64_t fixture_random(struct account_fixture *f)
+{
+	f->random ^= f->random << 13;
+	f->random ^= f->random >> 7;
+	f->random ^= f->random << 17;
+	return f->random;
+}
+
+/* Bytes that compress (text of a few words) or do not; the caller frees. */
+static inline char *fixture_message(struct account_fixture *f, size_t len, bool text)
+{
+	static const char *const words[] = {"Received: ", "the ", "house ", "\r\n", "Subject: ", "of ", "<p>", "1234 "};
+	char *m = xmalloc(len);
+	for (size_t i = 0; i < len;) {
+		uint64_t r = fixture_random(f);
+		const char *word = words[r % countof(words)];
+		for (const char *p = word; text && *p && i < len; p++)
+			m[i++] = *p;
+		if (!text)
+			m[i++] = (char)(r >> 32);
+	}
+	return m;
+}
+
+/* A digest good enough for tests. */
+static inline struct content_meta fixture_meta(const char *message, size_t len, uint32_t header_len)
+{
+	struct content_meta meta = {.header_len = header_len,
+				    .parser = 1,
+				    .sent = CONTENT_NO_DATE,
+				    .envelope = {"(env)", 5},
+				    .body = {"(body)", 6},
+				    .bodystructure = {"(structure)", 11},
+				    .parts = {"parts", 5}};
+	uint64_t h = len;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)message[i]) * 0x100000001b3u;
+	memcpy(meta.digest, &h, sizeof(h));
+	return meta;
+}
+
+/* Stores a message in an op and a commit of its own. */
+static inline int64_t fixture_store(struct account_fixture *f, const char *message, size_t len, uint32_t header_len)
+{
+	struct content_meta meta = fixture_meta(message, len, header_len);
+	struct content_writer *w = content_writer_create(f->account);
+	int64_t id = 0;
+	assert_int_equal(content_writer_write(w, message, len), STORE_OK);
+	assert_int_equal(account_begin(f->account), STORE_OK);
+	assert_int_equal(content_writer_finish(w, &meta, &id), STORE_OK);
+	assert_int_equal(account_end(f->account, true), STORE_OK);
+	assert_int_equal(fixture_commit(f), STORE_OK);
+	content_writer_destroy(w);
+	return id;
+}
+
+#endif
