@@ -278,9 +278,9 @@ bool auth_start(struct auth *a, const struct auth_link *link, struct span mechan
 bool auth_answer(struct auth *a, struct span line, struct auth_result *now)
 {
 	invariant(a->state == AUTH_WAITING);
-	if (span_is(line, "*")) {
+	if (!line.ptr || span_is(line, "*")) {
 		give_up(a);
-		return reject(now, "The client cancelled");
+		return reject(now, line.ptr ? "The client cancelled" : "The line is too long");
 	}
 	if (!take_input(a->attempt, line)) {
 		give_up(a);

@@ -56,7 +56,7 @@ const char *auth_mechanisms(const struct auth_link *link, char out[AUTH_MECHANIS
 /* `initial`: the response that came with the command ("=": an empty one, RFC 4959 3); ptr NULL for none. */
 bool auth_start(struct auth *a, const struct auth_link *link, struct span mechanism, struct span initial,
 		struct auth_result *now);
-/* The client's line after a challenge, without its CRLF; "*" cancels. */
+/* The client's line after a challenge, without its CRLF; "*" cancels.  ptr NULL: it was too long to be kept. */
 bool auth_answer(struct auth *a, struct span line, struct auth_result *now);
 bool auth_password(struct auth *a, const struct auth_link *link, struct span user, struct span password,
 		   struct auth_result *now);

@@ -278,6 +278,18 @@ def test_pipelined_behind_login(daemon):
     c.close()
 
 
+def test_long_answers(daemon):
+    """12 KiB are read (tokens are long); what is longer is refused, and the session goes on."""
+    c = Client(daemon.imap)
+    for size, said in ((12288, FAILED), (100000, "BAD")):
+        assert c.command("AUTHENTICATE PLAIN") == "+ "
+        answer = c.respond("A" * size)
+        assert answer.startswith(said), (size, answer)
+    assert c.command(f"AUTHENTICATE PLAIN {'A' * 12288}").startswith(FAILED)
+    assert c.command("LOGIN user1@example.org pass").startswith("OK")
+    c.close()
+
+
 def make_certificate(directory, domain):
     """Key and certificate in one file, as one may be given."""
     path = directory / f"{domain}.pem"
