@@ -32,7 +32,7 @@ static const struct command_row commands[] = {
 	{"NOOP", CMD_NOOP, ANY_STATE, 0, cmd_noop},
 	{"RENAME", CMD_RENAME, LOGGED_IN, CMD_WRITES, cmd_rename},
 	{"SEARCH", CMD_SEARCH, SELECTED, CMD_UID_FORM | CMD_NO_EXPUNGE, cmd_search},
-	{"SELECT", CMD_SELECT, LOGGED_IN, CMD_WRITES | CMD_NO_UPDATES | CMD_CHOOSES, cmd_select},
+	{"SELECT", CMD_SELECT, LOGGED_IN, CMD_NO_UPDATES | CMD_CHOOSES, cmd_select},
 	{"STARTTLS", CMD_STARTTLS, UNAUTHED, 0, cmd_starttls},
 	{"STATUS", CMD_STATUS, LOGGED_IN, 0, cmd_status},
 	{"STORE", CMD_STORE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_NO_EXPUNGE, cmd_store},

@@ -73,10 +73,39 @@ void conn_admit(struct conn *c, unsigned idle_s)
 void conn_settle(struct conn *c)
 {
 	conn_flush(c);
-	if (c->peer_ended && !c->flight && conn_pending(c) == 0)
+	if (c->peer_ended && !c->flight && !c->yielding && conn_pending(c) == 0)
 		conn_close_later(c);
 	if (c->state != CONN_CLOSED && c->in.len == 0)
 		buf_finish(&c->in);
+}
+
+struct nudge {
+	struct letter letter;
+	uint64_t conn_id;
+};
+
+static void deliver_nudge(struct letter *letter, struct loop *loop)
+{
+	struct nudge *n = container_of(letter, struct nudge, letter);
+	struct conn *c = conn_find(loop, n->conn_id);
+	free(n);
+	if (!c)
+		return;
+	c->yielding = false;
+	if (c->state == CONN_OPEN)
+		c->user->on_data(c);
+	conn_settle(c);
+}
+
+void conn_yield(struct conn *c)
+{
+	if (c->yielding)
+		return;
+	struct nudge *n = xcalloc(1, sizeof(*n));
+	n->letter.deliver = deliver_nudge;
+	n->conn_id = c->id;
+	c->yielding = true;
+	loop_post(c->loop, &n->letter);
 }
 
 /* --- Deadlines. --- */

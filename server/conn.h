@@ -76,7 +76,7 @@ struct conn {
 	struct tls_stream *tls;
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
-	bool reading, peer_ended, wants_room, goodbye_due, admitted;
+	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
 	struct conn_peer peer;
 	struct wheel_item deadline;
 	unsigned idle_s;                   /* how long it may be silent */
@@ -110,6 +110,8 @@ bool conn_has_room(struct conn *c);
 void conn_flush(struct conn *c);
 
 void conn_set_reading(struct conn *c, bool on);
+/* The session has more to do by itself, and lets the loop's others go first: on_data() comes again, soon. */
+void conn_yield(struct conn *c);
 /* The peer will send nothing more (it may still read): when all its input is consumed and answered, the connection
  * closes by itself. */
 bool conn_peer_ended(const struct conn *c);

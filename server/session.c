@@ -216,29 +216,6 @@ static bool send_updates(struct session *s)
 	return true;
 }
 
-struct nudge {
-	struct letter letter;
-	uint64_t conn_id;
-};
-
-static void deliver_nudge(struct letter *letter, struct loop *loop)
-{
-	struct nudge *n = container_of(letter, struct nudge, letter);
-	struct conn *c = conn_find(loop, n->conn_id);
-	if (c)
-		session_run(c->session);
-	free(n);
-}
-
-/* The loop's others get their turn; then this session goes on. */
-static void yield(struct session *s)
-{
-	struct nudge *n = xcalloc(1, sizeof(*n));
-	n->letter.deliver = deliver_nudge;
-	n->conn_id = s->conn->id;
-	loop_post(s->conn->loop, &n->letter);
-}
-
 static void session_run(struct session *s)
 {
 	struct conn *c = s->conn;
@@ -252,7 +229,7 @@ static void session_run(struct session *s)
 	}
 	s->running = false;
 	if (turns == TURNS_MAX)
-		yield(s);
+		conn_yield(c);
 	conn_flush(c);
 	if (s->ending && s->wait != WAIT_OP)
 		conn_close_later(c);

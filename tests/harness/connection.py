@@ -31,6 +31,10 @@ class Connection:
     def close(self):
         self.socket.close()
 
+    def end(self):
+        """Nothing more is sent; what comes is still read."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def send(self, data):
         self.trace.append(f"{self.name} C: {data!r}"[:400])
         if self.way == "bytes":

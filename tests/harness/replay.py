@@ -154,6 +154,9 @@ class Replay:
     def step_cut(self, _):
         self.connections.pop(self.name).close()
 
+    def step_end(self, _):
+        self.open().end()
+
     def step_starttls(self, _):
         self.open().start_tls()
 

@@ -19,6 +19,7 @@
     CHECK a op b        compares two captured or written numbers (<, <=, =, !=, >=, >)
     CLOSED              the server closes the connection
     CUT                 the client cuts the connection
+    END                 the client sends its end and goes on reading (not under TLS)
     STARTTLS            the TLS handshake happens here
     WAYS way...         replay only in these ways
 
@@ -31,7 +32,7 @@ from match import protect
 
 Step = collections.namedtuple("Step", "number verb text")
 
-PLAIN_VERBS = {"CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "STARTTLS", "WAYS"}
+PLAIN_VERBS = {"CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "END", "STARTTLS", "WAYS"}
 
 
 class TranscriptError(Exception):
