@@ -48,7 +48,8 @@ const struct option config_options[] = {
 	{"listen", "address", OPTION_TEXT, IN_LISTEN(address), "127.0.0.1", 0, 0, NULL,
 	 "The address to listen on, IPv4 or IPv6; 0.0.0.0 and :: are all of the machine's."},
 	{"listen", "port", OPTION_INT, IN_LISTEN(port), "0", 0, 65535, NULL, "0: the protocol's own, 143, 993 or 24."},
-	{"listen", "path", OPTION_TEXT, IN_LISTEN(path), "", 0, 0, NULL, "A local socket instead of an address and a port."},
+	{"listen", "path", OPTION_TEXT, IN_LISTEN(path), "", 0, 0, NULL, 
+	 "A local socket instead of an address and a port. Everybody who can enter its directory may connect."},
 	{"listen", "cleartext_login", OPTION_BOOL, IN_LISTEN(cleartext_login), "false", 0, 0, NULL,
 	 "Let clients log in without TLS. For loopback, and for links that are protected by other means."},
 

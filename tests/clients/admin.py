@@ -237,9 +237,11 @@ def test_after_a_crash(store):
 
 
 def test_permissions(store):
+    store.write(store.config.read_text() + f'listen {{ protocol = "lmtp" path = "{store.directory}/lmtp.sock" }}\n')
     with_users(store)
     store.start()
     kept = store.directory / "store"
+    assert stat.S_IMODE((store.directory / "lmtp.sock").stat().st_mode) == 0o666  # the mail server is another user
     assert stat.S_IMODE((kept / "admin.sock").stat().st_mode) == 0o600
     for path in (kept, *kept.rglob("*")):
         assert not path.stat().st_mode & 0o077, path
