@@ -194,8 +194,7 @@ static void angle_address(struct mime_address_reader *r, struct mime_address *ou
 {
 	struct marks m;
 	*out = (struct mime_address){.kind = ADDRESS_MAILBOX};
-	r->rest = span_after(r->rest, 1);
-	while (r->rest.len && mime_is_space(r->rest.ptr[0]))
+	while (r->rest.len && (r->rest.ptr[0] == '<' || mime_is_space(r->rest.ptr[0])))
 		r->rest = span_after(r->rest, 1);
 	if (r->rest.len && r->rest.ptr[0] == '@') {
 		take_words(r, ":>", &r->route, &m);
