@@ -63,8 +63,7 @@ static bool compose(struct arena *a, const char *utf8, struct span *out)
 bool name_decode(struct arena *a, struct span wire, unsigned dialect, struct span *out)
 {
 	struct buf b;
-	/* A legal name is no longer than its encoding but for NFC, and that is looked at again. */
-	buf_init(&b, NAME_BYTES_MAX + 2);
+	buf_init(&b, NAME_BYTES_MAX + 2); /* a separator to drop, and the NUL */
 	bool ok = true;
 	if (dialect & DIALECT_UTF8)
 		buf_add_span(&b, wire);

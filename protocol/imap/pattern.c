@@ -38,7 +38,8 @@ void pattern_init(struct pattern *p, struct arena *a, struct span reference, str
 {
 	struct buf b;
 	*p = (struct pattern){.text = span_make("", 0), .never = true};
-	buf_init(&b, reference.len + pattern.len + 1); /* both encodings are as long as what they encode, or longer */
+	/* Three octets of UTF-8 are 16 bits, and so 2 2/3 characters of a long shift. */
+	buf_init(&b, (reference.len + pattern.len) * 2 + 1);
 	bool ok = decode(&b, reference, dialect) && decode(&b, pattern, dialect);
 	ok = ok && !(b.len && memchr(b.data, '\0', b.len));
 	buf_add_char(&b, '\0');

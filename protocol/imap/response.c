@@ -91,7 +91,7 @@ void response_astring(struct buf *out, struct span s, unsigned dialect)
 void response_separate(struct buf *out)
 {
 	char last = out->len ? out->data[out->len - 1] : '(';
-	if (last != '(' && last != '[')
+	if (last != '(')
 		buf_add_char(out, ' ');
 }
 

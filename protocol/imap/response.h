@@ -24,7 +24,7 @@ void response_literal(struct buf *out, uint64_t size);
 
 /* ---- lists and sets ---- */
 
-/* A space, but behind "(" or "[" and at the beginning: to be called before each item. */
+/* A space, but behind "(" and at the beginning: to be called before each item. */
 void response_separate(struct buf *out);
 /* A range of a set: "lo:hi" or "lo", behind a comma unless it is `first`. */
 void response_range(struct buf *out, bool first, uint32_t lo, uint32_t hi);
