@@ -1,6 +1,7 @@
 #include "server/limits.h"
 
-#include "protocol/base.h"
+#include "protocol/imap/limits.h"
+#include "protocol/imap/reader.h"
 
 const struct limit limits[] = {
 	{"LIMIT_CONNECTIONS", LIMIT_CONNECTIONS, "", "connections at once; lowered at start when the system gives fewer descriptors"},
@@ -31,22 +32,58 @@ const struct limit limits[] = {
 	{"LIMIT_LINGER_S", LIMIT_LINGER_S, "s",
 	 "reading on after the last words, so that a reset does not destroy them on their way"},
 	{"LIMIT_STOP_MS", LIMIT_STOP_MS, "ms", "for the last words to all clients when the server stops"},
-	{"LIMIT_ACCOUNTS_OPEN", LIMIT_ACCOUNTS_OPEN, "",
-	 "accounts open at once; lowered at start to a quarter of the descriptors the system gives. Beyond it those least recently used are closed"},
-	{"LIMIT_ACCOUNTS_BYTES", LIMIT_ACCOUNTS_BYTES, "bytes", "memory of all open accounts: page caches and rosters; the same"},
 	{"LIMIT_TURN_US", LIMIT_TURN_US, "us", "of a worker for one account before the next account has its turn"},
 	{"LIMIT_TRANSACTION_US", LIMIT_TRANSACTION_US, "us",
 	 "that a transaction collects writes while more of them wait: longer saves few commits and makes the first wait"},
 };
 const size_t limits_n = countof(limits);
 
+static void write_reader_limits(struct buf *out)
+{
+	const struct reader_limits *before = &reader_limits_before_login, *after = &reader_limits_after_login;
+	const struct {
+		const char *name;
+		size_t before, after;
+		const char *reason;
+	} rows[] = {
+		{"line_bytes", before->line_bytes, after->line_bytes,
+		 "a command without its literals: 8192 at least (RFC 7162 4); the rest of the line is discarded: BAD"},
+		{"literal_bytes", before->literal_bytes, after->literal_bytes,
+		 "a literal that becomes part of a command (those of APPEND are streamed): BAD"},
+		{"literals_bytes", before->literals_bytes, after->literals_bytes, "all literals of a command: BAD"},
+		{"literals", before->literals, after->literals, "how many literals a command has: BAD"},
+		{"answer_bytes", before->answer_bytes, after->answer_bytes, "a line in AUTHENTICATE or IDLE: BAD"},
+	};
+	buf_add_text(out, "\n## The text of a command\n\n"
+			  "From `protocol/imap/reader.c`. What is beyond is answered, and the session goes on.\n\n"
+			  "| limit | before login | after login | what it bounds, and the answer |\n"
+			  "| --- | --: | --: | --- |\n");
+	for (size_t i = 0; i < countof(rows); i++)
+		buf_printf(out, "| `%s` | %zu | %zu | %s |\n", rows[i].name, rows[i].before, rows[i].after, rows[i].reason);
+}
+
+static void write_parse_limits(struct buf *out)
+{
+	buf_add_text(out, "\n## The parts of a command\n\n"
+			  "From `protocol/imap/limits.c`. The answer is `NO [LIMIT]` with the text below (for a tag, which is then\n"
+			  "not read, an untagged `BAD`), and the session goes on.\n\n"
+			  "| limit | value | answer | reason |\n| --- | --: | --- | --- |\n");
+	for (size_t i = LIMIT_NONE + 1; i < PARSE_LIMITS; i++)
+		buf_printf(out, "| `%s` | %u | %s | %s |\n", parse_limits[i].name, parse_limits[i].max,
+			   parse_limits[i].message, parse_limits[i].reason);
+}
+
 void limits_write(struct buf *out)
 {
 	buf_add_text(out, "# Limits\n\n"
 			  "Every size that a client influences has a limit, so that memory is bounded whatever clients do. This page\n"
-			  "is made from the tables in `server/limits.c`; a unit test compares them.\n\n"
+			  "is made from the tables in the code; a unit test compares them.\n\n"
+			  "## Connections and threads\n\n"
+			  "From `server/limits.c`.\n\n"
 			  "| limit | value | unit | what it bounds, and why |\n| --- | --: | --- | --- |\n");
 	for (size_t i = 0; i < limits_n; i++)
 		buf_printf(out, "| `%s` | %llu | %s | %s |\n", limits[i].name, (unsigned long long)limits[i].value,
 			   limits[i].unit, limits[i].reason);
+	write_reader_limits(out);
+	write_parse_limits(out);
 }

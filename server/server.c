@@ -4,7 +4,6 @@
 #include "protocol/base.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
-#include "server/crash.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -62,10 +61,7 @@ struct server *server_open(const struct config *config)
 		s->tls = tls_open(config);
 	s->has_sasl = s->lock >= 0 && (!config->tls_n || s->tls) && sasl_library_open();
 	if (s->has_sasl) {
-		char crashes[4096];
-		accounts_crashes_path(config, crashes, sizeof(crashes));
-		s->crashes = crash_handlers_install(crashes);
-		s->workers = workers_create(config->workers, s->crashes);
+		s->workers = workers_create(config->workers);
 		s->accounts = accounts_create(&s->config, s->workers, s->loops);
 		s->auth = s->accounts ? make_auth(s) : NULL;
 	}
@@ -89,7 +85,6 @@ void server_close(struct server *s)
 	for (int i = 0; i < running; i++)
 		loop_join(&s->loops[i]);
 	if (s->is_running) {
-		accounts_stop(s->accounts);
 		workers_stop(s->workers);
 		auth_pool_stop(s->auth);
 	}
@@ -98,10 +93,8 @@ void server_close(struct server *s)
 	auth_pool_destroy(s->auth);
 	if (s->has_sasl)
 		sasl_library_close();
-	accounts_stop(s->accounts);
 	workers_destroy(s->workers);
 	accounts_destroy(s->accounts);
-	crash_handlers_remove(s->crashes);
 	tls_close(s->tls);
 	peers_destroy(s->peers);
 	free(s->loops);

@@ -1,7 +1,6 @@
 #include "server/worker.h"
 
 #include "protocol/base.h"
-#include "server/crash.h"
 #include "server/lane.h"
 
 #include <pthread.h>
@@ -11,7 +10,6 @@ struct workers {
 	uv_mutex_t mutex;
 	uv_cond_t work;
 	struct lane *clients, *background; /* runnable lanes, oldest first */
-	struct crash_handlers *crashes;
 	int background_running, background_max;
 	int count;
 	pthread_t *threads;
@@ -31,8 +29,8 @@ void workers_unlock(struct workers *w)
 /* Called with the mutex held.  True: a thread is to be woken. */
 static bool make_runnable(struct workers *w, struct lane *lane)
 {
-	bool background = !lane_has_client_work(lane);
-	if (lane->state == LANE_RUNNING || (background && !lane_has_background_work(lane)))
+	bool background = !lane->clients.first;
+	if (lane->state == LANE_RUNNING || (background && !lane->background.first))
 		return false;
 	if (lane->state == LANE_RUNNABLE) {
 		if (background || !lane->in_background_list)
@@ -72,10 +70,10 @@ static struct lane *take_lane(struct workers *w)
 }
 
 /* Called with the mutex held, which is released while the lane's ops run. */
-static void run_turn(struct workers *w, struct lane *lane, struct crash_note *note)
+static void run_turn(struct workers *w, struct lane *lane)
 {
 	uv_mutex_unlock(&w->mutex);
-	lane_run_turn(lane, note);
+	lane_run_turn(lane);
 	uv_mutex_lock(&w->mutex);
 	w->background_running -= lane->in_background_list;
 	lane->state = LANE_RESTING;
@@ -88,12 +86,11 @@ static void run_turn(struct workers *w, struct lane *lane, struct crash_note *no
 static void *worker(void *arg)
 {
 	struct workers *w = arg;
-	struct crash_note *note = crash_note_open(w->crashes);
 	uv_mutex_lock(&w->mutex);
 	for (;;) {
 		struct lane *lane = take_lane(w);
 		if (lane)
-			run_turn(w, lane, note);
+			run_turn(w, lane);
 		else if (w->stopping && !w->background)
 			break;
 		else
@@ -101,7 +98,6 @@ static void *worker(void *arg)
 	}
 	uv_cond_broadcast(&w->work);
 	uv_mutex_unlock(&w->mutex);
-	crash_note_close(note);
 	return NULL;
 }
 
@@ -110,15 +106,14 @@ bool workers_run_one(struct workers *w)
 	uv_mutex_lock(&w->mutex);
 	struct lane *lane = take_lane(w);
 	if (lane)
-		run_turn(w, lane, NULL);
+		run_turn(w, lane);
 	uv_mutex_unlock(&w->mutex);
 	return lane != NULL;
 }
 
-struct workers *workers_create(int count, struct crash_handlers *crashes)
+struct workers *workers_create(int count)
 {
 	struct workers *w = xcalloc(1, sizeof(*w));
-	w->crashes = crashes;
 	invariant(uv_mutex_init(&w->mutex) == 0 && uv_cond_init(&w->work) == 0);
 	w->count = count;
 	w->background_max = count / 4 > 0 ? count / 4 : 1;

@@ -60,7 +60,7 @@ static void test_page(void **state)
 		char *to = buf_reserve(&have, 1 << 19);
 		have.len = fread(to, 1, 1 << 19, f);
 		if (!span_equal(buf_span(&have), buf_span(&want)))
-			fail_msg("%s is not what server/limits.c says: ROOST_WRITE_DOCS=1 %s", page, "limits_test writes it");
+			fail_msg("%s is not what the tables say: ROOST_WRITE_DOCS=1 %s", page, "limits_test writes it");
 	}
 	assert_int_equal(fclose(f), 0);
 	buf_finish(&want);
