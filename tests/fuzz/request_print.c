@@ -1,0 +1,331 @@
+#include "tests/fuzz/request_print.h"
+
+#include "protocol/imap/date.h"
+#include "protocol/imap/response.h"
+#include "protocol/imap/response_fetch.h"
+
+static const char *const command_names[] = {
+	[CMD_UNKNOWN] = "?", [CMD_APPEND] = "APPEND", [CMD_AUTHENTICATE] = "AUTHENTICATE",
+	[CMD_CAPABILITY] = "CAPABILITY", [CMD_CHECK] = "CHECK", [CMD_CLOSE] = "CLOSE", [CMD_COPY] = "COPY",
+	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
+	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
+	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
+	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_SEARCH] = "SEARCH",
+	[CMD_SELECT] = "SELECT", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
+	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
+
+static void print_astring(struct buf *out, struct span s)
+{
+	response_separate(out);
+	response_astring(out, s, DIALECT_REV1);
+}
+
+static void print_atom(struct buf *out, struct span s)
+{
+	response_separate(out);
+	buf_add_span(out, s);
+}
+
+static void print_string(struct buf *out, struct span s)
+{
+	response_separate(out);
+	response_nstring(out, s, DIALECT_REV1);
+}
+
+static void print_word(struct buf *out, const char *word)
+{
+	response_separate(out);
+	buf_add_text(out, word);
+}
+
+/* "(A B)" of the bits' names. */
+static void print_words(struct buf *out, uint32_t bits, const char *const *names, size_t n)
+{
+	print_word(out, "(");
+	for (size_t i = 0; i < n; i++)
+		if (bits & 1u << i)
+			print_word(out, names[i]);
+	buf_add_char(out, ')');
+}
+
+static void print_number(struct buf *out, uint32_t n)
+{
+	if (n == NUMSET_STAR)
+		buf_add_char(out, '*');
+	else
+		buf_add_u64(out, n);
+}
+
+static void print_set(struct buf *out, const struct numset *set)
+{
+	response_separate(out);
+	for (size_t i = 0; i < set->n; i++) {
+		if (i)
+			buf_add_char(out, ',');
+		print_number(out, set->v[i].lo);
+		if (set->v[i].hi == set->v[i].lo)
+			continue;
+		buf_add_char(out, ':');
+		print_number(out, set->v[i].hi);
+	}
+}
+
+static void print_flags(struct buf *out, const struct flag_list *flags)
+{
+	print_word(out, "(");
+	flags_write(out, flags->bits);
+	if (flags->keywords.len) {
+		response_separate(out);
+		buf_add_span(out, flags->keywords);
+	}
+	buf_add_char(out, ')');
+}
+
+static void print_status_items(struct buf *out, uint32_t items)
+{
+	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
+					    "APPENDLIMIT"};
+	print_words(out, items, names, countof(names));
+}
+
+static void print_id(struct buf *out, const struct id_request *id)
+{
+	print_word(out, "(");
+	for (size_t i = 0; i < id->pairs_n; i++) {
+		print_string(out, id->pairs[i].key);
+		print_string(out, id->pairs[i].value);
+	}
+	buf_add_char(out, ')');
+}
+
+static void print_create(struct buf *out, const struct create_request *c)
+{
+	static const char *const uses[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
+					   "\\Sent", "\\Trash", "\\Important", "\\Unknown"};
+	print_astring(out, c->name);
+	if (!c->uses && !c->unknown_use)
+		return;
+	print_word(out, "(USE");
+	print_words(out, c->uses | (c->unknown_use ? 256u : 0u), uses, countof(uses));
+	buf_add_char(out, ')');
+}
+
+static void print_list(struct buf *out, const struct list_request *l)
+{
+	static const char *const selects[] = {"SUBSCRIBED", "RECURSIVEMATCH", "SPECIAL-USE", "REMOTE"};
+	static const char *const returns[] = {"SUBSCRIBED", "CHILDREN", "SPECIAL-USE"};
+	if (l->options & LIST_EXTENDED)
+		print_words(out, l->options & 15u, selects, countof(selects));
+	print_astring(out, l->reference);
+	if (l->options & LIST_EXTENDED)
+		print_word(out, "(");
+	for (size_t i = 0; i < l->patterns_n; i++)
+		print_string(out, l->patterns[i]);
+	if (!(l->options & LIST_EXTENDED))
+		return;
+	buf_add_text(out, ") RETURN");
+	print_words(out, l->options >> 4 & 7u, returns, countof(returns));
+	if (!(l->options & LIST_RETURN_STATUS))
+		return;
+	out->len--;
+	print_word(out, "STATUS");
+	print_status_items(out, l->status);
+	buf_add_char(out, ')');
+}
+
+static void print_fetch(struct buf *out, const struct fetch_request *f)
+{
+	print_set(out, &f->set);
+	print_word(out, "(");
+	for (size_t i = 0; i < f->items_n; i++) {
+		const struct fetch_item *item = &f->items[i];
+		response_separate(out);
+		size_t at = out->len;
+		response_fetch_label(out, item);
+		if (item->peek && !out->failed) {
+			invariant(memcmp(out->data + at, "BODY", 4) == 0);
+			struct buf tail;
+			buf_init(&tail, 1 << 20);
+			buf_add(&tail, out->data + at + 4, out->len - at - 4);
+			out->len = at + 4;
+			buf_add_text(out, ".PEEK");
+			buf_add_span(out, buf_span(&tail));
+			buf_finish(&tail);
+		}
+		if (item->partial) {
+			out->len--;
+			buf_add_char(out, '.');
+			buf_add_u64(out, item->length);
+			buf_add_char(out, '>');
+		}
+	}
+	buf_add_char(out, ')');
+}
+
+static void print_store(struct buf *out, const struct store_request *s)
+{
+	static const char *const ops[] = {[STORE_REPLACE] = "FLAGS", [STORE_ADD] = "+FLAGS", [STORE_REMOVE] = "-FLAGS"};
+	print_set(out, &s->set);
+	print_word(out, ops[s->op]);
+	if (s->silent)
+		buf_add_text(out, ".SILENT");
+	print_flags(out, &s->flags);
+}
+
+static void print_date(struct buf *out, int64_t days)
+{
+	struct buf b;
+	buf_init(&b, 64);
+	date_time_write(&b, days * 86400, 0);
+	response_separate(out);
+	size_t from = b.data[1] == ' ' ? 2 : 1;
+	buf_add(out, b.data + from, 12 - from);
+	buf_finish(&b);
+}
+
+static void print_key(struct buf *out, const struct search_key *k);
+
+static void print_keys(struct buf *out, const struct search_key *k)
+{
+	for (size_t i = 0; i < k->children_n; i++)
+		print_key(out, k->children[i]);
+}
+
+static void print_key(struct buf *out, const struct search_key *k)
+{
+	static const char *const words[] = {
+		[SEARCH_ALL] = "ALL", [SEARCH_KEYWORD] = "KEYWORD", [SEARCH_RECENT] = "RECENT",
+		[SEARCH_UID] = "UID", [SEARCH_LARGER] = "LARGER", [SEARCH_SMALLER] = "SMALLER",
+		[SEARCH_BEFORE] = "BEFORE", [SEARCH_ON] = "ON", [SEARCH_SINCE] = "SINCE",
+		[SEARCH_SENTBEFORE] = "SENTBEFORE", [SEARCH_SENTON] = "SENTON", [SEARCH_SENTSINCE] = "SENTSINCE",
+		[SEARCH_OLDER] = "OLDER", [SEARCH_YOUNGER] = "YOUNGER", [SEARCH_HEADER] = "HEADER",
+		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT"};
+	if (k->kind < countof(words) && words[k->kind])
+		print_word(out, words[k->kind]);
+	switch (k->kind) {
+	case SEARCH_ALL: case SEARCH_RECENT:
+		break;
+	case SEARCH_FLAG:
+		response_separate(out);
+		flags_write(out, k->bits);
+		size_t at = out->len;
+		while (at > 0 && out->data[at - 1] != '\\')
+			at--;
+		out->len--; /* the flag without its backslash is the key */
+		if (at)
+			memmove(out->data + at - 1, out->data + at, out->len + 1 - at);
+		break;
+	case SEARCH_SEQ: case SEARCH_UID:
+		print_set(out, &k->set);
+		break;
+	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_OLDER: case SEARCH_YOUNGER:
+		response_separate(out);
+		buf_add_u64(out, (uint64_t)k->number);
+		break;
+	case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_SENTBEFORE: case SEARCH_SENTON:
+	case SEARCH_SENTSINCE:
+		print_date(out, k->number);
+		break;
+	case SEARCH_FIELD: case SEARCH_HEADER:
+		print_astring(out, k->name);
+		print_string(out, k->text);
+		break;
+	case SEARCH_KEYWORD:
+		print_atom(out, k->text);
+		break;
+	case SEARCH_BODY: case SEARCH_TEXT:
+		print_string(out, k->text);
+		break;
+	case SEARCH_AND:
+		print_word(out, "(");
+		print_keys(out, k);
+		buf_add_char(out, ')');
+		break;
+	case SEARCH_OR: case SEARCH_NOT:
+		print_keys(out, k);
+		break;
+	}
+}
+
+static void print_search(struct buf *out, const struct search_request *s)
+{
+	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT"};
+	if (s->has_return) {
+		print_word(out, "RETURN");
+		print_words(out, s->returns, returns, countof(returns));
+	}
+	if (s->charset.ptr) {
+		print_word(out, "CHARSET");
+		print_astring(out, s->charset);
+	}
+	print_keys(out, s->key);
+}
+
+static void print_arguments(struct buf *out, const struct request *r)
+{
+	switch (r->kind) {
+	case CMD_UNKNOWN: case CMD_APPEND: case CMD_CAPABILITY: case CMD_CHECK: case CMD_CLOSE: case CMD_IDLE:
+	case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS: case CMD_UNSELECT:
+		break;
+	case CMD_AUTHENTICATE:
+		print_atom(out, r->authenticate.mechanism);
+		if (r->authenticate.initial.ptr)
+			print_atom(out, r->authenticate.initial);
+		break;
+	case CMD_COPY: case CMD_MOVE:
+		print_set(out, &r->copy.set);
+		print_astring(out, r->copy.name);
+		break;
+	case CMD_CREATE: print_create(out, &r->create); break;
+	case CMD_DELETE: case CMD_EXAMINE: case CMD_SELECT: case CMD_SUBSCRIBE: case CMD_UNSUBSCRIBE:
+		print_astring(out, r->mailbox.name);
+		break;
+	case CMD_ENABLE:
+		for (size_t i = 0; i < r->enable.names_n; i++)
+			print_atom(out, r->enable.names[i]);
+		break;
+	case CMD_EXPUNGE:
+		if (r->uid)
+			print_set(out, &r->expunge.set);
+		break;
+	case CMD_FETCH: print_fetch(out, &r->fetch); break;
+	case CMD_ID: print_id(out, &r->id); break;
+	case CMD_LIST: case CMD_LSUB: print_list(out, &r->list); break;
+	case CMD_LOGIN:
+		print_astring(out, r->login.user);
+		print_astring(out, r->login.password);
+		break;
+	case CMD_RENAME:
+		print_astring(out, r->rename.from);
+		print_astring(out, r->rename.to);
+		break;
+	case CMD_SEARCH: print_search(out, &r->search); break;
+	case CMD_STATUS:
+		print_astring(out, r->status.name);
+		print_status_items(out, r->status.items);
+		break;
+	case CMD_STORE: print_store(out, &r->store); break;
+	}
+}
+
+void request_print(struct buf *out, const struct request *r)
+{
+	buf_add_span(out, r->tag);
+	if (r->uid)
+		print_word(out, "UID");
+	print_word(out, command_names[r->kind]);
+	print_arguments(out, r);
+}
+
+void append_head_print(struct buf *out, const struct append_head *head)
+{
+	if (head->name.ptr)
+		print_astring(out, head->name);
+	if (head->flags.keywords.ptr)
+		print_flags(out, &head->flags);
+	if (head->has_date) {
+		buf_add_char(out, ' ');
+		date_time_write(out, head->date_unix_s, head->zone_min);
+	}
+	buf_add_char(out, ' ');
+}

@@ -1,0 +1,13 @@
+/* A request as a client would have written it, in one spelling: for tests that parse, print and parse again. */
+#ifndef TESTS_REQUEST_PRINT_H
+#define TESTS_REQUEST_PRINT_H
+
+#include "protocol/buf.h"
+#include "protocol/imap/request.h"
+
+/* Without the line end. Literals are {n}. */
+void request_print(struct buf *out, const struct request *r);
+/* What stands before an APPEND's literal: " name (flags) date ". */
+void append_head_print(struct buf *out, const struct append_head *head);
+
+#endif

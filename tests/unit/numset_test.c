@@ -1,0 +1,106 @@
+/* Sets: normalising agrees with counting one by one, and never looks at the width. */
+#include "protocol/imap/numset.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct numset parse(struct arena *a, const char *text)
+{
+	struct lexer lx;
+	struct numset set;
+	lexer_init(&lx, a, span_of(text), DIALECT_REV1);
+	numset_parse(&lx, &set);
+	lexer_end(&lx);
+	assert_false(lexer_failed(&lx));
+	return set;
+}
+
+static void check(const char *text, uint32_t star, const char *expected)
+{
+	struct arena a;
+	arena_init(&a);
+	struct numset set = parse(&a, text);
+	numset_normalise(&set, star);
+	char printed[200] = "";
+	size_t at = 0;
+	for (size_t i = 0; i < set.n; i++)
+		at += (size_t)snprintf(printed + at, sizeof(printed) - at, "%s%u:%u", i ? "," : "", set.v[i].lo, set.v[i].hi);
+	assert_string_equal(printed, expected);
+	arena_finish(&a);
+}
+
+static void test_normalise(void **state)
+{
+	(void)state;
+	check("1", 10, "1:1");
+	check("4:2", 10, "2:4");
+	check("*", 10, "10:10");
+	check("559:*", 10, "10:559"); /* RFC 9051 6.4.9: the last message is in it whatever its number */
+	check("*:3", 10, "3:10");
+	check("5,1,3", 10, "1:1,3:3,5:5");
+	check("2,2,1:3", 10, "1:3");
+	check("1:2,3:4", 10, "1:4");
+	check("6:9,1:4,5", 10, "1:9");
+	check("1:4294967295,4294967295", 10, "1:4294967295");
+	check("4294967295,1:4294967294", 10, "1:4294967295");
+	check("*", 0, "");
+	check("*:*", 0, "");
+	check("5:*", 0, "1:5");
+	check("*,7", 0, "7:7");
+}
+
+static void test_star(void **state)
+{
+	struct arena a;
+	(void)state;
+	arena_init(&a);
+	static const char *const with[] = {"*", "1:*", "*:1", "1,2,*"};
+	for (size_t i = 0; i < countof(with); i++) {
+		struct numset set = parse(&a, with[i]);
+		assert_true(numset_has_star(&set));
+	}
+	struct numset set = parse(&a, "1:4294967295");
+	assert_false(numset_has_star(&set));
+	arena_finish(&a);
+}
+
+/* Random sets over a small range against an array of booleans. */
+static void test_against_counting(void **state)
+{
+	enum { TOP = 40 };
+	unsigned seed = 7;
+	(void)state;
+	for (unsigned round = 0; round < 2000; round++) {
+		struct numrange ranges[12];
+		struct numset set = {.v = ranges, .n = round % 12};
+		bool in[TOP + 1] = {false};
+		uint32_t star = round % 3 ? 1 + round % TOP : 0;
+		for (size_t i = 0; i < set.n; i++) {
+			seed = seed * 1103515245 + 12345;
+			ranges[i] = (struct numrange){(seed >> 8) % (TOP + 1), (seed >> 20) % (TOP + 1)};
+			uint32_t lo = ranges[i].lo ? ranges[i].lo : star, hi = ranges[i].hi ? ranges[i].hi : star;
+			for (uint32_t n = lo < hi ? lo : hi; n <= (lo < hi ? hi : lo); n++)
+				in[n] = true;
+		}
+		numset_normalise(&set, star);
+		uint32_t max = 0;
+		for (uint32_t n = 1; n <= TOP; n++) {
+			assert_int_equal(numset_has(&set, n), in[n]);
+			max = in[n] ? n : max;
+		}
+		assert_int_equal(numset_max(&set), max);
+		for (size_t i = 1; i < set.n; i++)
+			assert_true(set.v[i].lo > set.v[i - 1].hi + 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_normalise),
+		cmocka_unit_test(test_star),
+		cmocka_unit_test(test_against_counting),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,544 @@
+/* The grammar of commands (RFC 3501 9 and the extensions): what is taken, in print; what is not, with offset and reason. */
+#include "protocol/imap/parse.h"
+
+#include "tests/fuzz/request_print.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static enum parse_status parse_and_print(const char *text, struct buf *out, struct parse_error *error)
+{
+	struct arena a;
+	struct request r;
+	arena_init(&a);
+	enum parse_status status = parse_request(&a, span_of(text), DIALECT_REV1, &r, error);
+	if (status == PARSE_OK)
+		request_print(out, &r);
+	arena_finish(&a);
+	return status;
+}
+
+/* `printed` NULL: as the text. */
+static void check_ok(const char *text, const char *printed)
+{
+	struct parse_error error;
+	struct buf once, twice;
+	buf_init(&once, 1 << 20);
+	buf_init(&twice, 1 << 20);
+	if (parse_and_print(text, &once, &error) != PARSE_OK)
+		fail_msg("<%s> is refused: %s (at %zu)", text, error.message, error.offset);
+	buf_add_char(&once, '\0');
+	assert_string_equal(once.data, printed ? printed : text);
+	assert_int_equal(parse_and_print(once.data, &twice, &error), PARSE_OK);
+	buf_add_char(&twice, '\0');
+	assert_string_equal(once.data, twice.data);
+	buf_finish(&once);
+	buf_finish(&twice);
+}
+
+static void check_bad(const char *text, size_t offset, const char *message)
+{
+	struct parse_error error;
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	if (parse_and_print(text, &out, &error) != PARSE_BAD)
+		fail_msg("<%s> is taken, or only a limit", text);
+	if (error.offset != offset || strcmp(error.message, message) != 0)
+		fail_msg("<%s>: %s (at %zu)", text, error.message, error.offset);
+	buf_finish(&out);
+}
+
+struct good {
+	const char *text, *printed;
+};
+
+struct bad {
+	const char *text;
+	size_t offset;
+	const char *message;
+};
+
+static void check_all(const struct good *good, size_t good_n, const struct bad *bad, size_t bad_n)
+{
+	for (size_t i = 0; i < good_n; i++)
+		check_ok(good[i].text, good[i].printed);
+	for (size_t i = 0; i < bad_n; i++)
+		check_bad(bad[i].text, bad[i].offset, bad[i].message);
+}
+
+static void test_tags_and_names(void **state)
+{
+	static const struct good good[] = {
+		{"a NOOP", NULL}, {"a] noop", "a] NOOP"}, {"}[.!~ Capability", "}[.!~ CAPABILITY"},
+		{"1 CHECK", NULL}, {"1 CLOSE", NULL}, {"1 IDLE", NULL}, {"1 LOGOUT", NULL}, {"1 NAMESPACE", NULL},
+		{"1 STARTTLS", NULL}, {"1 UNSELECT", NULL}, {"1 EXPUNGE", NULL}, {"1 UID EXPUNGE 1:*", NULL},
+	};
+	static const struct bad bad[] = {
+		{"", 0, "A tag is expected"}, {" NOOP", 0, "A tag is expected"}, {"+ NOOP", 0, "A tag is expected"},
+		{"a+ NOOP", 1, "A space is expected"}, {"a", 1, "A space is expected"}, {"a\tNOOP", 1, "A space is expected"},
+		{"a* NOOP", 1, "A space is expected"}, {"a ", 2, "A word is expected"}, {"a  NOOP", 2, "A word is expected"},
+		{"a NOOP ", 6, "Unexpected text at the end"}, {"a NOOP x", 6, "Unexpected text at the end"},
+		{"a NOOP\r", 6, "Unexpected text at the end"}, {"a XNOOP", 7, "This command is not known"},
+		{"a NOO", 5, "This command is not known"}, {"a NOOPS", 7, "This command is not known"},
+		{"a UID NOOP", 10, "This command has no UID form"}, {"a UID", 5, "A space is expected"},
+		{"a APPEND x", 8, "APPEND needs a literal"}, {"a EXPUNGE 1", 9, "Unexpected text at the end"},
+		{"a UID EXPUNGE", 13, "A space is expected"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_strings(void **state)
+{
+	static const struct good good[] = {
+		{"a LOGIN joe secret", NULL}, {"a LOGIN \"joe\" \"\"", "a LOGIN joe \"\""},
+		{"a LOGIN \"a\\\"b\\\\c\" x]y", "a LOGIN \"a\\\"b\\\\c\" \"x]y\""},
+		{"a LOGIN {3}\r\nj\xc3\xb6 {0+}\r\n", "a LOGIN {3}\r\nj\xc3\xb6 \"\""},
+		{"a LOGIN {003}\njoe NIL", "a LOGIN joe \"NIL\""}, {"a LOGIN {2}\r\n\r\n x", NULL},
+		{"a SELECT NIL", "a SELECT \"NIL\""}, {"a SELECT {5}\r\nin\\ox", "a SELECT \"in\\\\ox\""},
+		{"a SELECT \"a\tb\"", NULL},
+	};
+	static const struct bad bad[] = {
+		{"a LOGIN", 7, "A space is expected"}, {"a LOGIN joe", 11, "A space is expected"},
+		{"a LOGIN joe ", 12, "A string is expected"}, {"a LOGIN joe  x", 12, "A string is expected"},
+		{"a LOGIN (joe) x", 8, "A string is expected"},
+		{"a LOGIN \"joe", 12, "The quoted string does not end"},
+		{"a LOGIN \"j\\oe\" x", 10, "Only \\\" and \\\\ may be escaped"},
+		{"a LOGIN \"joe\\", 12, "Only \\\" and \\\\ may be escaped"},
+		{"a LOGIN \"j\xc3\xb6\" x", 10, "This character may not be in a quoted string"},
+		{"a LOGIN \"j\roe\" x", 10, "This character may not be in a quoted string"},
+		{"a LOGIN j\xc3\xb6 x", 9, "A space is expected"}, {"a LOGIN a{ x", 9, "A space is expected"},
+		{"a LOGIN {4}\r\njoe", 13, "The literal is cut short"}, {"a LOGIN {3 }\r\njoe x", 10, "A closing brace is expected"},
+		{"a LOGIN {}\r\n x", 9, "A number is expected"},
+		{"a LOGIN {3}joe x", 11, "A line end is expected behind a literal's size"},
+		{"a LOGIN ~{3}\r\njoe x", 9, "A space is expected"}, {"a LOGIN {3}\r\njoex", 16, "A space is expected"},
+		{"a LOGIN {9223372036854775808}\r\n", 27, "The number is too large"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_nul_is_nowhere(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len, offset;
+	} cases[] = {{"a\0 NOOP", 7, 1}, {"a NO\0OP", 7, 4}, {"a LOGIN \"\0\" x", 13, 9}, {"a LOGIN {1}\r\n\0 x", 16, 8},
+		     {"a LOGIN x\0 y", 12, 9}, {"a NOOP\0", 7, 6}};
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct arena a;
+		struct request r;
+		struct parse_error error;
+		arena_init(&a);
+		assert_int_equal(parse_request(&a, span_make(cases[i].text, cases[i].len), DIALECT_REV1, &r, &error), PARSE_BAD);
+		if (i != 1)
+			assert_int_equal(error.offset, cases[i].offset);
+		arena_finish(&a);
+	}
+}
+
+/* UTF-8 in quoted strings comes with a dialect; what is not UTF-8 stays refused. */
+static void test_utf8_dialect(void **state)
+{
+	struct arena a;
+	struct request r;
+	struct parse_error error;
+	(void)state;
+	arena_init(&a);
+	assert_int_equal(parse_request(&a, span_of("a SELECT \"\xc3\xa4\\\\\""), DIALECT_UTF8, &r, &error), PARSE_OK);
+	assert_true(span_equal(r.mailbox.name, span_of("\xc3\xa4\\")));
+	assert_int_equal(parse_request(&a, span_of("a SELECT \"\xc3\""), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	assert_int_equal(error.offset, 10);
+	assert_int_equal(parse_request(&a, span_of("a SELECT \xc3\xa4"), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	arena_finish(&a);
+}
+
+static void test_auth(void **state)
+{
+	static const struct good good[] = {
+		{"a AUTHENTICATE PLAIN", NULL}, {"a AUTHENTICATE SCRAM-SHA-256 =", NULL},
+		{"a AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", NULL}, {"a AUTHENTICATE PLAIN YQ==", NULL},
+		{"a ENABLE CONDSTORE x-y", NULL}, {"a ID NIL", "a ID ()"}, {"a ID ()", NULL},
+		{"a ID (\"name\" \"x\" \"os\" NIL)", NULL}, {"a ID ({4}\r\nname nil)", "a ID (\"name\" NIL)"},
+	};
+	static const struct bad bad[] = {
+		{"a AUTHENTICATE", 14, "A space is expected"}, {"a AUTHENTICATE \"PLAIN\"", 15, "A word is expected"},
+		{"a AUTHENTICATE PLAIN ", 21, "A word is expected"},
+		{"a AUTHENTICATE PLAIN YQ=", 24, "The initial response is not base64"},
+		{"a AUTHENTICATE PLAIN Y===", 25, "The initial response is not base64"},
+		{"a AUTHENTICATE PLAIN Y!Q=", 25, "The initial response is not base64"},
+		{"a ENABLE", 8, "A space is expected"}, {"a ENABLE ", 9, "A word is expected"},
+		{"a ENABLE A  B", 11, "A word is expected"}, {"a ID", 4, "A space is expected"},
+		{"a ID x", 5, "A parenthesis is expected"}, {"a ID (\"a\")", 9, "A space is expected"},
+		{"a ID (\"a\" \"b\" )", 14, "A string is expected"}, {"a ID (NIL \"b\")", 6, "A string is expected"},
+		{"a ID (\"a\" x)", 10, "A string is expected"}, {"a ID (\"a\" \"b\" \"A\" \"c\")", 21, "An ID field is there twice"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_mailboxes(void **state)
+{
+	static const struct good good[] = {
+		{"a SELECT INBOX", NULL}, {"a EXAMINE \"a b\"", NULL}, {"a DELETE a/b", NULL}, {"a SUBSCRIBE a&AOk-", NULL},
+		{"a UNSUBSCRIBE \"%\"", NULL}, {"a RENAME a \"b c\"", NULL}, {"a CREATE a/", NULL},
+		{"a CREATE a (USE (\\drafts \\SENT))", "a CREATE a (USE (\\Drafts \\Sent))"},
+		{"a CREATE a (USE (\\Other))", "a CREATE a (USE (\\Unknown))"}, {"a CREATE a (USE ())", "a CREATE a"},
+		{"a STATUS a (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE APPENDLIMIT)", NULL},
+		{"a STATUS a (unseen messages unseen)", "a STATUS a (MESSAGES UNSEEN)"},
+	};
+	static const struct bad bad[] = {
+		{"a SELECT", 8, "A space is expected"}, {"a SELECT a b", 11, "This parameter is not known"},
+		{"a SELECT a (CONDSTORE)", 11, "This parameter is not known"}, {"a SELECT a%", 10, "Unexpected text at the end"},
+		{"a DELETE a b", 10, "Unexpected text at the end"}, {"a RENAME a", 10, "A space is expected"},
+		{"a CREATE a USE", 11, "A parenthesis is expected"}, {"a CREATE a ()", 13, "A parameter is expected"},
+		{"a CREATE a (X (\\Sent))", 12, "This parameter is not known, or there twice"},
+		{"a CREATE a (USE (Sent))", 17, "A special use is expected"},
+		{"a CREATE a (USE (\\Sent) USE (\\Junk))", 24, "This parameter is not known, or there twice"},
+		{"a CREATE a (USE (\\Sent)) ", 24, "Unexpected text at the end"},
+		{"a STATUS a ()", 13, "A STATUS item is expected"}, {"a STATUS a (X)", 13, "This STATUS item is not known"},
+		{"a STATUS a MESSAGES", 11, "A parenthesis is expected"},
+		{"a STATUS a (MESSAGES )", 21, "A word is expected"}, {"a STATUS a ( MESSAGES)", 12, "A word is expected"},
+		{"a STATUS a (MESSAGES  UNSEEN)", 21, "A word is expected"},
+		{"a STATUS a (MESSAGES", 20, "A space or a closing parenthesis is expected"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_list(void **state)
+{
+	static const struct good good[] = {
+		{"a LIST \"\" *", "a LIST \"\" \"*\""}, {"a LIST \"\" \"\"", NULL}, {"a LIST a/ b%]*", "a LIST a/ \"b%]*\""},
+		{"a LSUB \"\" %", "a LSUB \"\" \"%\""}, {"a LIST {1}\r\nx {1}\r\n%", "a LIST x \"%\""},
+		{"a LIST () \"\" a", "a LIST () \"\" (\"a\") RETURN ()"},
+		{"a LIST \"\" (a \"b%\")", "a LIST () \"\" (\"a\" \"b%\") RETURN ()"},
+		{"a LIST \"\" a RETURN ()", "a LIST () \"\" (\"a\") RETURN ()"},
+		{"a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" * RETURN (CHILDREN STATUS (UNSEEN) SPECIAL-USE)",
+		 "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (\"*\") RETURN (CHILDREN SPECIAL-USE STATUS (UNSEEN))"},
+		{"a LIST (remote special-use SPECIAL-USE) \"\" x return (subscribed)",
+		 "a LIST (SPECIAL-USE REMOTE) \"\" (\"x\") RETURN (SUBSCRIBED)"},
+	};
+	static const struct bad bad[] = {
+		{"a LIST \"\"", 9, "A space is expected"}, {"a LIST \"\" ", 10, "A mailbox pattern is expected"},
+		{"a LIST \"\" ()", 12, "A mailbox pattern is expected"}, {"a LIST % *", 7, "A string is expected"},
+		{"a LIST (RECURSIVEMATCH) \"\" *", 23, "RECURSIVEMATCH needs another option"},
+		{"a LIST (RECURSIVEMATCH REMOTE) \"\" *", 30, "RECURSIVEMATCH needs another option"},
+		{"a LIST (X) \"\" *", 9, "This selection option is not known"},
+		{"a LIST \"\" * RETURN (X)", 20, "This return option is not known"},
+		{"a LIST \"\" * X ()", 12, "RETURN is expected"}, {"a LIST \"\" * ", 12, "RETURN is expected"},
+		{"a LIST \"\" * RETURN (STATUS ())", 29, "A STATUS item is expected"},
+		{"a LIST \"\" * RETURN (CHILDREN) ", 29, "Unexpected text at the end"},
+		{"a LSUB (SUBSCRIBED) \"\" *", 7, "A string is expected"}, {"a LSUB \"\" (a)", 10, "A mailbox pattern is expected"},
+		{"a LSUB \"\" a RETURN ()", 11, "Unexpected text at the end"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_sets(void **state)
+{
+	static const struct good good[] = {
+		{"a COPY 1 b", NULL}, {"a MOVE 4:2,*,1:*,*:4 b", NULL}, {"a UID COPY 4294967295 b", NULL}, {"a UID MOVE 1:1 b", "a UID MOVE 1 b"},
+	};
+	static const struct bad bad[] = {
+		{"a COPY 0 b", 7, "A number from 1 is expected, without leading zeros"},
+		{"a COPY 01 b", 7, "A number from 1 is expected, without leading zeros"},
+		{"a COPY 1:0 b", 9, "A number from 1 is expected, without leading zeros"},
+		{"a COPY 4294967296 b", 16, "The number is too large"}, {"a COPY , b", 7, "A number is expected"},
+		{"a COPY 1, b", 9, "A number is expected"}, {"a COPY 1: b", 9, "A number is expected"},
+		{"a COPY 1:2:3 b", 10, "A space is expected"}, {"a COPY ** b", 8, "A space is expected"},
+		{"a COPY $ b", 7, "A number is expected"}, {"a COPY -1 b", 7, "A number is expected"},
+		{"a COPY 1", 8, "A space is expected"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_fetch(void **state)
+{
+	static const struct good good[] = {
+		{"a FETCH 1 FAST", "a FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)"},
+		{"a FETCH 1 all", "a FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"},
+		{"a FETCH 1 FULL", "a FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY)"},
+		{"a UID FETCH 1:* (UID FLAGS flags UID)", "a UID FETCH 1:* (UID FLAGS)"},
+		{"a FETCH 1 RFC822", "a FETCH 1 (RFC822)"}, {"a FETCH 1 (RFC822.HEADER RFC822.TEXT BODYSTRUCTURE)", NULL},
+		{"a FETCH 1 BODY", "a FETCH 1 (BODY)"}, {"a FETCH 1 body[]", "a FETCH 1 (BODY[])"},
+		{"a FETCH 1 BODY.PEEK[1.2.mime]", "a FETCH 1 (BODY.PEEK[1.2.MIME])"},
+		{"a FETCH 1 (BODY[HEADER] BODY[TEXT] BODY[1.HEADER] BODY[3.TEXT] BODY[4294967295])", NULL},
+		{"a FETCH 1 BODY[HEADER.FIELDS (From \"t o\" {4}\r\nDate)]", "a FETCH 1 (BODY[HEADER.FIELDS (FROM \"T O\" DATE)])"},
+		{"a FETCH 1 BODY[2.HEADER.FIELDS.NOT (x)]", "a FETCH 1 (BODY[2.HEADER.FIELDS.NOT (X)])"},
+		{"a FETCH 1 (BODY[]<0.1> BODY.PEEK[TEXT]<1024.4294967295>)", NULL},
+		{"a FETCH 1 (BODY[]<00.1> BODY[]<0.1>)", "a FETCH 1 (BODY[]<0.1>)"},
+		/* once each, and \Seen is set when any of them sets it */
+		{"a FETCH 1 (BODY.PEEK[1] BODY[1] BODY[2] BODY.PEEK[2])", "a FETCH 1 (BODY[1] BODY[2])"},
+		{"a FETCH 1 (BODY[HEADER.FIELDS (a)] BODY[HEADER.FIELDS (A)] BODY[HEADER.FIELDS (A B)])",
+		 "a FETCH 1 (BODY[HEADER.FIELDS (A)] BODY[HEADER.FIELDS (A B)])"},
+	};
+	static const struct bad bad[] = {
+		{"a FETCH 1", 9, "A space is expected"}, {"a FETCH 1 ()", 12, "A FETCH item is expected"},
+		{"a FETCH 1 FLAGS UID", 15, "Unexpected text at the end"}, {"a FETCH 1 (FAST)", 15, "This FETCH item is not known"},
+		{"a FETCH 1 FAST FLAGS", 14, "Unexpected text at the end"}, {"a FETCH 1 (FLAGS ALL)", 20, "This FETCH item is not known"},
+		{"a FETCH 1 X", 11, "This FETCH item is not known"}, {"a FETCH 1 (FLAGS )", 17, "A word is expected"},
+		{"a FETCH 1 (FLAGS", 16, "A space or a closing parenthesis is expected"},
+		{"a FETCH 1 BODY.PEEK", 19, "A section is expected"}, {"a FETCH 1 BODYSTRUCTURE[1]", 23, "Unexpected text at the end"},
+		{"a FETCH 1 BODY[MIME]", 15, "There is no such section"}, {"a FETCH 1 BODY[1.]", 17, "There is no such section"},
+		{"a FETCH 1 BODY[0]", 15, "A number from 1 is expected, without leading zeros"},
+		{"a FETCH 1 BODY[1.0]", 17, "A number from 1 is expected, without leading zeros"},
+		{"a FETCH 1 BODY[1TEXT]", 16, "A dot or a closing bracket is expected in the section"},
+		{"a FETCH 1 BODY[HEADERS]", 15, "There is no such section"}, {"a FETCH 1 BODY[TEXT", 19, "A closing bracket is expected"},
+		{"a FETCH 1 BODY[HEADER.FIELDS]", 28, "A space is expected"},
+		{"a FETCH 1 BODY[HEADER.FIELDS ()]", 31, "A header field is expected"},
+		{"a FETCH 1 BODY[HEADER.FIELDS (a )]", 32, "A string is expected"},
+		{"a FETCH 1 BODY[HEADER.FIELDS a]", 29, "A parenthesis is expected"},
+		{"a FETCH 1 BODY[]<0.0>", 19, "A number from 1 is expected, without leading zeros"},
+		{"a FETCH 1 BODY[]<0>", 18, "A dot is expected in the partial"}, {"a FETCH 1 BODY[]<.5>", 17, "A number is expected"},
+		{"a FETCH 1 BODY[]<1.2", 20, "A closing > is expected"}, {"a FETCH 1 BODY[] <1.2>", 16, "Unexpected text at the end"},
+		{"a FETCH 1 (FLAGS) (CHANGEDSINCE 1)", 17, "Unexpected text at the end"},
+		{"a FETCH 1 BINARY[1]", 16, "This FETCH item is not known"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_store(void **state)
+{
+	static const struct good good[] = {
+		{"a STORE 1 FLAGS ()", NULL}, {"a STORE 1 +FLAGS (\\seen $Junk)", "a STORE 1 +FLAGS (\\Seen $Junk)"},
+		{"a UID STORE 1:3 -flags.silent \\Deleted b c \\Draft", "a UID STORE 1:3 -FLAGS.SILENT (\\Deleted \\Draft b c)"},
+		{"a STORE * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)", NULL},
+	};
+	static const struct bad bad[] = {
+		{"a STORE 1 FLAGS", 15, "A space is expected"}, {"a STORE 1 FLAGS ", 16, "A word is expected"},
+		{"a STORE 1 FLAG (x)", 10, "FLAGS is expected"}, {"a STORE 1 + FLAGS (x)", 11, "FLAGS is expected"},
+		{"a STORE 1 FLAGS (\\Recent)", 24, "This flag cannot be set"}, {"a STORE 1 FLAGS (\\*)", 18, "A word is expected"},
+		{"a STORE 1 FLAGS (\\Foo)", 21, "This flag cannot be set"}, {"a STORE 1 FLAGS \\Seen ", 22, "A word is expected"},
+		{"a STORE 1 FLAGS (\\Seen) x", 23, "Unexpected text at the end"}, {"a STORE 1 FLAGS (\"x\")", 17, "A word is expected"},
+		{"a STORE 1 FLAGS (a  b)", 19, "A word is expected"}, {"a STORE 1 (UNCHANGEDSINCE 5) FLAGS (x)", 10, "FLAGS is expected"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+static void test_search(void **state)
+{
+	static const struct good good[] = {
+		{"a SEARCH ALL", NULL}, {"a SEARCH 1:4,9 UID 5:*", NULL}, {"a SEARCH *", NULL},
+		{"a SEARCH answered deleted draft flagged seen recent", "a SEARCH Answered Deleted Draft Flagged Seen RECENT"},
+		{"a SEARCH UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN UNKEYWORD x OLD",
+		 "a SEARCH NOT Answered NOT Deleted NOT Draft NOT Flagged NOT Seen NOT KEYWORD x NOT RECENT"},
+		{"a SEARCH NEW", "a SEARCH (RECENT NOT Seen)"},
+		{"a SEARCH FROM x TO \"y z\" CC {1}\r\nc BCC b SUBJECT \"\"",
+		 "a SEARCH FROM \"x\" TO \"y z\" CC \"c\" BCC \"b\" SUBJECT \"\""},
+		{"a SEARCH HEADER X-Y \"\" BODY b TEXT t", "a SEARCH HEADER X-Y \"\" BODY \"b\" TEXT \"t\""},
+		{"a SEARCH BEFORE 1-Feb-1994 ON \"01-feb-1994\" SINCE 31-Feb-2024",
+		 "a SEARCH BEFORE 1-Feb-1994 ON 1-Feb-1994 SINCE 2-Mar-2024"},
+		{"a SEARCH SENTBEFORE 29-Dec-0000 SENTON 9-Jul-2024 SENTSINCE 31-Dec-9999", NULL},
+		{"a SEARCH LARGER 0 SMALLER 4294967295 OLDER 1 YOUNGER 86400", NULL},
+		{"a SEARCH OR NOT SEEN (1 FROM x) KEYWORD $Junk", "a SEARCH OR NOT Seen (1 FROM \"x\") KEYWORD $Junk"},
+		{"a SEARCH NOT NOT NOT 1", NULL}, {"a SEARCH ((1))", NULL},
+		{"a UID SEARCH RETURN () ALL", "a UID SEARCH RETURN (ALL) ALL"},
+		{"a SEARCH RETURN (count MIN MAX) CHARSET UTF-8 ALL", "a SEARCH RETURN (MIN MAX COUNT) CHARSET UTF-8 ALL"},
+		{"a SEARCH CHARSET \"x y\" ALL", NULL}, {"a SEARCH TEXT {2}\r\n\xc3\xa4", NULL},
+	};
+	static const struct bad bad[] = {
+		{"a SEARCH", 8, "A space is expected"}, {"a SEARCH ", 9, "A word is expected"},
+		{"a SEARCH X", 9, "This search key is not known"}, {"a SEARCH ALL ", 13, "A word is expected"},
+		{"a SEARCH ()", 10, "A word is expected"}, {"a SEARCH (1", 11, "A closing parenthesis is expected"},
+		{"a SEARCH (1 )", 12, "A word is expected"}, {"a SEARCH NOT", 12, "A space is expected"},
+		{"a SEARCH OR 1", 13, "A space is expected"}, {"a SEARCH OR 1 ", 14, "A word is expected"},
+		{"a SEARCH ON 32-Jan-2024", 23, "This is not a date"}, {"a SEARCH ON 0-Jan-2024", 22, "This is not a date"},
+		{"a SEARCH ON 1-Foo-2024", 22, "This is not a date"}, {"a SEARCH ON 1-Jan-24", 20, "This is not a date"},
+		{"a SEARCH ON \" 1-Jan-2024\"", 25, "This is not a date"}, {"a SEARCH OLDER 0", 15, "A number from 1 is expected, without leading zeros"},
+		{"a SEARCH LARGER 4294967296", 25, "The number is too large"}, {"a SEARCH LARGER x", 16, "A number is expected"},
+		{"a SEARCH KEYWORD \\Seen", 17, "A word is expected"}, {"a SEARCH KEYWORD \"x\"", 17, "A word is expected"},
+		{"a SEARCH HEADER x", 17, "A space is expected"}, {"a SEARCH RETURN (X) ALL", 18, "This RETURN option is not known"},
+		{"a SEARCH RETURN (MIN)", 21, "A space is expected"}, {"a SEARCH RETURN MIN ALL", 16, "A parenthesis is expected"},
+		{"a SEARCH CHARSET UTF-8", 22, "A space is expected"}, {"a SEARCH CHARSET UTF-8 RETURN () ALL", 23, "This search key is not known"},
+		{"a SEARCH UID", 12, "A space is expected"}, {"a SEARCH UID x", 13, "A number is expected"},
+		{"a SEARCH MODSEQ 5", 9, "This search key is not known"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
+/* Builds begin, then n times item (with %zu for a number, from 1), then end, and tells how it was answered. */
+static enum parse_limit limit_of(const char *begin, const char *item, size_t n, const char *end)
+{
+	struct buf text, out;
+	struct parse_error error;
+	buf_init(&text, 1 << 22);
+	buf_init(&out, 1 << 22);
+	buf_add_text(&text, begin);
+	for (size_t i = 0; i < n; i++) {
+		const char *number = strchr(item, '#');
+		buf_add(&text, item, number ? (size_t)(number - item) : strlen(item));
+		if (number) {
+			buf_add_u64(&text, i + 1);
+			buf_add_text(&text, number + 1);
+		}
+	}
+	buf_add_text(&text, end);
+	buf_add_char(&text, '\0');
+	enum parse_status status = parse_and_print(text.data, &out, &error);
+	if (status == PARSE_BAD)
+		fail_msg("<%.60s...>: %s (at %zu)", text.data, error.message, error.offset);
+	assert_int_equal(status == PARSE_LIMIT, error.limit != LIMIT_NONE);
+	buf_finish(&text);
+	buf_finish(&out);
+	return error.limit;
+}
+
+static void test_limits(void **state)
+{
+	static const struct {
+		enum parse_limit limit;
+		const char *begin, *item, *end;
+		size_t fewer; /* how many less than the limit fit, for what stands in begin and end */
+	} cases[] = {
+		{LIMIT_SET_RANGES, "a COPY 1", ",#", " b", 1}, {LIMIT_SET_RANGES, "a SEARCH UID *", ",#", "", 1},
+		{LIMIT_FETCH_ITEMS, "a FETCH 1 (FLAGS", " BODY[#]", ")", 1},
+		{LIMIT_PART_LEVELS, "a FETCH 1 BODY[1", ".#", "]", 1},
+		{LIMIT_HEADER_FIELDS, "a FETCH 1 (BODY[HEADER.FIELDS (a)] BODY[HEADER.FIELDS (b", " x#", ")])", 2},
+		{LIMIT_SEARCH_DEPTH, "a SEARCH ", "NOT ", "ALL", 0}, {LIMIT_SEARCH_DEPTH, "a SEARCH ", "OR 1 ", "ALL", 0},
+		{LIMIT_SEARCH_KEYS, "a SEARCH ALL", " #", "", 1},
+		{LIMIT_KEYWORDS, "a STORE 1 FLAGS (\\Seen", " k#", ")", 0}, {LIMIT_KEYWORD_BYTES, "a STORE 1 FLAGS ", "k", "", 0},
+		{LIMIT_LIST_PATTERNS, "a LIST \"\" (a", " p#", ")", 1}, {LIMIT_ENABLE_NAMES, "a ENABLE a", " x#", "", 1},
+		{LIMIT_ID_PAIRS, "a ID (\"a\" NIL", " \"k#\" NIL", ")", 1}, {LIMIT_ID_KEY_BYTES, "a ID (\"", "k", "\" NIL)", 0},
+		{LIMIT_ID_VALUE_BYTES, "a ID (\"a\" \"", "v", "\")", 0},
+	};
+	bool seen[PARSE_LIMITS] = {[LIMIT_NONE] = true, [LIMIT_TAG_BYTES] = true};
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		size_t most = parse_limits[cases[i].limit].max - cases[i].fewer;
+		assert_int_equal(limit_of(cases[i].begin, cases[i].item, most, cases[i].end), LIMIT_NONE);
+		assert_int_equal(limit_of(cases[i].begin, cases[i].item, most + 1, cases[i].end), cases[i].limit);
+		seen[cases[i].limit] = true;
+	}
+	for (size_t i = 0; i < PARSE_LIMITS; i++)
+		assert_true(seen[i]);
+}
+
+/* Parentheses cost a level each: a line full of them is refused, not followed. */
+static void test_deep_parentheses(void **state)
+{
+	(void)state;
+	char text[65536] = "a SEARCH ";
+	memset(text + 9, '(', sizeof(text) - 10);
+	text[sizeof(text) - 1] = '\0';
+	struct parse_error error;
+	struct buf out;
+	buf_init(&out, 1);
+	assert_int_equal(parse_and_print(text, &out, &error), PARSE_LIMIT);
+	assert_int_equal(error.limit, LIMIT_SEARCH_DEPTH);
+	buf_finish(&out);
+}
+
+static void test_tag_is_known_where_readable(void **state)
+{
+	static const struct {
+		const char *text, *tag;
+	} cases[] = {{"a1 ZZZ", "a1"}, {"a1 FETCH", "a1"}, {"a1", NULL}, {"(x NOOP", NULL}, {"", NULL}, {"a1 (", "a1"}};
+	struct arena a;
+	struct request r;
+	struct parse_error error;
+	struct span tag;
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < countof(cases); i++) {
+		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_REV1, &r, &error), PARSE_BAD);
+		parse_peek(span_of(cases[i].text), &tag);
+		if (cases[i].tag) {
+			assert_true(span_equal(r.tag, span_of(cases[i].tag)));
+			assert_true(span_equal(tag, span_of(cases[i].tag)));
+		} else {
+			assert_null(r.tag.ptr);
+			assert_null(tag.ptr);
+		}
+	}
+	char text[200];
+	memset(text, 't', sizeof(text));
+	memcpy(text + parse_limits[LIMIT_TAG_BYTES].max, " NOOP", 5);
+	struct span longest = span_make(text, parse_limits[LIMIT_TAG_BYTES].max + 5);
+	assert_int_equal(parse_request(&a, longest, DIALECT_REV1, &r, &error), PARSE_OK);
+	text[parse_limits[LIMIT_TAG_BYTES].max] = 't';
+	memcpy(text + parse_limits[LIMIT_TAG_BYTES].max + 1, " NOOP", 5);
+	longest.len++;
+	assert_int_equal(parse_request(&a, longest, DIALECT_REV1, &r, &error), PARSE_BAD);
+	assert_null(r.tag.ptr);
+	arena_finish(&a);
+}
+
+static void test_peek(void **state)
+{
+	struct span tag;
+	(void)state;
+	assert_int_equal(parse_peek(span_of("a append x {5}"), &tag), CMD_APPEND);
+	assert_int_equal(parse_peek(span_of("a UID FETCH"), &tag), CMD_FETCH);
+	assert_int_equal(parse_peek(span_of("a UID"), &tag), CMD_UNKNOWN);
+	assert_int_equal(parse_peek(span_of("a {5}"), &tag), CMD_UNKNOWN);
+	assert_true(parse_append_is_message(span_of("a APPEND x {5}")));
+	assert_true(parse_append_is_message(span_of("a append {1}\r\nx {5}")));
+	assert_false(parse_append_is_message(span_of("a APPEND {5}")));
+	assert_false(parse_append_is_message(span_of("a APPEND {5+}")));
+}
+
+static void check_append(const char *text, bool first, const char *printed, size_t offset)
+{
+	struct arena a;
+	struct append_head head;
+	struct parse_error error;
+	struct buf out;
+	arena_init(&a);
+	buf_init(&out, 1 << 16);
+	enum parse_status status = parse_append(&a, span_of(text), DIALECT_REV1, first, &head, &error);
+	if (status != (printed ? PARSE_OK : PARSE_BAD))
+		fail_msg("<%s>: %s (at %zu)", text, error.message, error.offset);
+	if (printed) {
+		append_head_print(&out, &head);
+		assert_true(span_equal(buf_span(&out), span_of(printed)));
+	} else {
+		assert_int_equal(error.offset, offset);
+	}
+	buf_finish(&out);
+	arena_finish(&a);
+}
+
+static void test_append(void **state)
+{
+	(void)state;
+	check_append("a APPEND x {5}", true, "x ", 0);
+	check_append("a APPEND \"x y\" () {5+}", true, "\"x y\" () ", 0);
+	check_append("a APPEND {1}\r\nx (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" {5}", true,
+		     "x (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" ", 0);
+	check_append("a APPEND x \"7-feb-1994 21:52:25 +0000\" {5}", true, "x \" 7-Feb-1994 21:52:25 +0000\" ", 0);
+	check_append(" {5}", false, " ", 0);
+	check_append(" (\\Draft) {5}", false, "(\\Draft) ", 0);
+	check_append("a APPEND {5}", true, NULL, 12);
+	check_append("a APPEND x{5}", true, NULL, 10);
+	check_append("a APPEND x  {5}", true, NULL, 11);
+	check_append("a APPEND x \\Seen {5}", true, NULL, 11);
+	check_append("a APPEND x (\\Recent) {5}", true, NULL, 19);
+	check_append("a APPEND x () \"7-Feb-1994\" {5}", true, NULL, 26);
+	check_append("a APPEND x \" 7-Feb-1994 21:52:25 -0800\" () {5}", true, NULL, 40);
+	check_append("a APPEND x ~{5}", true, NULL, 11);
+	check_append("a APPEND x (){5}", true, NULL, 13);
+	check_append("{5}", false, NULL, 0);
+	check_append(" x {5}", false, NULL, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tags_and_names), cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_nul_is_nowhere), cmocka_unit_test(test_utf8_dialect),
+		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
+		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
+		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_peek),
+		cmocka_unit_test(test_append),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
