@@ -2,6 +2,7 @@
 
 #include "storage/bits.h"
 #include "storage/checksum.h"
+#include "storage/dictionary.h"
 #include "storage/scratch.h"
 
 enum {
@@ -14,7 +15,10 @@ static ZSTD_CCtx *compress_context(struct scratch *s)
 	if (!s->compress) {
 		s->compress = ZSTD_createCCtx();
 		invariant(s->compress);
-		invariant(!ZSTD_isError(ZSTD_CCtx_setParameter(s->compress, ZSTD_c_compressionLevel, ZSTD_LEVEL)));
+		struct bytes d = dictionary_bytes(DICTIONARY_NEWEST);
+		s->write_dictionary = ZSTD_createCDict(d.ptr, d.len, ZSTD_LEVEL);
+		invariant(s->write_dictionary);
+		invariant(!ZSTD_isError(ZSTD_CCtx_refCDict(s->compress, s->write_dictionary)));
 	}
 	return s->compress;
 }
@@ -28,11 +32,24 @@ static ZSTD_DCtx *decompress_context(struct scratch *s)
 	return s->decompress;
 }
 
+/* NULL: a version that this program does not have. */
+static const ZSTD_DDict *read_dictionary(struct scratch *s, unsigned version)
+{
+	if (version == 0 || version > DICTIONARY_NEWEST)
+		return NULL;
+	if (!s->read_dictionaries[version]) {
+		struct bytes d = dictionary_bytes(version);
+		s->read_dictionaries[version] = ZSTD_createDDict(d.ptr, d.len);
+		invariant(s->read_dictionaries[version]);
+	}
+	return s->read_dictionaries[version];
+}
+
 size_t frame_pack(struct scratch *s, const char *raw, size_t raw_len, uint32_t index, uint32_t begin, char *to,
 		  unsigned char entry[FRAME_ENTRY_BYTES])
 {
 	invariant(raw_len > 0 && raw_len <= FRAME_BYTES);
-	enum frame_method method = FRAME_ZSTD;
+	enum frame_method method = FRAME_DICTIONARY;
 	size_t stored = ZSTD_compress2(compress_context(s), to, raw_len - (raw_len >> PAYS_SHIFT), raw, raw_len);
 	if (ZSTD_isError(stored) || stored == 0) { /* no room in what would pay */
 		method = FRAME_RAW;
@@ -42,7 +59,7 @@ size_t frame_pack(struct scratch *s, const char *raw, size_t raw_len, uint32_t i
 	put_u32(entry, begin + (uint32_t)stored);
 	put_u16(entry + 4, (uint16_t)(raw_len - 1));
 	entry[6] = (unsigned char)method;
-	entry[7] = 0;
+	entry[7] = method == FRAME_DICTIONARY ? DICTIONARY_NEWEST : 0;
 	put_u64(entry + 8, checksum64(to, stored, index));
 	return stored;
 }
@@ -82,7 +99,10 @@ enum store_err frame_unpack(struct scratch *s, const struct frame *f, const char
 			memcpy(to, stored, len);
 		return STORE_OK;
 	}
-	if (f->method != FRAME_ZSTD)
+	const ZSTD_DDict *dictionary = f->method == FRAME_DICTIONARY ? read_dictionary(s, f->dictionary) : NULL;
+	if (f->method == FRAME_DICTIONARY && !dictionary)
 		return STORE_CORRUPT;
-	return ZSTD_decompressDCtx(decompress_context(s), to, f->raw, stored, len) == f->raw ? STORE_OK : STORE_CORRUPT;
+	/* Without a dictionary this is ZSTD_decompressDCtx(). */
+	size_t n = ZSTD_decompress_usingDDict(decompress_context(s), to, f->raw, stored, len, dictionary);
+	return n == f->raw ? STORE_OK : STORE_CORRUPT;
 }

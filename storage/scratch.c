@@ -11,6 +11,9 @@ void scratch_destroy(struct scratch *s)
 		return;
 	ZSTD_freeCCtx(s->compress);
 	ZSTD_freeDCtx(s->decompress);
+	ZSTD_freeCDict(s->write_dictionary);
+	for (size_t i = 0; i < countof(s->read_dictionaries); i++)
+		ZSTD_freeDDict(s->read_dictionaries[i]);
 	free(s->stored);
 	free(s->raw);
 	free(s);
