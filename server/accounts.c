@@ -2,13 +2,21 @@
 
 #include "protocol/base.h"
 #include "server/config.h"
+#include "server/crash.h"
 #include "server/lane.h"
+#include "server/limits.h"
 #include "server/log.h"
+#include "server/worker.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <utlist.h>
+
+enum { LOOK_MS = 1000, REST_MS = 2000, WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 4, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, FORGET_EVERY = 60 };
 
 struct accounts {
 	uv_mutex_t mutex;
@@ -18,6 +26,13 @@ struct accounts {
 	struct loop *loops;
 	const char *store;
 	struct store_env env;
+	struct held *held;
+	struct lane *open; /* least recently used first */
+	size_t open_n, open_max, bytes;
+	/* The thread that looks around. */
+	pthread_t looker;
+	uv_cond_t look;
+	bool has_looker, stopping;
 };
 
 const char *accounts_error_name(enum store_err err)
@@ -123,24 +138,213 @@ enum store_err accounts_read_directory(struct accounts *accounts, struct directo
 	return open_directory(accounts, true, out);
 }
 
+/* --- The budget. --- */
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+/* Called with the mutex held: lanes whose account is to be closed, each with a reference taken. */
+static size_t choose_victims(struct accounts *accounts, struct lane **out, size_t max)
+{
+	size_t n = 0, open = accounts->open_n, bytes = accounts->bytes;
+	for (struct lane *lane = accounts->open; lane && n < max; lane = lane->open_next) {
+		if (open <= accounts->open_max && bytes <= LIMIT_ACCOUNTS_BYTES)
+			break;
+		open--;
+		bytes -= lane->bytes;
+		lane->references++;
+		out[n++] = lane;
+	}
+	return n;
+}
+
+static void request_all(struct lane **lanes, size_t n, enum lane_chore chore)
+{
+	for (size_t i = 0; i < n; i++) {
+		lane_request(lanes[i], chore);
+		accounts_release(lanes[i]);
+	}
+}
+
+static void keep_budget(struct accounts *accounts)
+{
+	struct lane *victims[BATCH];
+	uv_mutex_lock(&accounts->mutex);
+	size_t n = choose_victims(accounts, victims, BATCH);
+	uv_mutex_unlock(&accounts->mutex);
+	request_all(victims, n, CHORE_CLOSE);
+}
+
+/* Called with the mutex held. */
+static void remove_open(struct accounts *accounts, struct lane *lane)
+{
+	DL_DELETE2(accounts->open, lane, open_prev, open_next);
+	accounts->open_n--;
+	accounts->bytes -= lane->bytes;
+	lane->bytes = 0;
+	lane->is_open = false;
+}
+
+static void note_open(struct lane *lane)
+{
+	struct accounts *accounts = lane->accounts;
+	uv_mutex_lock(&accounts->mutex);
+	invariant(!lane->is_open);
+	lane->is_open = true;
+	lane->is_idle = false;
+	lane->used_ms = now_ms();
+	DL_APPEND2(accounts->open, lane, open_prev, open_next);
+	accounts->open_n++;
+	bool over = accounts->open_n > accounts->open_max;
+	uv_mutex_unlock(&accounts->mutex);
+	if (over)
+		keep_budget(accounts);
+}
+
+static void note_closed(struct lane *lane)
+{
+	uv_mutex_lock(&lane->accounts->mutex);
+	if (lane->is_open)
+		remove_open(lane->accounts, lane);
+	uv_mutex_unlock(&lane->accounts->mutex);
+}
+
+void accounts_used(struct lane *lane)
+{
+	struct accounts *accounts = lane->accounts;
+	uint64_t now = now_ms();
+	bool weigh = now - lane->weighed_ms >= WEIGH_MS;
+	size_t bytes = weigh ? account_bytes(lane->account) : lane->bytes; /* only this worker changes it */
+	if (weigh)
+		lane->weighed_ms = now;
+	uv_mutex_lock(&accounts->mutex);
+	DL_DELETE2(accounts->open, lane, open_prev, open_next);
+	DL_APPEND2(accounts->open, lane, open_prev, open_next);
+	lane->used_ms = now;
+	lane->is_idle = false;
+	accounts->bytes += bytes - lane->bytes;
+	lane->bytes = bytes;
+	bool over = accounts->bytes > LIMIT_ACCOUNTS_BYTES && accounts->open_n > 1;
+	uv_mutex_unlock(&accounts->mutex);
+	if (over)
+		keep_budget(accounts);
+}
+
 enum store_err accounts_open(struct lane *lane)
 {
+	struct accounts *accounts = lane->accounts;
 	if (lane->account)
 		return STORE_OK;
+	if (held_has(accounts->held, lane->id, time(NULL)))
+		return STORE_BUSY;
 	char path[4096];
-	snprintf(path, sizeof(path), "%s/accounts/%s", lane->accounts->store, lane->id);
-	return account_open(&lane->accounts->env, path, true, &lane->account);
+	snprintf(path, sizeof(path), "%s/accounts/%s", accounts->store, lane->id);
+	enum store_err err = account_open(&accounts->env, path, true, &lane->account);
+	if (!err)
+		note_open(lane);
+	return err;
 }
 
 enum store_err accounts_reopen(struct lane *lane)
 {
-	return account_reopen(&lane->account);
+	enum store_err err = account_reopen(&lane->account);
+	if (!lane->account)
+		note_closed(lane);
+	return err;
 }
 
 void accounts_close(struct lane *lane)
 {
+	if (!lane->account)
+		return;
+	note_closed(lane);
 	account_close(lane->account);
 	lane->account = NULL;
+}
+
+/* --- The thread that looks around. --- */
+
+/* Accounts that nothing happened to for a moment. */
+static void find_resting(struct accounts *accounts)
+{
+	struct lane *resting[BATCH];
+	size_t n = 0;
+	uint64_t before_ms = now_ms() - REST_MS;
+	for (struct lane *lane = accounts->open; lane && lane->used_ms < before_ms && n < BATCH; lane = lane->open_next) {
+		if (lane->is_idle)
+			continue;
+		lane->is_idle = true;
+		lane->references++;
+		resting[n++] = lane;
+	}
+	uv_mutex_unlock(&accounts->mutex);
+	request_all(resting, n, CHORE_IDLE);
+	uv_mutex_lock(&accounts->mutex);
+}
+
+/* Lanes that nobody refers to and that hold nothing. */
+static void forget_unused(struct accounts *accounts)
+{
+	struct lane *lane, *next;
+	HASH_ITER(hh, accounts->lanes, lane, next) {
+		if (lane->references || lane->is_open)
+			continue;
+		workers_lock(accounts->workers);
+		bool resting = lane->state == LANE_RESTING && !lane->chores;
+		workers_unlock(accounts->workers);
+		if (!resting)
+			continue;
+		HASH_DEL(accounts->lanes, lane);
+		lane_finish(lane);
+		free(lane);
+	}
+}
+
+static void *look_around(void *arg)
+{
+	struct accounts *accounts = arg;
+	uv_mutex_lock(&accounts->mutex);
+	for (unsigned turn = 1; !accounts->stopping; turn++) {
+		uv_cond_timedwait(&accounts->look, &accounts->mutex, (uint64_t)LOOK_MS * 1000000);
+		find_resting(accounts);
+		if (turn % FORGET_EVERY == 0)
+			forget_unused(accounts);
+	}
+	uv_mutex_unlock(&accounts->mutex);
+	return NULL;
+}
+
+/* A quarter of the descriptors; the connections have half. */
+static size_t open_max(void)
+{
+	struct rlimit files;
+	size_t max = getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur / 4 / ACCOUNT_DESCRIPTORS : 0;
+	if (max > LIMIT_ACCOUNTS_OPEN)
+		max = LIMIT_ACCOUNTS_OPEN;
+	return max > ACCOUNTS_OPEN_MIN ? max : ACCOUNTS_OPEN_MIN;
+}
+
+void accounts_stop(struct accounts *accounts)
+{
+	if (!accounts || !accounts->has_looker)
+		return;
+	uv_mutex_lock(&accounts->mutex);
+	accounts->stopping = true;
+	uv_cond_signal(&accounts->look);
+	uv_mutex_unlock(&accounts->mutex);
+	pthread_join(accounts->looker, NULL);
+	accounts->has_looker = false;
+	uv_mutex_lock(&accounts->mutex);
+	for (struct lane *lane = accounts->open; lane; lane = lane->open_next)
+		lane_request(lane, CHORE_CLOSE);
+	uv_mutex_unlock(&accounts->mutex);
+}
+
+void accounts_crashes_path(const struct config *config, char *out, size_t size)
+{
+	snprintf(out, size, "%s/crashes", config->store);
 }
 
 static bool make_directories(const char *store)
@@ -162,7 +366,11 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	accounts->loops = loops;
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
-	invariant(uv_mutex_init(&accounts->mutex) == 0);
+	accounts->open_max = open_max();
+	invariant(uv_mutex_init(&accounts->mutex) == 0 && uv_cond_init(&accounts->look) == 0);
+	char crashes[4096];
+	accounts_crashes_path(config, crashes, sizeof(crashes));
+	accounts->held = held_open(crashes, time(NULL));
 	if (!make_directories(config->store)) {
 		accounts_destroy(accounts);
 		return NULL;
@@ -175,6 +383,9 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		accounts_destroy(accounts);
 		return NULL;
 	}
+	invariant(pthread_create(&accounts->looker, NULL, look_around, accounts) == 0);
+	pthread_setname_np(accounts->looker, "accounts");
+	accounts->has_looker = true;
 	return accounts;
 }
 
@@ -197,6 +408,8 @@ void accounts_destroy(struct accounts *accounts)
 	}
 	if (accounts->directory)
 		destroy_lane(accounts->directory);
+	held_close(accounts->held);
+	uv_cond_destroy(&accounts->look);
 	uv_mutex_destroy(&accounts->mutex);
 	free(accounts);
 }

@@ -2,6 +2,9 @@
  * The accounts: the one place where an account is opened and closed, and where its lane is found by its id.  Here a
  * claim on the account will stand when several nodes share a store: nothing else may assume that an account which was
  * closed is still where it was, and no other file builds a path below the store.
+ *
+ * Open accounts have a budget, in descriptors and in bytes: beyond it those least recently used are closed.  A thread
+ * of its own looks once a second for accounts that have come to rest, and has their logs written back.
  */
 #ifndef SERVER_ACCOUNTS_H
 #define SERVER_ACCOUNTS_H
@@ -19,7 +22,9 @@ struct workers;
 /* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
  * `workers` and `loops` (an array, by index) outlive it. */
 struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops);
-/* After workers_stop(): closes every account. */
+/* While the workers still run, with no op to come: asks for every account to be closed. */
+void accounts_stop(struct accounts *accounts);
+/* After workers_stop(): closes what is still open. */
 void accounts_destroy(struct accounts *accounts);
 /* The lane of the account with this id (from the directory).  Any thread.  The account itself is opened by the first op. */
 struct lane *accounts_acquire(struct accounts *accounts, const char *account_id);
@@ -32,11 +37,15 @@ struct lane *accounts_directory(struct accounts *accounts);
 /* A connection of the caller's own that reads the directory, for directory_close() before accounts_destroy(). */
 MUST_USE enum store_err accounts_read_directory(struct accounts *accounts, struct directory **out);
 
+/* Where crashes are recorded (crash.h). */
+void accounts_crashes_path(const struct config *config, char *out, size_t size);
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);
+/* Ops ran in this turn: the account is the most recently used one. */
+void accounts_used(struct lane *lane);
 void accounts_close(struct lane *lane);
 /* After a failure that leaves the account in doubt.  When it fails too, the next accounts_open() tries again. */
 MUST_USE enum store_err accounts_reopen(struct lane *lane);

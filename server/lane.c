@@ -2,19 +2,21 @@
 
 #include "protocol/base.h"
 #include "server/accounts.h"
+#include "server/crash.h"
+#include "server/limits.h"
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/worker.h"
 
 #include <string.h>
 
-enum { TURN_US = 10000, TRANSACTION_US = 3000 };
-
 /* One turn of a lane on a worker. */
 struct turn {
 	struct lane *lane;
 	struct op *waiting, **waiting_end; /* for the commit */
 	uint64_t began_us;                 /* the transaction */
+	struct crash_note *note;
+	bool worked;                       /* an op ran */
 };
 
 void lane_init(struct lane *lane, struct accounts *accounts, struct workers *workers, struct loop *loops,
@@ -67,16 +69,48 @@ void lane_submit(struct lane *lane, struct op *op)
 	workers_wake_and_unlock(lane->workers, lane);
 }
 
-/* The next op of this turn; `*writes_left` is how many writes wait behind it. */
-static struct op *take(struct lane *lane, size_t *writes_left)
+void lane_request(struct lane *lane, enum lane_chore chore)
+{
+	workers_lock(lane->workers);
+	lane->chores |= chore;
+	workers_wake_and_unlock(lane->workers, lane);
+}
+
+bool lane_has_client_work(const struct lane *lane)
+{
+	return lane->clients.first;
+}
+
+bool lane_has_background_work(const struct lane *lane)
+{
+	return lane->background.first || lane->chores;
+}
+
+/* The next op of this turn; `*writes_left` is how many writes wait behind it.  NULL: none, but perhaps chores. */
+static struct op *take(struct lane *lane, size_t *writes_left, unsigned *chores)
 {
 	workers_lock(lane->workers);
 	struct op *op = pop(&lane->clients);
+	*chores = 0;
 	if (!op && lane->in_background_list)
 		op = pop(&lane->background);
+	if (!op && lane->in_background_list) {
+		*chores = lane->chores;
+		lane->chores = 0;
+	}
 	*writes_left = lane->clients.writes;
 	workers_unlock(lane->workers);
 	return op;
+}
+
+static void do_chores(struct lane *lane, unsigned chores)
+{
+	enum store_err err = (chores & CHORE_IDLE) && lane->account ? account_idle(lane->account) : STORE_OK;
+	if (err)
+		log_event(LOG_ERROR, "account_idle_failed", log_text("account", lane->id),
+			  log_text("error", accounts_error_name(err)), log_text("fault", account_fault(lane->account)));
+	if (chores & CHORE_CLOSE)
+		accounts_close(lane);
 }
 
 static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
@@ -95,8 +129,9 @@ static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 	return op->fate == OP_RAN ? result : OP_FAILED;
 }
 
-static enum op_result run_op(struct lane *lane, struct op *op)
+static enum op_result run_op(struct turn *t, struct op *op)
 {
+	struct lane *lane = t->lane;
 	op->fate = OP_RAN;
 	op->err = STORE_OK;
 	op->directory = lane->directory;
@@ -104,14 +139,18 @@ static enum op_result run_op(struct lane *lane, struct op *op)
 		op->fate = OP_CANCELLED;
 		return OP_FAILED;
 	}
+	t->worked = true;
 	if (lane->directory)
 		return op->run(op, NULL);
+	crash_note_set(t->note, lane->id, op->kind);
 	op->err = accounts_open(lane);
-	if (op->err) {
+	enum op_result result = OP_FAILED;
+	if (op->err)
 		op->fate = OP_UNAVAILABLE;
-		return OP_FAILED;
-	}
-	return op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
+	else
+		result = op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
+	crash_note_set(t->note, NULL, NULL);
+	return result;
 }
 
 /* What the account's memory and log hold is in doubt: it is opened afresh. */
@@ -179,24 +218,28 @@ static void settle(struct turn *t, struct op *op, enum op_result result, size_t 
 		return;
 	if (!t->began_us)
 		t->began_us = now_us();
-	if (writes_left == 0 || now_us() - t->began_us > TRANSACTION_US) {
+	if (writes_left == 0 || now_us() - t->began_us > LIMIT_TRANSACTION_US) {
 		commit(t);
 		t->began_us = 0;
 	}
 }
 
-void lane_run_turn(struct lane *lane)
+void lane_run_turn(struct lane *lane, struct crash_note *note)
 {
-	struct turn t = {.lane = lane};
+	struct turn t = {.lane = lane, .note = note};
 	t.waiting_end = &t.waiting;
-	uint64_t until_us = now_us() + TURN_US;
+	uint64_t until_us = now_us() + LIMIT_TURN_US;
+	unsigned chores;
 	do {
 		size_t writes_left;
-		struct op *op = take(lane, &writes_left);
+		struct op *op = take(lane, &writes_left, &chores);
 		if (!op)
 			break;
-		settle(&t, op, run_op(lane, op), writes_left);
+		settle(&t, op, run_op(&t, op), writes_left);
 	} while (now_us() < until_us);
 	commit(&t);
-	lane->used_ms = until_us / 1000;
+	if (chores)
+		do_chores(lane, chores);
+	if (t.worked && lane->account)
+		accounts_used(lane);
 }

@@ -19,12 +19,19 @@
 #include <uthash.h>
 
 struct accounts;
+struct crash_note;
 struct watch_mask;
 struct workers;
 
 struct op_queue {
 	struct op *first, **end;
 	size_t writes; /* of the ops in it */
+};
+
+/* Work on the account itself, done when no op waits: bits of lane->chores. */
+enum lane_chore {
+	CHORE_IDLE = 1, /* account_idle(): the log goes into the database */
+	CHORE_CLOSE = 2 /* somebody else's account needs the descriptors or the memory */
 };
 
 enum lane_state {
@@ -41,15 +48,20 @@ struct lane {
 	/* Owned by the worker that has the turn. */
 	struct account *account; /* NULL: not open */
 	struct directory *directory;
-	uint64_t used_ms; /* end of the last turn */
+	uint64_t weighed_ms; /* when `bytes` was measured */
 	/* Under the workers' mutex. */
 	struct op_queue clients, background;
+	unsigned chores;
 	enum lane_state state;
 	bool in_background_list;
 	struct lane *run_next, *run_prev;
 	/* Under the accounts' mutex. */
 	size_t references;
 	UT_hash_handle hh;
+	struct lane *open_next, *open_prev; /* of the open accounts, least recently used first */
+	uint64_t used_ms;                   /* when the last turn with ops ended */
+	size_t bytes;                       /* what the account takes of memory, by and large */
+	bool is_open, is_idle;              /* is_idle: CHORE_IDLE was asked for since it was used */
 	/* Under its own mutex (notify.c). */
 	uv_mutex_t watch_mutex;
 	struct watch_mask *watched;
@@ -57,8 +69,13 @@ struct lane {
 
 /* Any thread; the caller holds a reference until done().  For an op with a session, see conn_submit(). */
 void lane_submit(struct lane *lane, struct op *op);
-/* On a worker that has the lane's turn. */
-void lane_run_turn(struct lane *lane);
+/* Any thread; the caller holds a reference. */
+void lane_request(struct lane *lane, enum lane_chore chore);
+/* On a worker that has the lane's turn; `note` is that thread's, or NULL. */
+void lane_run_turn(struct lane *lane, struct crash_note *note);
+/* Under the workers' mutex: something waits for a turn. */
+bool lane_has_client_work(const struct lane *lane);
+bool lane_has_background_work(const struct lane *lane);
 /* accounts.c makes and ends lanes. */
 void lane_init(struct lane *lane, struct accounts *accounts, struct workers *workers, struct loop *loops,
 	       const char *id);

@@ -4,6 +4,7 @@
 #include "protocol/base.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
+#include "server/crash.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -61,7 +62,10 @@ struct server *server_open(const struct config *config)
 		s->tls = tls_open(config);
 	s->has_sasl = s->lock >= 0 && (!config->tls_n || s->tls) && sasl_library_open();
 	if (s->has_sasl) {
-		s->workers = workers_create(config->workers);
+		char crashes[4096];
+		accounts_crashes_path(config, crashes, sizeof(crashes));
+		s->crashes = crash_handlers_install(crashes);
+		s->workers = workers_create(config->workers, s->crashes);
 		s->accounts = accounts_create(&s->config, s->workers, s->loops);
 		s->auth = s->accounts ? make_auth(s) : NULL;
 	}
@@ -85,6 +89,7 @@ void server_close(struct server *s)
 	for (int i = 0; i < running; i++)
 		loop_join(&s->loops[i]);
 	if (s->is_running) {
+		accounts_stop(s->accounts);
 		workers_stop(s->workers);
 		auth_pool_stop(s->auth);
 	}
@@ -93,8 +98,10 @@ void server_close(struct server *s)
 	auth_pool_destroy(s->auth);
 	if (s->has_sasl)
 		sasl_library_close();
+	accounts_stop(s->accounts);
 	workers_destroy(s->workers);
 	accounts_destroy(s->accounts);
+	crash_handlers_remove(s->crashes);
 	tls_close(s->tls);
 	peers_destroy(s->peers);
 	free(s->loops);

@@ -8,6 +8,7 @@
 
 struct auth_pool;
 struct conn_user;
+struct crash_handlers;
 struct peers;
 struct tls;
 struct workers;
@@ -15,6 +16,7 @@ struct workers;
 struct server {
 	struct config config;
 	struct loop *loops;
+	struct crash_handlers *crashes;
 	struct workers *workers;
 	struct accounts *accounts;
 	struct peers *peers;

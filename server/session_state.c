@@ -64,8 +64,6 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", address);
-	log_event(LOG_INFO, "login", log_text("user", address), log_text("remote", session_auth_link(s).remote),
-		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)));
 	reader_set_limits(&s->reader, &reader_limits_after_login);
 	/* RFC 8314 4: with the version and cipher of the TLS that protected the password. */
 	log_event(LOG_INFO, "login", log_text("user", address), log_text("peer", conn_peer(s->conn)),

@@ -1,6 +1,7 @@
 #include "server/worker.h"
 
 #include "protocol/base.h"
+#include "server/crash.h"
 #include "server/lane.h"
 
 #include <pthread.h>
@@ -10,6 +11,7 @@ struct workers {
 	uv_mutex_t mutex;
 	uv_cond_t work;
 	struct lane *clients, *background; /* runnable lanes, oldest first */
+	struct crash_handlers *crashes;
 	int background_running, background_max;
 	int count;
 	pthread_t *threads;
@@ -29,8 +31,8 @@ void workers_unlock(struct workers *w)
 /* Called with the mutex held.  True: a thread is to be woken. */
 static bool make_runnable(struct workers *w, struct lane *lane)
 {
-	bool background = !lane->clients.first;
-	if (lane->state == LANE_RUNNING || (background && !lane->background.first))
+	bool background = !lane_has_client_work(lane);
+	if (lane->state == LANE_RUNNING || (background && !lane_has_background_work(lane)))
 		return false;
 	if (lane->state == LANE_RUNNABLE) {
 		if (background || !lane->in_background_list)
@@ -70,10 +72,10 @@ static struct lane *take_lane(struct workers *w)
 }
 
 /* Called with the mutex held, which is released while the lane's ops run. */
-static void run_turn(struct workers *w, struct lane *lane)
+static void run_turn(struct workers *w, struct lane *lane, struct crash_note *note)
 {
 	uv_mutex_unlock(&w->mutex);
-	lane_run_turn(lane);
+	lane_run_turn(lane, note);
 	uv_mutex_lock(&w->mutex);
 	w->background_running -= lane->in_background_list;
 	lane->state = LANE_RESTING;
@@ -86,11 +88,12 @@ static void run_turn(struct workers *w, struct lane *lane)
 static void *worker(void *arg)
 {
 	struct workers *w = arg;
+	struct crash_note *note = crash_note_open(w->crashes);
 	uv_mutex_lock(&w->mutex);
 	for (;;) {
 		struct lane *lane = take_lane(w);
 		if (lane)
-			run_turn(w, lane);
+			run_turn(w, lane, note);
 		else if (w->stopping && !w->background)
 			break;
 		else
@@ -98,6 +101,7 @@ static void *worker(void *arg)
 	}
 	uv_cond_broadcast(&w->work);
 	uv_mutex_unlock(&w->mutex);
+	crash_note_close(note);
 	return NULL;
 }
 
@@ -106,14 +110,15 @@ bool workers_run_one(struct workers *w)
 	uv_mutex_lock(&w->mutex);
 	struct lane *lane = take_lane(w);
 	if (lane)
-		run_turn(w, lane);
+		run_turn(w, lane, NULL);
 	uv_mutex_unlock(&w->mutex);
 	return lane != NULL;
 }
 
-struct workers *workers_create(int count)
+struct workers *workers_create(int count, struct crash_handlers *crashes)
 {
 	struct workers *w = xcalloc(1, sizeof(*w));
+	w->crashes = crashes;
 	invariant(uv_mutex_init(&w->mutex) == 0 && uv_cond_init(&w->work) == 0);
 	w->count = count;
 	w->background_max = count / 4 > 0 ? count / 4 : 1;

@@ -12,11 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct crash_handlers;
 struct lane;
 struct workers;
 
-/* `count` threads; 0 for tests, which run turns with workers_run_one(). */
-struct workers *workers_create(int count);
+/* `count` threads; 0 for tests, which run turns with workers_run_one().  `crashes` outlives them, or is NULL. */
+struct workers *workers_create(int count, struct crash_handlers *crashes);
 /* Runs what is queued, and what that queues, then ends the threads. */
 void workers_stop(struct workers *workers);
 void workers_destroy(struct workers *workers);

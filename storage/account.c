@@ -17,7 +17,7 @@
 
 #include <unistd.h>
 
-enum { ACCOUNT_ID = 0x526f6f73 /* "Roos" */, ACCOUNT_VERSION = 1, ACCOUNT_PATH_MAX = 4000 };
+enum { ACCOUNT_ID = 0x526f6f73 /* "Roos" */, ACCOUNT_VERSION = 1, ACCOUNT_PATH_MAX = 4000, ROSTER_MESSAGE_BYTES = 48 };
 
 static int64_t meta_get(struct account *a, const char *key)
 {
@@ -363,6 +363,14 @@ void account_touch(struct account *a, int64_t mailbox)
 void account_durable(struct account *a)
 {
 	a->needs_sync = true;
+}
+
+size_t account_bytes(const struct account *a)
+{
+	size_t bytes = sizeof(*a) + db_bytes(&a->db);
+	for (const struct roster *r = a->rosters; r; r = r->next)
+		bytes += sizeof(*r) + (size_t)r->info.messages * ROSTER_MESSAGE_BYTES;
+	return bytes;
 }
 
 const char *account_fault(const struct account *a)

@@ -83,6 +83,8 @@ uint64_t account_modseq(struct account *a);
 void account_touch(struct account *a, int64_t mailbox);
 /* The op must be on disk before its reply (append, copy, names; not flags). */
 void account_durable(struct account *a);
+/* Memory the account holds, by and large: what closing it would give back. */
+size_t account_bytes(const struct account *a);
 /* What went wrong last, for the log only. */
 const char *account_fault(const struct account *a);
 
