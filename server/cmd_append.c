@@ -15,15 +15,10 @@
 #include "protocol/imap/parse.h"
 #include "server/config.h"
 #include "server/intake.h"
+#include "server/limits.h"
 #include "storage/copy.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
-
-enum {
-	APPEND_MAX = 1000,       /* messages of one command */
-	CHUNK_BYTES = 65536,
-	UNSTORED_MAX = 2 * CHUNK_BYTES /* bytes of ended messages that wait in memory */
-};
 
 struct append_message {
 	struct flag_list flags;
@@ -231,7 +226,7 @@ static bool read_head(struct command *cmd, const struct reader_event *event)
 		command_no(cmd, "UNKNOWN-CTE", "Binary messages are not taken");
 	} else if (event->literal.size == 0) {
 		command_no(cmd, NULL, "The message is empty"); /* how a client cancels (RFC 3502 3) */
-	} else if (a->n == APPEND_MAX) {
+	} else if (a->n == LIMIT_APPEND_MESSAGES) {
 		command_no(cmd, "LIMIT", "There are too many messages");
 	} else if (event->literal.over == READER_OVER_COUNT || event->literal.size > (uint64_t)cmd->message_bytes_max) {
 		command_no(cmd, "TOOBIG", "The message is too large");
@@ -254,7 +249,7 @@ static enum step begin_message(struct session *s, struct command *cmd, const str
 	cmd->step = go_on;
 	if (a->chunk.len)
 		return read_op(s, cmd, chunk_run);
-	if (a->unstored > UNSTORED_MAX)
+	if (a->unstored > LIMIT_APPEND_UNSTORED_BYTES)
 		return write_op(s, cmd, store_run);
 	if (!read_head(cmd, event))
 		return STEP_DONE;
@@ -262,7 +257,7 @@ static enum step begin_message(struct session *s, struct command *cmd, const str
 	a->ended = false;
 	cmd->step = ask;
 	/* Octets that come anyway, and fit one chunk, are looked at when they are published. */
-	bool asks_first = event->literal.sync || event->literal.size > CHUNK_BYTES;
+	bool asks_first = event->literal.sync || event->literal.size > LIMIT_APPEND_CHUNK_BYTES;
 	return a->n == 1 && asks_first ? read_op(s, cmd, check_run) : STEP_AGAIN;
 }
 
@@ -273,7 +268,7 @@ static enum step take_piece(struct session *s, struct command *cmd, const struct
 	a->unstored += event->text.len;
 	a->ended = event->left == 0;
 	bool is_one_chunk = a->ended && !last(a)->intake;
-	if (is_one_chunk || (!a->ended && a->chunk.len < CHUNK_BYTES))
+	if (is_one_chunk || (!a->ended && a->chunk.len < LIMIT_APPEND_CHUNK_BYTES))
 		return STEP_INPUT;
 	cmd->step = go_on;
 	return read_op(s, cmd, chunk_run);

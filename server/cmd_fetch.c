@@ -50,7 +50,7 @@ static bool pump_literal(struct fetch *f, enum store_err *err)
 	struct fetch_literal *l = &f->w.literal;
 	struct buf *out = f->w.out;
 	while (l->left) {
-		if (out->len >= SLICE_BYTES || slice_is_over(&f->slice, 16))
+		if (out->len >= LIMIT_SLICE_BYTES || slice_is_over(&f->slice, 16))
 			return false;
 		size_t step = l->left < LITERAL_STEP ? (size_t)l->left : LITERAL_STEP;
 		char *to = buf_reserve(out, step + CHUNK_SLACK);
@@ -169,7 +169,7 @@ static bool walk(struct fetch *f, struct command *cmd, const struct roster *rost
 	view_walk_init(&walk, cmd->view, roster, &f->set, f->next);
 	for (;;) {
 		if (!f->in_message) {
-			if (f->w.out->len >= SLICE_BYTES || slice_is_over(&f->slice, weight))
+			if (f->w.out->len >= LIMIT_SLICE_BYTES || slice_is_over(&f->slice, weight))
 				return false;
 			if (!view_walk_next(&walk, &m))
 				return true;
@@ -225,7 +225,7 @@ static void fetch_status(struct fetch *f, struct command *cmd)
 static void reserve_chunk(struct fetch *f)
 {
 	uint64_t n = uidset_count(&f->set) * (f->plan.all_small ? 96 : 2048);
-	buf_reserve(f->w.out, (n < SLICE_BYTES ? (size_t)n : SLICE_BYTES) + CHUNK_SLACK);
+	buf_reserve(f->w.out, (n < LIMIT_SLICE_BYTES ? (size_t)n : LIMIT_SLICE_BYTES) + CHUNK_SLACK);
 }
 
 static enum op_result fetch_run(struct command *cmd, struct account *a)

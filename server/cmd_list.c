@@ -224,7 +224,7 @@ static enum op_result list_run(struct command *cmd, struct account *a)
 		select_entries(l, cmd);
 	}
 	while (!err && l->at < l->n) {
-		if (cmd->out.len >= SLICE_BYTES || slice_is_over(&slice, 4)) {
+		if (cmd->out.len >= LIMIT_SLICE_BYTES || slice_is_over(&slice, 4)) {
 			cmd->more = true;
 			break;
 		}

@@ -120,7 +120,7 @@ static bool write_answer(struct find *f, struct command *cmd)
 	uint32_t lo, hi;
 	if (!f->writing)
 		begin_answer(f, cmd);
-	while (cmd->out.len < SLICE_BYTES) {
+	while (cmd->out.len < LIMIT_SLICE_BYTES) {
 		if (!next_run(f, cmd, extended ? UINT32_MAX : NUMBERS_MAX, &lo, &hi)) {
 			if (extended)
 				response_esearch_end(&cmd->out);

@@ -18,8 +18,6 @@
 #include "server/view.h"
 #include "storage/account.h"
 
-enum { OUT_CHUNK = 262144 };
-
 struct command;
 struct session;
 

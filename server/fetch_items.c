@@ -5,9 +5,10 @@
 #include "protocol/mime/nstring.h"
 #include "protocol/mime/section.h"
 #include "protocol/put.h"
+#include "server/limits.h"
 
 /* A header block longer than this is searched for fields in its first part only. */
-enum { FIELDS_HEADER_MAX = 1 << 20, LITERAL_HEAD_MAX = PUT_U64_MAX + 4 };
+enum { LITERAL_HEAD_MAX = PUT_U64_MAX + 4 };
 
 static struct span span_of_bytes(struct bytes b)
 {
@@ -167,8 +168,8 @@ static enum store_err write_fields_at(struct fetch_writer *w, const struct fetch
 				      uint32_t len)
 {
 	struct buf header;
-	if (len > FIELDS_HEADER_MAX)
-		len = FIELDS_HEADER_MAX;
+	if (len > LIMIT_FIELDS_HEADER_BYTES)
+		len = LIMIT_FIELDS_HEADER_BYTES;
 	buf_init(&header, len + 1);
 	char *to = buf_reserve(&header, len + 1);
 	enum store_err err = len ? content_read(w->account, w->message.entry.content, at, len, to) : STORE_OK;

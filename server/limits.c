@@ -38,6 +38,18 @@ const struct limit limits[] = {
 	{"LIMIT_TURN_US", LIMIT_TURN_US, "us", "of a worker for one account before the next account has its turn"},
 	{"LIMIT_TRANSACTION_US", LIMIT_TRANSACTION_US, "us",
 	 "that a transaction collects writes while more of them wait: longer saves few commits and makes the first wait"},
+	{"LIMIT_BAD_COMMANDS", LIMIT_BAD_COMMANDS, "", "commands in a row that are answered BAD before the session ends"},
+	{"LIMIT_SESSION_TURNS", LIMIT_SESSION_TURNS, "",
+	 "steps of one session before the loop's others have theirs: pipelining is not a privilege"},
+	{"LIMIT_SLICE_BYTES", LIMIT_SLICE_BYTES, "bytes",
+	 "output of one slice of FETCH, SEARCH or LIST: half of what may wait, so that one chunk leaves while the next is made"},
+	{"LIMIT_SLICE_US", LIMIT_SLICE_US, "us", "of a worker for one slice of FETCH, SEARCH or LIST"},
+	{"LIMIT_APPEND_MESSAGES", LIMIT_APPEND_MESSAGES, "", "messages of one APPEND"},
+	{"LIMIT_APPEND_CHUNK_BYTES", LIMIT_APPEND_CHUNK_BYTES, "bytes", "octets of a message that go to a worker at once"},
+	{"LIMIT_APPEND_UNSTORED_BYTES", LIMIT_APPEND_UNSTORED_BYTES, "bytes",
+	 "messages of one APPEND that wait in memory until they are stored"},
+	{"LIMIT_FIELDS_HEADER_BYTES", LIMIT_FIELDS_HEADER_BYTES, "bytes",
+	 "of a part's header, or of a huge one, that HEADER.FIELDS and SEARCH look at"},
 };
 const size_t limits_n = countof(limits);
 

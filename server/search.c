@@ -2,6 +2,7 @@
 
 #include "protocol/mime/header.h"
 #include "protocol/mime/text.h"
+#include "server/limits.h"
 #include "storage/content.h"
 #include "storage/flagset.h"
 
@@ -9,7 +10,7 @@
 #include <iconv.h>
 #include <utf8proc.h>
 
-enum { HEADER_READ_MAX = 1 << 20, DAY_SECONDS = 86400 };
+enum { DAY_SECONDS = 86400 };
 
 struct search_node {
 	enum search_kind kind;
@@ -245,7 +246,7 @@ static void load_header(struct search *s)
 	}
 	/* A huge one is not kept apart. */
 	uint32_t size = s->message->slice->size[s->message->at];
-	uint32_t len = size < HEADER_READ_MAX ? size : HEADER_READ_MAX;
+	uint32_t len = size < LIMIT_FIELDS_HEADER_BYTES ? size : LIMIT_FIELDS_HEADER_BYTES;
 	char *to = buf_reserve(&s->header, len);
 	err = err != STORE_NOTFOUND ? err : (len ? content_read(s->account, s->content, 0, len, to) : STORE_OK);
 	if (!err)

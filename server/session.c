@@ -13,8 +13,7 @@
 
 #include "protocol/imap/response.h"
 #include "server/accounts.h"
-
-enum { BAD_MAX = 50, TURNS_MAX = 32 };
+#include "server/limits.h"
 
 static void session_run(struct session *s);
 
@@ -100,7 +99,7 @@ static void finish_command(struct session *s)
 	s->streaming = false;
 	write_tagged(s, cmd);
 	s->bad = cmd->status.word == STATUS_BAD ? s->bad + 1 : 0;
-	if (s->bad >= BAD_MAX) {
+	if (s->bad >= LIMIT_BAD_COMMANDS) {
 		buf_add_text(session_out(s), "* BYE Too many bad commands\r\n");
 		s->ending = true;
 	}
@@ -222,13 +221,13 @@ static void session_run(struct session *s)
 	int turns = 0;
 	invariant(!s->running);
 	s->running = true;
-	while (!s->ending && conn_is_open(c) && turns < TURNS_MAX && conn_has_room(c)) {
+	while (!s->ending && conn_is_open(c) && turns < LIMIT_SESSION_TURNS && conn_has_room(c)) {
 		turns++;
 		if (!step_command(s) && !send_updates(s) && !session_read_input(s))
 			break;
 	}
 	s->running = false;
-	if (turns == TURNS_MAX)
+	if (turns == LIMIT_SESSION_TURNS)
 		conn_yield(c);
 	conn_flush(c);
 	if (s->ending && s->wait != WAIT_OP)

@@ -2,14 +2,9 @@
 #ifndef SERVER_SLICE_H
 #define SERVER_SLICE_H
 
-#include "protocol/buf.h"
+#include "server/limits.h"
 
 #include <time.h>
-
-enum {
-	SLICE_BYTES = 131072, /* half of what may wait for a connection: one chunk leaves while the next is made */
-	SLICE_US = 5000
-};
 
 struct slice {
 	uint64_t until_us;
@@ -25,7 +20,7 @@ static inline uint64_t slice_now_us(void)
 
 static inline void slice_begin(struct slice *s)
 {
-	*s = (struct slice){.until_us = slice_now_us() + SLICE_US};
+	*s = (struct slice){.until_us = slice_now_us() + LIMIT_SLICE_US};
 }
 
 /* Asked between small steps; `weight` says how small: 1 for some tens of nanoseconds, 64 for what reads the disk. */
