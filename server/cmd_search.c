@@ -54,8 +54,12 @@ static bool ask(struct find *f, const struct view *v, const struct roster *r)
 	while (!slice_is_over(&slice, weights[f->search.cost])) {
 		if (!view_walk_next(&walk, &m))
 			return true;
-		f->next = m.index + 1;
-		if (m.gone || !search_matches(&f->search, &m))
+		f->next = m.index;
+		enum search_answer answer = m.gone ? SEARCH_NO : search_matches(&f->search, &m, &slice);
+		if (answer == SEARCH_AGAIN)
+			return false;
+		f->next++;
+		if (answer == SEARCH_NO)
 			continue;
 		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
 		f->first = f->count++ ? f->first : m.index;

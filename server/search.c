@@ -1,6 +1,5 @@
 #include "server/search.h"
 
-#include "protocol/mime/header.h"
 #include "protocol/mime/text.h"
 #include "server/limits.h"
 #include "storage/content.h"
@@ -10,7 +9,7 @@
 #include <iconv.h>
 #include <utf8proc.h>
 
-enum { DAY_SECONDS = 86400 };
+enum { DAY_SECONDS = 86400, COST_STEP = 64 };
 
 struct search_node {
 	enum search_kind kind;
@@ -22,6 +21,8 @@ struct search_node {
 	struct numset set;  /* normalised */
 	uint8_t *known;     /* KEYWORD: by flag set; 0 not looked up, else 1 + the answer */
 	size_t known_n;
+	int64_t answered_for; /* BODY, TEXT: the content that `answer` is of; contents never change */
+	bool answer;
 	struct search_node **children; /* cheap ones first */
 	size_t children_n;
 };
@@ -169,7 +170,6 @@ enum search_made search_make(struct search *s, struct arena *a, const struct req
 		iconv_close(cd);
 	}
 	buf_init(&s->header, UINT32_MAX);
-	buf_init(&s->body, UINT32_MAX);
 	buf_init(&s->parts, UINT32_MAX);
 	s->root = make_node(&m, r->search.key);
 	s->cost = s->root->cost;
@@ -178,8 +178,8 @@ enum search_made search_make(struct search *s, struct arena *a, const struct req
 
 void search_finish(struct search *s)
 {
+	mime_search_finish(&s->text);
 	buf_finish(&s->header);
-	buf_finish(&s->body);
 	buf_finish(&s->parts);
 }
 
@@ -255,46 +255,65 @@ static void load_header(struct search *s)
 		s->err = err;
 }
 
-static void load_body(struct search *s)
-{
-	struct content_row row;
-	if (s->has_body)
-		return;
-	s->has_body = true;
-	buf_reset(&s->body);
-	buf_reset(&s->parts);
-	enum store_err err = content_get(s->account, s->content, &row);
-	if (!err) {
-		uint32_t size = row.size;
-		buf_add(&s->parts, row.parts.ptr, row.parts.len);
-		char *to = buf_reserve(&s->body, size);
-		err = size ? content_read(s->account, s->content, 0, size, to) : STORE_OK;
-		s->body.len = err ? 0 : size;
-	}
-	if (err)
-		s->err = err;
-}
-
 static bool header_contains(struct search *s, struct span name, struct span text)
 {
 	load_header(s);
 	return mime_header_contains(buf_span(&s->header), name, text);
 }
 
-static bool string_matches(struct search *s, const struct search_node *node)
+/* Starts to look for node's string in the present message. */
+static enum store_err begin_text(struct search *s, struct search_node *node)
+{
+	struct content_row row;
+	s->looking = NULL;
+	enum store_err err = content_get(s->account, s->content, &row);
+	if (err)
+		return err;
+	buf_reset(&s->parts);
+	buf_add(&s->parts, row.parts.ptr, row.parts.len);
+	mime_search_finish(&s->text);
+	mime_search_init(&s->text, buf_span(&s->parts), node->text,
+			 node->kind == SEARCH_TEXT ? MIME_SEARCH_TEXT : MIME_SEARCH_BODY);
+	s->looking = node;
+	s->looking_in = s->content;
+	return STORE_OK;
+}
+
+/* A message is read a step at a time: a long one takes as many slices as it needs, and little memory. */
+static enum search_answer text_matches(struct search *s, struct search_node *node)
+{
+	enum store_err err = STORE_OK;
+	char step[MIME_SEARCH_STEP];
+	uint32_t offset, len;
+	if (node->answered_for == s->content)
+		return node->answer ? SEARCH_YES : SEARCH_NO;
+	if (s->looking != node || s->looking_in != s->content)
+		err = begin_text(s, node);
+	while (!err && !s->text.found && mime_search_next(&s->text, &offset, &len)) {
+		if (slice_is_over(s->slice, COST_STEP))
+			return SEARCH_AGAIN;
+		err = content_read(s->account, s->content, offset, len, step);
+		if (!err)
+			mime_search_feed(&s->text, span_make(step, len));
+	}
+	if (err)
+		s->err = err;
+	node->answered_for = s->content;
+	node->answer = !err && s->text.found;
+	return node->answer ? SEARCH_YES : SEARCH_NO;
+}
+
+static enum search_answer string_matches(struct search *s, struct search_node *node)
 {
 	/* The empty string is a part of everything; of a header field, when there is one. */
 	if (node->text.len == 0 && node->kind != SEARCH_HEADER)
-		return true;
-	if (node->kind == SEARCH_HEADER || node->kind == SEARCH_FIELD)
-		return header_contains(s, node->name, node->text);
-	if (node->kind == SEARCH_TEXT && header_contains(s, span_make("", 0), node->text))
-		return true;
-	load_body(s);
-	return mime_body_contains(buf_span(&s->body), buf_span(&s->parts), node->text);
+		return SEARCH_YES;
+	if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
+		return text_matches(s, node);
+	return header_contains(s, node->name, node->text) ? SEARCH_YES : SEARCH_NO;
 }
 
-static bool matches(struct search *s, struct search_node *node)
+static bool roster_matches(struct search *s, struct search_node *node)
 {
 	const struct view_message *m = s->message;
 	const struct roster_slice *r = m->slice;
@@ -327,26 +346,43 @@ static bool matches(struct search *s, struct search_node *node)
 		return r->internal_date[m->at] >= s->now_s - node->number;
 	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
 		return sent_matches(s, node);
-	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT:
-		return string_matches(s, node);
-	case SEARCH_AND:
-		for (size_t i = 0; i < node->children_n; i++)
-			if (!matches(s, node->children[i]))
-				return false;
-		return true;
-	case SEARCH_OR:
-		return matches(s, node->children[0]) || matches(s, node->children[1]);
+	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT: case SEARCH_AND: case SEARCH_OR:
 	case SEARCH_NOT:
-		return !matches(s, node->children[0]);
+		break;
 	}
 	return false;
 }
 
-bool search_matches(struct search *s, const struct view_message *m)
+static enum search_answer matches(struct search *s, struct search_node *node)
+{
+	enum search_answer answer = SEARCH_YES;
+	switch (node->kind) {
+	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT:
+		return string_matches(s, node);
+	case SEARCH_AND:
+		for (size_t i = 0; i < node->children_n && answer == SEARCH_YES; i++)
+			answer = matches(s, node->children[i]);
+		return answer;
+	case SEARCH_OR:
+		answer = matches(s, node->children[0]);
+		return answer == SEARCH_NO ? matches(s, node->children[1]) : answer;
+	case SEARCH_NOT:
+		answer = matches(s, node->children[0]);
+		return answer == SEARCH_AGAIN ? answer : (answer == SEARCH_YES ? SEARCH_NO : SEARCH_YES);
+	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
+	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
+	case SEARCH_YOUNGER: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+		break;
+	}
+	return roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
+}
+
+enum search_answer search_matches(struct search *s, const struct view_message *m, struct slice *slice)
 {
 	s->message = m;
+	s->slice = slice;
 	s->content = m->slice->content[m->at];
-	s->has_header = s->has_body = false;
+	s->has_header = false;
 	return matches(s, s->root);
 }
 

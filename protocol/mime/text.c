@@ -1,215 +1,125 @@
-/* Decoding for SEARCH: transfer encodings, charsets, encoded-words; compared by case-folded UTF-8. */
 #include "protocol/mime/text.h"
 
-#include "protocol/mime/header.h"
-
-#include <iconv.h>
 #include <utf8proc.h>
 
-enum { DECODED_MAX = 64 << 20 };
+enum { WINDOW_MIN = 65536, DECOMPOSED_MAX = 32 };
 
-void mime_fold(struct span s, struct buf *out)
+static void fold_point(utf8proc_int32_t point, struct buf *out)
 {
-	for (size_t at = 0; at < s.len;) {
-		unsigned char c = (unsigned char)s.ptr[at];
-		if (c < 0x80) {
-			buf_add_char(out, (char)(c >= 'A' && c <= 'Z' ? c + 32 : c));
-			at++;
-			continue;
-		}
-		utf8proc_int32_t point;
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.ptr + at,
-						      (utf8proc_ssize_t)(s.len - at), &point);
-		if (n <= 0) {
-			buf_add_char(out, (char)c);
-			at++;
-			continue;
-		}
-		utf8proc_uint8_t folded[4];
-		utf8proc_ssize_t m = utf8proc_encode_char(utf8proc_tolower(point), folded);
-		buf_add(out, folded, (size_t)m);
-		at += (size_t)n;
+	utf8proc_int32_t to[DECOMPOSED_MAX];
+	utf8proc_uint8_t utf8[4];
+	int boundary = 0;
+	utf8proc_ssize_t n = utf8proc_decompose_char(utf8proc_totitle(point), to, DECOMPOSED_MAX,
+						     UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+	for (utf8proc_ssize_t i = 0; i < n && i < DECOMPOSED_MAX; i++)
+		buf_add(out, utf8, (size_t)utf8proc_encode_char(to[i], utf8));
+}
+
+/* How many bytes the character that starts with c has; 1 for what cannot start one. */
+static size_t sequence_len(unsigned char c)
+{
+	if (c >= 0xc2 && c <= 0xdf)
+		return 2;
+	if (c >= 0xe0 && c <= 0xef)
+		return 3;
+	return c >= 0xf0 && c <= 0xf4 ? 4 : 1;
+}
+
+/* The character, or the odd octet, at the front of `s`, which holds all of it. */
+static size_t fold_one(struct span s, struct buf *out)
+{
+	utf8proc_int32_t point;
+	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.ptr, (utf8proc_ssize_t)s.len, &point);
+	if (n <= 0) {
+		buf_add_char(out, s.ptr[0]);
+		return 1;
 	}
+	fold_point(point, out);
+	return (size_t)n;
 }
 
-void mime_to_utf8(struct span text, struct span charset, struct buf *out)
+static size_t fold_ascii(struct span s, struct buf *out)
 {
-	char name[64];
-	snprintf(name, sizeof(name), "%.*s", (int)(charset.len < 60 ? charset.len : 60), charset.ptr ? charset.ptr : "");
-	iconv_t cd = (iconv_t)-1;
-	if (charset.len && strcasecmp(name, "utf-8") != 0 && strcasecmp(name, "us-ascii") != 0)
-		cd = iconv_open("UTF-8", name);
-	if (cd == (iconv_t)-1) {
-		buf_add_span(out, text);
-		return;
-	}
-	char *in = (char *)(uintptr_t)text.ptr;
-	size_t left = text.len;
-	while (left) {
-		char chunk[4096], *to = chunk;
-		size_t room = sizeof(chunk);
-		size_t rc = iconv(cd, &in, &left, &to, &room);
-		buf_add(out, chunk, sizeof(chunk) - room);
-		if (rc == (size_t)-1 && room == sizeof(chunk) && left) {
-			buf_add_char(out, *in++);
-			left--;
-		}
-	}
-	iconv_close(cd);
+	size_t n = 0;
+	char *to = buf_reserve(out, s.len);
+	if (!to)
+		return s.len;
+	for (; n < s.len && (unsigned char)s.ptr[n] < 0x80; n++)
+		to[n] = (char)(s.ptr[n] >= 'a' && s.ptr[n] <= 'z' ? s.ptr[n] - 32 : s.ptr[n]);
+	out->len += n;
+	return n;
 }
 
-static int base64_value(char c)
+/* True when the bytes so far can still become one character. */
+static bool is_prefix(struct span s)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(alphabet, c) : NULL;
-	return at ? (int)(at - alphabet) : -1;
+	size_t want = sequence_len((unsigned char)s.ptr[0]);
+	for (size_t i = 1; i < s.len; i++)
+		if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
+			return false;
+	return s.len < want;
 }
 
-static int hex_value(char c)
+void mime_folder_feed(struct mime_folder *f, struct span s, struct buf *out)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c >= 'A' && c <= 'F' ? c - 55 : (c >= 'a' && c <= 'f' ? c - 87 : -1));
-}
-
-static void decode_base64(struct span s, struct buf *out)
-{
-	uint32_t bits = 0;
-	unsigned n = 0;
-	for (size_t i = 0; i < s.len && s.ptr[i] != '='; i++) {
-		int v = base64_value(s.ptr[i]);
-		if (v < 0)
-			continue;
-		bits = bits << 6 | (uint32_t)v;
-		n += 6;
-		if (n >= 8) {
-			n -= 8;
-			buf_add_char(out, (char)(bits >> n & 0xff));
+	while (f->held_n && s.len) {
+		f->held[f->held_n++] = s.ptr[0];
+		s = span_after(s, 1);
+		while (f->held_n && !is_prefix(span_make(f->held, f->held_n))) {
+			size_t n = fold_one(span_make(f->held, f->held_n), out);
+			f->held_n -= n;
+			memmove(f->held, f->held + n, f->held_n);
 		}
 	}
-}
-
-static void decode_qp(struct span s, bool word, struct buf *out)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		int hi = c == '=' && i + 2 < s.len + 0 ? hex_value(s.ptr[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_value(s.ptr[i + 2]) : -1;
-		if (lo >= 0) {
-			buf_add_char(out, (char)(hi << 4 | lo));
-			i += 2;
-		} else if (c == '=' && !word && i + 1 < s.len && (s.ptr[i + 1] == '\r' || s.ptr[i + 1] == '\n')) {
-			i += s.ptr[i + 1] == '\r' && i + 2 < s.len && s.ptr[i + 2] == '\n' ? 2 : 1;
-		} else {
-			buf_add_char(out, word && c == '_' ? ' ' : c);
+	while (s.len) {
+		s = span_after(s, fold_ascii(s, out));
+		if (s.len && s.len < sizeof(f->held) && is_prefix(s)) {
+			memcpy(f->held, s.ptr, s.len);
+			f->held_n = s.len;
+			return;
 		}
+		if (s.len)
+			s = span_after(s, fold_one(s, out));
 	}
 }
 
-void mime_decode_body(struct span body, enum mime_encoding encoding, struct buf *out)
+void mime_folder_end(struct mime_folder *f, struct buf *out)
 {
-	if (encoding == MIME_BASE64)
-		decode_base64(body, out);
-	else if (encoding == MIME_QP)
-		decode_qp(body, false, out);
-	else
-		buf_add_span(out, body);
+	buf_add(out, f->held, f->held_n);
+	f->held_n = 0;
 }
 
-/* =?charset?B|Q?text?= at the start of s; its length, or 0 */
-static size_t encoded_word(struct span s, struct buf *out)
+void mime_fold(struct span utf8, struct buf *out)
 {
-	if (s.len < 8 || s.ptr[0] != '=' || s.ptr[1] != '?')
-		return 0;
-	const char *end = s.ptr + s.len, *charset = s.ptr + 2, *q = memchr(charset, '?', (size_t)(end - charset));
-	if (!q || end - q < 4 || q[2] != '?')
-		return 0;
-	const char *text = q + 3, *close = memchr(text, '?', (size_t)(end - text));
-	if (!close || close + 1 >= end || close[1] != '=')
-		return 0;
-	struct buf raw;
-	buf_init(&raw, DECODED_MAX);
-	struct span in = span_make(text, (size_t)(close - text));
-	if (q[1] == 'B' || q[1] == 'b')
-		decode_base64(in, &raw);
-	else
-		decode_qp(in, true, &raw);
-	const char *star = memchr(charset, '*', (size_t)(q - charset));
-	mime_to_utf8(buf_span(&raw), span_make(charset, (size_t)((star ? star : q) - charset)), out);
-	buf_finish(&raw);
-	return (size_t)(close + 2 - s.ptr);
+	struct mime_folder f = {0};
+	mime_folder_feed(&f, utf8, out);
+	mime_folder_end(&f, out);
 }
 
-void mime_decode_words(struct span s, struct buf *out)
+void mime_matcher_init(struct mime_matcher *m, struct span needle)
 {
-	bool after_word = false;
-	size_t gap = 0;
-	for (size_t at = 0; at < s.len;) {
-		size_t n = s.ptr[at] == '=' ? encoded_word(span_after(s, at), out) : 0;
-		if (n) {
-			at += n;
-			after_word = true;
-			/* White space between two encoded-words is not text (RFC 2047 6.2). */
-			for (gap = at; gap < s.len && (s.ptr[gap] == ' ' || s.ptr[gap] == '\t'); gap++)
-				;
-			struct buf probe;
-			buf_init(&probe, DECODED_MAX);
-			if (after_word && gap > at && gap < s.len && encoded_word(span_after(s, gap), &probe))
-				at = gap;
-			buf_finish(&probe);
-			continue;
-		}
-		buf_add_char(out, s.ptr[at++]);
-	}
+	*m = (struct mime_matcher){.needle = needle, .found = needle.len == 0};
+	buf_init(&m->window, SIZE_MAX); /* emptied at twice the needle */
 }
 
-static bool contains(struct span hay, struct span needle)
+void mime_matcher_finish(struct mime_matcher *m)
 {
-	return needle.len == 0 || (hay.len >= needle.len && memmem(hay.ptr, hay.len, needle.ptr, needle.len));
+	buf_finish(&m->window);
 }
 
-bool mime_header_contains(struct span header, struct span name, struct span folded)
+struct buf *mime_matcher_room(struct mime_matcher *m)
 {
-	struct mime_field f;
-	struct buf value, decoded, text;
-	buf_init(&value, DECODED_MAX);
-	buf_init(&decoded, DECODED_MAX);
-	buf_init(&text, DECODED_MAX);
-	bool found = false;
-	for (size_t at = 0; !found && mime_field_next(header, &at, &f);) {
-		if (name.len && !span_iequal(f.name, name))
-			continue;
-		buf_reset(&decoded);
-		buf_reset(&text);
-		mime_decode_words(mime_unfold(name.len ? f.value : f.raw, &value), &decoded);
-		mime_fold(buf_span(&decoded), &text);
-		found = contains(buf_span(&text), folded);
-	}
-	buf_finish(&value);
-	buf_finish(&decoded);
-	buf_finish(&text);
-	return found;
+	return &m->window;
 }
 
-bool mime_body_contains(struct span message, struct span parts, struct span folded)
+bool mime_matcher_look(struct mime_matcher *m, bool all)
 {
-	struct buf raw, utf8, text;
-	struct mime_part p;
-	buf_init(&raw, DECODED_MAX);
-	buf_init(&utf8, DECODED_MAX);
-	buf_init(&text, DECODED_MAX);
-	bool found = false;
-	for (uint32_t i = 0; !found && mime_parts_get(parts, i, &p); i++) {
-		if (p.kind != MIME_LEAF || !mime_is_text(p.media) || (uint64_t)p.body + p.body_len > message.len)
-			continue;
-		buf_reset(&raw);
-		buf_reset(&utf8);
-		buf_reset(&text);
-		mime_decode_body(span_make(message.ptr + p.body, p.body_len), p.encoding, &raw);
-		mime_to_utf8(buf_span(&raw), p.charset, &utf8);
-		mime_fold(buf_span(&utf8), &text);
-		found = contains(buf_span(&text), folded);
-	}
-	buf_finish(&raw);
-	buf_finish(&utf8);
-	buf_finish(&text);
-	return found;
+	struct buf *w = &m->window;
+	size_t worth = m->needle.len * 2 > WINDOW_MIN ? m->needle.len * 2 : WINDOW_MIN;
+	if (m->found || (!all && w->len < worth))
+		return m->found;
+	m->found = w->len >= m->needle.len && memmem(w->data, w->len, m->needle.ptr, m->needle.len);
+	size_t keep = all ? 0 : (m->needle.len - 1 < w->len ? m->needle.len - 1 : w->len);
+	buf_drop(w, w->len - keep);
+	return m->found;
 }
