@@ -2,7 +2,7 @@
 #include "server/admin.h"
 
 #include "server/intake.h"
-#include "storage/copy.h"
+#include "storage/append.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
 
@@ -23,11 +23,8 @@ enum op_result admin_mailbox_list(struct admin_task *task, struct account *accou
 	struct mailbox_names names = {0};
 	enum store_err err = mailbox_list(account, &names);
 	for (size_t i = 0; i < names.n && !err; i++) {
-		struct mailbox_info info = {0};
-		if (names.v[i].id && !names.v[i].noselect)
-			err = mailbox_info(account, names.v[i].id, &info);
-		if (!err && names.v[i].id)
-			add_mailbox(task, &names.v[i], &info);
+		if (names.v[i].info.id)
+			add_mailbox(task, &names.v[i], &names.v[i].info);
 	}
 	mailbox_names_finish(&names);
 	admin_store_error(task, task->user.address, err);

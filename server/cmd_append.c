@@ -16,7 +16,7 @@
 #include "server/config.h"
 #include "server/intake.h"
 #include "server/limits.h"
-#include "storage/copy.h"
+#include "storage/append.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
 

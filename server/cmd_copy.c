@@ -7,8 +7,11 @@
 static const char *copyuid(struct command *cmd, const struct copy_result *result)
 {
 	struct buf code;
+	struct numset source = {arena_alloc(&cmd->arena, result->source.n * sizeof(*source.v)), result->source.n};
+	for (size_t i = 0; i < source.n; i++)
+		source.v[i] = (struct numrange){result->source.v[i].lo, result->source.v[i].hi};
 	buf_init(&code, UINT32_MAX);
-	response_code_copyuid(&code, result->uidvalidity, result->source, result->target, result->n);
+	response_code_copyuid(&code, result->uidvalidity, &source, result->first, result->n);
 	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
 	buf_finish(&code);
 	return copy;

@@ -11,8 +11,8 @@ static enum op_result expunge_run(struct command *cmd, struct account *a)
 		return OP_DONE;
 	}
 	/* Only what this session was told of (RFC 9051 6.4.3 speaks of the mailbox as the client sees it). */
-	if (!cmd->request.uid && v->n)
-		uidset_append(&set, v->uid[0], v->uid[v->n - 1]);
+	if (!cmd->request.uid && v->uids.n)
+		uidset_append(&set, 1, uids_last(&v->uids));
 	if (set.n)
 		err = messages_expunge(a, v->mailbox, &set, &gone);
 	command_store_error(cmd, err);

@@ -14,7 +14,7 @@
 #include "server/fetch_items.h"
 #include "server/slice.h"
 #include "storage/content.h"
-#include "storage/copy.h"
+#include "storage/store.h"
 
 enum { LITERAL_STEP = 65536, HEAD_MAX = PUT_U64_MAX + 12, CHUNK_SLACK = 4096 };
 

@@ -108,8 +108,8 @@ static enum store_err read_names(struct list *l, struct account *a, struct arena
 	for (size_t i = 0; i < l->names.n && !err; i++) {
 		const struct mailbox_name *m = &l->names.v[i];
 		struct entry *e = add_entry(l);
-		*e = (struct entry){.name = m->name, .id = m->id, .selectable = m->id && !m->noselect,
-				    .has_children = m->has_children, .subscribed = m->subscribed, .special = m->special};
+		*e = (struct entry){.name = m->name, .id = m->info.id, .selectable = m->info.id && !m->noselect,
+				    .has_children = m->has_children, .subscribed = m->subscribed, .special = m->info.special};
 	}
 	sort(l);
 	add_levels(l, arena);

@@ -37,8 +37,8 @@ static void start_find(struct find *f, const struct view *v)
 {
 	if (f->hits)
 		return;
-	f->hits = xcalloc((size_t)v->n / 64 + 1, sizeof(*f->hits));
-	if (!search_bounds(&f->search, &f->within) && v->n)
+	f->hits = xcalloc((size_t)v->uids.n / 64 + 1, sizeof(*f->hits));
+	if (!search_bounds(&f->search, &f->within) && v->uids.n)
 		uidset_append(&f->within, 1, UINT32_MAX);
 }
 
@@ -72,7 +72,7 @@ static bool ask(struct find *f, const struct view *v, const struct roster *r)
 
 static uint32_t number_of(const struct command *cmd, uint32_t index)
 {
-	return cmd->request.uid ? cmd->view->uid[index] : index + 1;
+	return cmd->request.uid ? uids_at(&cmd->view->uids, index) : index + 1;
 }
 
 static bool is_hit(const struct find *f, uint32_t index)
@@ -83,7 +83,7 @@ static bool is_hit(const struct find *f, uint32_t index)
 /* The next run of hits, from f->at on, whose numbers follow one another: at most `limit` of them. */
 static bool next_run(struct find *f, const struct command *cmd, uint32_t limit, uint32_t *lo, uint32_t *hi)
 {
-	const uint32_t n = cmd->view->n;
+	const uint32_t n = cmd->view->uids.n;
 	while (f->at < n && !is_hit(f, f->at))
 		f->at += f->hits[f->at / 64] == 0 ? 64 - f->at % 64 : 1;
 	if (f->at >= n)
@@ -112,7 +112,7 @@ static void begin_answer(struct find *f, struct command *cmd)
 		e.max = number_of(cmd, f->last);
 	response_esearch_begin(&cmd->out, &e);
 	if (!(r->returns & RETURN_ALL) || f->count == 0)
-		f->at = cmd->view->n;
+		f->at = cmd->view->uids.n;
 	else
 		response_esearch_all(&cmd->out);
 }

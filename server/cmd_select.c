@@ -9,23 +9,12 @@ static const char system_flags[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draf
 
 static void keywords_of(struct account *a, const struct roster *r, struct buf *out)
 {
-	/* The keywords in use, once each. */
-	bool *used = xcalloc(a->flagsets_n, sizeof(*used));
-	struct buf all;
-	buf_init(&all, 1 << 20);
-	for (uint32_t i = 0; i < r->count; i++)
-		used[r->flagset[i]] = true;
-	for (size_t i = 0; i < a->flagsets_n; i++) {
-		for (const char *at = used[i] ? a->flagsets[i].keywords : ""; *at == ' ';) {
-			size_t n = strcspn(at + 1, " ") + 1;
-			if (!all.len || !memmem(all.data, all.len, at, n))
-				buf_add(&all, at, n);
-			at += n;
-		}
+	struct keyword_set used;
+	roster_keywords(a, r, &used);
+	for (int id = -1; (id = keyword_set_next(&used, id + 1)) >= 0;) {
+		buf_add_char(out, ' ');
+		buf_add_text(out, keyword_name(a, id));
 	}
-	buf_add_span(out, buf_span(&all));
-	buf_finish(&all);
-	free(used);
 }
 
 static struct view *make_view(const struct roster *r, bool read_only)
@@ -33,28 +22,22 @@ static struct view *make_view(const struct roster *r, bool read_only)
 	struct view *v = xcalloc(1, sizeof(*v));
 	v->mailbox = r->info.id;
 	v->read_only = read_only;
-	v->n = v->cap = r->count;
-	v->uid = xmalloc((r->count + 1) * sizeof(*v->uid));
-	if (r->count)
-		memcpy(v->uid, r->uid, r->count * sizeof(*v->uid));
+	v->uids = roster_snapshot(r);
 	v->uidnext = r->info.uidnext;
 	v->flags_modseq = v->gone_modseq = r->info.modseq;
-	uint32_t first_recent = roster_lower(r, r->info.recent + 1);
-	if (first_recent < r->count)
-		uidset_append(&v->recent, r->uid[first_recent], r->uid[r->count - 1]);
+	if (uids_last(&r->uids) > r->info.recent)
+		uidset_append(&v->recent, r->info.recent + 1, uids_last(&r->uids));
 	return v;
 }
 
 static void describe(struct command *cmd, struct account *a, const struct roster *r, bool read_only)
 {
 	struct buf *out = &cmd->out;
-	uint32_t unseen = 0, first_recent = roster_lower(r, r->info.recent + 1);
-	while (r->info.unseen && unseen < r->count && (flagset_get(a, r->flagset[unseen])->system & FLAG_SEEN))
-		unseen++;
+	uint32_t unseen = roster_first_unseen(a, r), first_recent = roster_lower(r, r->info.recent + 1);
 	buf_printf(out, "* FLAGS (%s", system_flags);
 	keywords_of(a, r, out);
-	buf_printf(out, ")\r\n* %u EXISTS\r\n* %u RECENT\r\n", r->count, r->count - first_recent);
-	if (r->info.unseen && unseen < r->count)
+	buf_printf(out, ")\r\n* %u EXISTS\r\n* %u RECENT\r\n", r->uids.n, r->uids.n - first_recent);
+	if (unseen < r->uids.n)
 		buf_printf(out, "* OK [UNSEEN %u] The first unseen message\r\n", unseen + 1);
 	buf_printf(out, "* OK [PERMANENTFLAGS (%s", read_only ? "" : system_flags);
 	if (!read_only)
@@ -95,8 +78,8 @@ static enum op_result close_run(struct command *cmd, struct account *a)
 	struct uidset all = {0}, gone = {0};
 	struct view *v = cmd->view;
 	enum store_err err = STORE_OK;
-	if (!v->read_only && v->n) {
-		uidset_append(&all, v->uid[0], v->uid[v->n - 1]);
+	if (!v->read_only && v->uids.n) {
+		uidset_append(&all, 1, uids_last(&v->uids));
 		err = messages_expunge(a, v->mailbox, &all, &gone);
 	}
 	uidset_finish(&all);

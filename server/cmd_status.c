@@ -7,15 +7,11 @@
 enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name)
 {
 	struct mailbox_info info;
-	struct roster *r;
 	uint32_t recent = 0, want = cmd->request.kind == CMD_STATUS ? cmd->request.status.items : cmd->request.list.status;
 	struct buf *out = &cmd->out;
 	enum store_err err = mailbox_info(a, mailbox, &info);
-	if (!err && (want & STATUS_RECENT)) {
-		err = roster_get(a, mailbox, &r);
-		if (!err)
-			recent = r->count - roster_lower(r, r->info.recent + 1);
-	}
+	if (!err && (want & STATUS_RECENT))
+		err = mailbox_recent(a, mailbox, &recent);
 	if (err)
 		return err;
 	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,

@@ -1,21 +1,20 @@
 /* STORE (RFC 3501 6.4.6). */
 #include "server/session.h"
 
-static void tell_flags(struct command *cmd, struct account *a, struct roster *roster, const struct uidset *set)
+static void tell_flags(struct command *cmd, struct account *a, const struct roster *roster, const struct uidset *set)
 {
 	struct view *v = cmd->view;
-	for (size_t i = 0; i < set->n; i++) {
-		for (uint32_t at = roster_lower(roster, set->v[i].lo);
-		     at < roster->count && roster->uid[at] <= set->v[i].hi; at++) {
-			uint32_t index = view_index(v, roster->uid[at]);
-			if (index == v->n)
-				continue;
-			buf_printf(&cmd->out, "* %u FETCH (", index + 1);
-			if (cmd->request.uid)
-				buf_printf(&cmd->out, "UID %u ", roster->uid[at]);
-			view_flags_text(v, a, roster->uid[at], roster->flagset[at], &cmd->out);
-			buf_add_text(&cmd->out, ")\r\n");
-		}
+	struct view_walk walk;
+	struct view_message m;
+	view_walk_init(&walk, v, roster, set, 0);
+	while (view_walk_next(&walk, &m)) {
+		if (m.gone)
+			continue;
+		buf_printf(&cmd->out, "* %u FETCH (", m.index + 1);
+		if (cmd->request.uid)
+			buf_printf(&cmd->out, "UID %u ", m.uid);
+		view_flags_text(v, a, m.uid, m.slice->flagset[m.at], &cmd->out);
+		buf_add_text(&cmd->out, ")\r\n");
 	}
 }
 

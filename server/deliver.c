@@ -1,7 +1,7 @@
 #include "server/deliver.h"
 
 #include "server/intake.h"
-#include "storage/copy.h"
+#include "storage/append.h"
 #include "storage/flagset.h"
 
 static enum store_err store_message(struct account *a, const struct append_message *m, struct append_item *out)

@@ -148,9 +148,9 @@ static struct search_node *make_node(struct maker *m, const struct search_key *k
 	*node = (struct search_node){.kind = key->kind, .cost = own_cost(key->kind), .bits = key->bits,
 				     .number = key->number, .name = key->name, .text = key->text, .set = key->set};
 	if (key->kind == SEARCH_SEQ)
-		numset_normalise(&node->set, v->n);
+		numset_normalise(&node->set, v->uids.n);
 	else if (key->kind == SEARCH_UID)
-		numset_normalise(&node->set, v->n ? v->uid[v->n - 1] : 0);
+		numset_normalise(&node->set, uids_last(&v->uids));
 	else if (node->cost >= COST_HEADER)
 		node->text = make_text(m, key->text);
 	if (key->children_n)
@@ -186,7 +186,7 @@ void search_finish(struct search *s)
 static void make_known(struct search_node *node, const struct account *a, struct arena *arena)
 {
 	if (node->kind == SEARCH_KEYWORD && !node->known) {
-		node->known_n = a->flagsets_n;
+		node->known_n = a->flags->n;
 		node->known = arena_alloc(arena, node->known_n);
 	}
 	for (size_t i = 0; i < node->children_n; i++)
@@ -212,11 +212,13 @@ static int64_t local_day(const struct view_message *m)
 
 static bool has_keyword(const struct search *s, struct search_node *node, uint32_t flagset)
 {
-	if (flagset >= node->known_n) /* made since the search began */
-		return flagset_has_keyword(flagset_get(s->account, flagset), node->text.ptr, node->text.len);
-	if (node->known[flagset] == 0)
-		node->known[flagset] = 1 + flagset_has_keyword(flagset_get(s->account, flagset), node->text.ptr, node->text.len);
-	return node->known[flagset] == 2;
+	if (flagset < node->known_n && node->known[flagset])
+		return node->known[flagset] == 2;
+	const struct flagset *set = flagset_get(s->account, flagset);
+	bool has = flagset_has_keyword(s->account, set, node->text.ptr, node->text.len);
+	if (flagset < node->known_n) /* others were made since the search began */
+		node->known[flagset] = 1 + has;
+	return has;
 }
 
 static bool sent_matches(struct search *s, const struct search_node *node)
@@ -398,9 +400,9 @@ bool search_bounds(const struct search *s, struct uidset *out)
 			uint32_t lo = node->set.v[k].lo, hi = node->set.v[k].hi;
 			if (node->kind == SEARCH_UID) {
 				uidset_append(out, lo, hi);
-			} else if (lo <= v->n) {
-				hi = hi < v->n ? hi : v->n;
-				uidset_append(out, v->uid[lo - 1], v->uid[hi - 1]);
+			} else if (lo <= v->uids.n) {
+				hi = hi < v->uids.n ? hi : v->uids.n;
+				uidset_append(out, uids_at(&v->uids, lo - 1), uids_at(&v->uids, hi - 1));
 			}
 		}
 		return true;

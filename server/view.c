@@ -1,31 +1,14 @@
 #include "server/view.h"
 
+#include "storage/changes.h"
+
 void view_destroy(struct view *v)
 {
 	if (!v)
 		return;
-	free(v->uid);
+	uids_release(&v->uids);
 	uidset_finish(&v->recent);
 	free(v);
-}
-
-uint32_t view_lower(const struct view *v, uint32_t uid)
-{
-	uint32_t lo = 0, hi = v->n;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		if (v->uid[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-uint32_t view_index(const struct view *v, uint32_t uid)
-{
-	uint32_t index = view_lower(v, uid);
-	return index < v->n && v->uid[index] == uid ? index : v->n;
 }
 
 /* Puts the roster's place at its first message from `uid` on. */
@@ -40,26 +23,37 @@ void view_walk_init(struct view_walk *w, const struct view *v, const struct rost
 		    uint32_t from)
 {
 	*w = (struct view_walk){.view = v, .roster = r, .set = set, .next = from};
-	uint32_t uid = from < v->n ? v->uid[from] : UINT32_MAX;
+	uint32_t uid = from < v->uids.n ? uids_at(&v->uids, from) : UINT32_MAX;
 	while (w->range < set->n && set->v[w->range].hi < uid)
 		w->range++;
 	seek(w, uid);
 }
 
+/* The UID at index `next`; false at the end of the view. */
+static bool next_uid(struct view_walk *w, uint32_t *uid)
+{
+	if (w->next - w->run_first >= w->run.n) { /* also before it: the difference wraps */
+		w->run_first = w->next;
+		if (!uids_run(&w->view->uids, w->next, &w->run))
+			return false;
+	}
+	*uid = w->run.uid[w->next - w->run_first];
+	return true;
+}
+
 /* The next message of the view that the set names. */
 static bool step(struct view_walk *w, uint32_t *uid)
 {
-	const struct view *v = w->view;
 	while (w->range < w->set->n) {
 		const struct uidrange *range = &w->set->v[w->range];
-		if (w->next < v->n && v->uid[w->next] < range->lo) {
-			w->next = view_lower(v, range->lo);
-			if (w->next < v->n)
-				seek(w, v->uid[w->next]);
-		}
-		if (w->next >= v->n)
+		if (!next_uid(w, uid))
 			return false;
-		*uid = v->uid[w->next];
+		if (*uid < range->lo) {
+			w->next = uids_lower(&w->view->uids, range->lo);
+			if (!next_uid(w, uid))
+				return false;
+			seek(w, *uid);
+		}
 		if (*uid <= range->hi)
 			return true;
 		w->range++;
@@ -96,9 +90,10 @@ bool view_walk_next(struct view_walk *w, struct view_message *out)
 	return true;
 }
 
+/* A range of sequence numbers is one of UIDs too: what lies between its ends and is not of the view is not there. */
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out)
 {
-	uint32_t star = uid ? (v->n ? v->uid[v->n - 1] : 0) : v->n;
+	uint32_t n = v->uids.n, star = uid ? uids_last(&v->uids) : n;
 	bool ok = true;
 	for (size_t i = 0; i < set->n; i++) {
 		uint32_t lo = set->v[i].lo ? set->v[i].lo : star, hi = set->v[i].hi ? set->v[i].hi : star;
@@ -107,21 +102,14 @@ bool view_resolve(const struct view *v, const struct numset *set, bool uid, stru
 			lo = hi;
 			hi = swap;
 		}
-		if (uid) {
-			if (v->n && hi)
-				uidset_add_any(out, lo ? lo : 1, hi);
+		ok = ok && (uid || (lo > 0 && hi <= n));
+		if (n == 0 || hi == 0 || (!uid && lo > n))
 			continue;
-		}
-		if (lo == 0 || hi > v->n)
-			ok = false;
-		for (uint32_t n = lo ? lo : 1; n <= hi && n <= v->n;) {
-			/* Runs of UIDs without a gap become one range. */
-			uint32_t end = n;
-			while (end < hi && end < v->n && v->uid[end] == v->uid[end - 1] + 1)
-				end++;
-			uidset_add_any(out, v->uid[n - 1], v->uid[end - 1]);
-			n = end + 1;
-		}
+		lo = lo ? lo : 1;
+		if (uid)
+			uidset_add_any(out, lo, hi);
+		else
+			uidset_add_any(out, uids_at(&v->uids, lo - 1), uids_at(&v->uids, (hi < n ? hi : n) - 1));
 	}
 	uidset_normalise(out);
 	return ok;
@@ -137,36 +125,39 @@ void view_flags_text(const struct view *v, const struct account *a, uint32_t uid
 	buf_add_char(out, ')');
 }
 
-static void tell_expunges(struct view *v, const struct uidset *gone, struct buf *out)
+/* What is in the view and no longer in the roster; true when there was any.  Without `out` it is only looked for. */
+static bool tell_expunges(const struct view *v, const struct uids *now, struct buf *out)
 {
-	uint32_t to = 0, removed = 0;
-	for (uint32_t i = 0; i < v->n; i++) {
-		if (uidset_has(gone, v->uid[i])) {
-			buf_printf(out, "* %u EXPUNGE\r\n", i + 1 - removed++);
-			continue;
-		}
-		v->uid[to++] = v->uid[i];
+	struct uids_diff diff;
+	uint32_t index, uid, told = 0;
+	uids_diff_init(&diff, &v->uids, now);
+	while (uids_diff_next(&diff, &index, &uid)) {
+		if (!out)
+			return true;
+		buf_printf(out, "* %u EXPUNGE\r\n", index + 1 - told++);
 	}
-	v->n = to;
+	return told > 0;
+}
+
+static uint32_t count_recent(const struct view *v)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < v->recent.n; i++) {
+		const struct uidrange *range = &v->recent.v[i];
+		n -= uids_lower(&v->uids, range->lo);
+		n += range->hi == UINT32_MAX ? v->uids.n : uids_lower(&v->uids, range->hi + 1);
+	}
+	return n;
 }
 
 static void tell_arrivals(struct view *v, struct roster *r, struct buf *out)
 {
-	uint32_t first = roster_lower(r, v->uidnext);
-	if (first < r->count) {
-		for (uint32_t i = first; i < r->count; i++) {
-			if (v->n == v->cap) {
-				v->cap = v->cap ? v->cap * 2 : 64;
-				v->uid = xrealloc(v->uid, v->cap * sizeof(*v->uid));
-			}
-			v->uid[v->n++] = r->uid[i];
-			if (r->uid[i] > r->info.recent)
-				uidset_append(&v->recent, r->uid[i], r->uid[i]);
-		}
-		uint32_t recent = 0;
-		for (uint32_t i = 0; i < v->n; i++)
-			recent += uidset_has(&v->recent, v->uid[i]);
-		buf_printf(out, "* %u EXISTS\r\n* %u RECENT\r\n", v->n, recent);
+	uint32_t last = uids_last(&r->uids);
+	if (last >= v->uidnext) {
+		uint32_t first = v->uidnext > r->info.recent ? v->uidnext : r->info.recent + 1;
+		if (first <= last)
+			uidset_append(&v->recent, first, last);
+		buf_printf(out, "* %u EXISTS\r\n* %u RECENT\r\n", v->uids.n, count_recent(v));
 		if (!v->read_only && r->info.recent + 1 < r->info.uidnext) {
 			r->info.recent = r->info.uidnext - 1;
 			r->info_dirty = true;
@@ -175,44 +166,56 @@ static void tell_arrivals(struct view *v, struct roster *r, struct buf *out)
 	v->uidnext = r->info.uidnext;
 }
 
+static void tell_flags(const struct view *v, const struct account *a, const struct roster *r,
+		       const struct uidset *changed, struct buf *out, bool with_uid)
+{
+	struct view_walk walk;
+	struct view_message m;
+	view_walk_init(&walk, v, r, changed, 0);
+	while (view_walk_next(&walk, &m)) {
+		if (m.gone)
+			continue;
+		buf_printf(out, "* %u FETCH (", m.index + 1);
+		if (with_uid)
+			buf_printf(out, "UID %u ", m.uid);
+		view_flags_text(v, a, m.uid, m.slice->flagset[m.at], out);
+		buf_add_text(out, ")\r\n");
+	}
+}
+
+/* Deleted elsewhere: all its messages are gone (RFC 2180 3.3). */
+static bool tell_deletion(struct view *v, struct buf *out, bool expunges)
+{
+	v->gone_mailbox = true;
+	if (!expunges)
+		return v->uids.n != 0;
+	for (uint32_t n = v->uids.n; n; n--)
+		buf_printf(out, "* %u EXPUNGE\r\n", n);
+	uids_release(&v->uids);
+	return false;
+}
+
 bool view_sync(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid)
 {
 	struct roster *r;
-	if (roster_get(a, v->mailbox, &r) != STORE_OK) {
-		/* Deleted elsewhere: all its messages are gone (RFC 2180 3.3). */
-		v->gone_mailbox = true;
-		for (; expunges && v->n; v->n--)
-			buf_printf(out, "* %u EXPUNGE\r\n", v->n);
-		return v->n != 0;
-	}
+	if (roster_get(a, v->mailbox, &r) != STORE_OK)
+		return tell_deletion(v, out, expunges);
 	if (r->info.modseq == v->flags_modseq && r->info.modseq == v->gone_modseq)
 		return false;
-	struct uidset gone = {0}, changed = {0};
-	bool held = false;
-	uint32_t known = v->uidnext;
-	if (messages_changed_since(a, v->mailbox, v->flags_modseq, v->gone_modseq, &gone, &changed) == STORE_OK) {
-		if (expunges) {
-			tell_expunges(v, &gone, out);
-			v->gone_modseq = r->info.modseq;
-		} else {
-			held = gone.n != 0;
-		}
-		tell_arrivals(v, r, out);
-		for (size_t i = 0; i < changed.n; i++) {
-			for (uint32_t uid = changed.v[i].lo; uid <= changed.v[i].hi && uid < known; uid++) {
-				uint32_t index = view_index(v, uid), at = roster_lower(r, uid);
-				if (index == v->n || at == r->count || r->uid[at] != uid)
-					continue;
-				buf_printf(out, "* %u FETCH (", index + 1);
-				if (with_uid)
-					buf_printf(out, "UID %u ", uid);
-				view_flags_text(v, a, uid, r->flagset[at], out);
-				buf_add_text(out, ")\r\n");
-			}
-		}
-		v->flags_modseq = r->info.modseq;
+	struct uidset changed = {0};
+	changes_flags(r, v->flags_modseq, v->uidnext, &changed);
+	bool held = r->info.expunge_modseq > v->gone_modseq && tell_expunges(v, &r->uids, expunges ? out : NULL);
+	if (held && !expunges) {
+		uids_extend(&v->uids, &r->uids, v->uidnext);
+	} else {
+		uids_release(&v->uids);
+		v->uids = roster_snapshot(r);
+		v->gone_modseq = r->info.modseq;
+		held = false;
 	}
-	uidset_finish(&gone);
+	tell_arrivals(v, r, out);
+	tell_flags(v, a, r, &changed, out, with_uid);
+	v->flags_modseq = r->info.modseq;
 	uidset_finish(&changed);
 	return held;
 }

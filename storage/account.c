@@ -2,11 +2,14 @@
  * Opening, the op's savepoint and the lane's group commit.
  *
  * A transaction is open from the first op's BEGIN to account_commit().  Rosters in memory may be ahead of
- * the database only inside an op; account_end() writes dirty segments and mailbox rows before RELEASE.
+ * the database only inside an op; account_end() writes dirty segments, mailbox rows and the journal before RELEASE.
+ * (The recent mark alone may wait for the next op that writes, or for the close.)  The first op of a transaction needs
+ * no savepoint: when it fails, so does the transaction, and nothing else is in it.
  */
 #include "storage/account.h"
 
 #include "storage/blob.h"
+#include "storage/changes.h"
 #include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
@@ -86,16 +89,43 @@ static enum store_err make_directories(const struct store_env *env, const char *
 	return err;
 }
 
+/* Row 0 of `mailbox` is the account's own. */
+static enum store_err root_get(struct account *a)
+{
+	struct mailbox_info root;
+	enum store_err err = mailbox_row(a, 0, &root);
+	a->modseq = a->modseq_committed = root.modseq;
+	a->last_uidvalidity = root.uidvalidity;
+	return err == STORE_NOTFOUND ? STORE_CORRUPT : err;
+}
+
+static enum store_err root_set(struct account *a)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "UPDATE mailbox SET modseq=?, uidvalidity=? WHERE id=0");
+	if (!stmt)
+		return STORE_IO;
+	sqlite3_bind_int64(stmt, 1, (int64_t)a->modseq);
+	sqlite3_bind_int64(stmt, 2, a->last_uidvalidity);
+	return db_run(&a->db, stmt);
+}
+
 static enum store_err load(struct account *a)
 {
-	a->modseq = a->modseq_committed = (uint64_t)meta_get(a, "modseq");
-	a->last_uidvalidity = (uint32_t)meta_get(a, "uidvalidity");
+	enum store_err err = root_get(a);
 	a->marked_unclean = meta_get(a, "unclean") != 0;
-	enum store_err err = flagset_load(a);
+	if (!err)
+		err = flagset_load(a);
 	int64_t inbox;
 	if (!err && mailbox_find(a, "INBOX", &inbox) == STORE_NOTFOUND)
 		err = make_first_mailboxes(a);
 	return err;
+}
+
+static char *copy_text(const char *text)
+{
+	char *copy = strdup(text ? text : "");
+	invariant(copy);
+	return copy;
 }
 
 enum store_err account_open(const struct store_env *env, const char *dir, bool create, struct account **out)
@@ -117,6 +147,8 @@ enum store_err account_open(const struct store_env *env, const char *dir, bool c
 	a->env = env;
 	a->dir = xmalloc(strlen(dir) + 1);
 	memcpy(a->dir, dir, strlen(dir) + 1);
+	a->actor_login = copy_text("");
+	a->actor_device = copy_text("");
 	err = db_open(&a->db, env, path, &options);
 	if (!err)
 		err = blob_clean_tmp(a);
@@ -137,6 +169,8 @@ static void mark_clean(struct account *a)
 {
 	enum store_err err = db_begin(&a->db, POINT_CLEAN_BEGIN);
 	if (!err)
+		err = roster_flush_all(a); /* recent marks */
+	if (!err)
 		err = meta_set(a, "unclean", 0);
 	if (!err)
 		err = db_commit(&a->db, POINT_CLEAN_COMMIT);
@@ -144,6 +178,12 @@ static void mark_clean(struct account *a)
 		err = db_checkpoint(&a->db, POINT_CHECKPOINT_CLOSE);
 	if (err)
 		db_rollback(&a->db); /* it stays marked: the next process will look closer */
+}
+
+static void drop_changes(struct account *a)
+{
+	while (a->changes_n)
+		change_finish(&a->changes[--a->changes_n]);
 }
 
 void account_close(struct account *a)
@@ -160,6 +200,10 @@ void account_close(struct account *a)
 	roster_drop_all(a);
 	flagset_unload(a);
 	db_close(&a->db);
+	drop_changes(a);
+	free(a->changes);
+	free(a->actor_login);
+	free(a->actor_device);
 	free(a->touched);
 	free(a->dir);
 	free(a);
@@ -202,19 +246,25 @@ static enum store_err mark_unclean(struct account *a)
 
 enum store_err account_begin(struct account *a)
 {
-	invariant(!a->in_op);
+	invariant(!a->in_op && a->changes_n == 0);
 	enum store_err err = STORE_OK;
-	if (!a->in_transaction) {
+	a->before = (struct account_before){.modseq = a->modseq,
+					    .uidvalidity = a->last_uidvalidity,
+					    .flagsets_n = a->flags->n,
+					    .keywords_n = a->flags->keywords_n,
+					    .alone = !a->in_transaction,
+					    .marked_unclean = a->marked_unclean};
+	if (a->before.alone) {
 		err = db_begin(&a->db, POINT_BEGIN);
 		if (err)
 			return err;
 		a->in_transaction = true;
-		a->touched_n = a->touched_committed = 0;
+		a->touched_n = 0;
 		if (!a->marked_unclean)
 			err = mark_unclean(a);
-	}
-	if (!err)
+	} else {
 		err = db_run(&a->db, db_prepare(&a->db, "SAVEPOINT op"));
+	}
 	if (err)
 		return err;
 	a->in_op = true;
@@ -222,67 +272,83 @@ enum store_err account_begin(struct account *a)
 	return STORE_OK;
 }
 
-static enum store_err write_journal(struct account *a)
+/* The op's rows in the journal, and the account's modseq. */
+static enum store_err write_changes(struct account *a)
 {
-	for (size_t i = a->touched_committed; i < a->touched_n; i++) {
-		sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT OR REPLACE INTO change VALUES(?,?,?)");
-		if (!stmt)
-			return STORE_IO;
-		sqlite3_bind_int64(stmt, 1, a->touched[i].mailbox);
-		sqlite3_bind_int64(stmt, 2, (int64_t)a->op_modseq);
-		sqlite3_bind_int64(stmt, 3, a->env->now_s(a->env->ctx));
-		enum store_err err = db_run(&a->db, stmt);
-		if (err)
-			return err;
-	}
-	return a->op_modseq ? meta_set(a, "modseq", (int64_t)a->modseq) : STORE_OK;
+	enum store_err err = a->op_modseq ? root_set(a) : STORE_OK;
+	for (size_t i = 0; i < a->changes_n && !err; i++)
+		err = change_write(a, &a->changes[i]);
+	return err;
 }
 
-static enum store_err roll_back_op(struct account *a)
+static void keep_op(struct account *a)
 {
-	a->touched_n = a->touched_committed;
-	roster_drop_all(a);
+	for (size_t i = 0; i < a->changes_n; i++) {
+		if (a->touched_n == a->touched_cap) {
+			a->touched_cap = a->touched_cap ? a->touched_cap * 2 : 8;
+			a->touched = xrealloc(a->touched, a->touched_cap * sizeof(*a->touched));
+		}
+		a->touched[a->touched_n++] = (struct account_touched){a->changes[i].mailbox, a->op_modseq};
+	}
+	roster_keep(a);
+	drop_changes(a);
+}
+
+/* What the op did to the database.  A full or failing disk may have taken the whole transaction with it: then the
+ * earlier ops are gone too, and the commit must fail. */
+static enum store_err undo_database(struct account *a)
+{
 	/* Rows that are undone, under ids that will be used again. */
 	db_rest(&a->db);
 	if (a->scratch)
 		scratch_forget(a->scratch);
-	/* A full or failing disk may have taken the whole transaction with it: then the earlier ops are gone too, and
-	 * the commit must fail. */
 	enum store_err err = STORE_IO;
+	if (a->before.alone) {
+		db_rollback(&a->db);
+		a->in_transaction = a->needs_sync = false;
+		a->marked_unclean = a->before.marked_unclean;
+		return STORE_OK;
+	}
 	if (!sqlite3_get_autocommit(a->db.handle)) {
 		err = db_run(&a->db, db_prepare(&a->db, "ROLLBACK TO op"));
 		if (!err)
 			err = db_run(&a->db, db_prepare(&a->db, "RELEASE op"));
 	}
-	if (err) {
-		a->db.broken = true;
-		return err;
-	}
-	a->modseq = (uint64_t)meta_get(a, "modseq");
-	a->last_uidvalidity = (uint32_t)meta_get(a, "uidvalidity");
-	flagset_unload(a);
-	return flagset_load(a);
+	a->db.broken = a->db.broken || err;
+	return err;
+}
+
+static enum store_err undo_op(struct account *a)
+{
+	if (a->op_modseq)
+		roster_undo(a);
+	else
+		roster_keep(a);
+	drop_changes(a);
+	a->modseq = a->before.modseq;
+	a->last_uidvalidity = a->before.uidvalidity;
+	flagset_undo(a, a->before.flagsets_n, a->before.keywords_n);
+	a->actor_id = 0;
+	return undo_database(a);
 }
 
 enum store_err account_end(struct account *a, bool ok)
 {
 	if (!a->in_op) /* account_begin() failed */
 		return STORE_OK;
-	a->in_op = false;
 	enum store_err err = STORE_OK;
 	if (ok)
 		err = roster_flush_all(a);
 	if (ok && !err)
-		err = write_journal(a);
-	if (ok && !err)
-		err = meta_set(a, "uidvalidity", a->last_uidvalidity);
-	if (ok && !err)
+		err = write_changes(a);
+	if (ok && !err && !a->before.alone)
 		err = db_run(&a->db, db_prepare(&a->db, "RELEASE op"));
+	a->in_op = false;
 	if (ok && !err) {
-		a->touched_committed = a->touched_n;
+		keep_op(a);
 		return STORE_OK;
 	}
-	enum store_err undo = roll_back_op(a);
+	enum store_err undo = undo_op(a);
 	return err ? err : undo;
 }
 
@@ -348,16 +414,51 @@ uint64_t account_modseq(struct account *a)
 	return a->op_modseq;
 }
 
-void account_touch(struct account *a, int64_t mailbox)
+struct change *account_touch(struct account *a, int64_t mailbox, unsigned kind)
 {
-	for (size_t i = a->touched_committed; i < a->touched_n; i++)
-		if (a->touched[i].mailbox == mailbox)
-			return;
-	if (a->touched_n == a->touched_cap) {
-		a->touched_cap = a->touched_cap ? a->touched_cap * 2 : 8;
-		a->touched = xrealloc(a->touched, a->touched_cap * sizeof(*a->touched));
+	account_modseq(a);
+	for (size_t i = a->changes_n; i-- > 0;) {
+		if (a->changes[i].mailbox == mailbox) {
+			a->changes[i].kinds |= kind;
+			return &a->changes[i];
+		}
 	}
-	a->touched[a->touched_n++] = (struct account_touched){mailbox, account_modseq(a)};
+	if (a->changes_n == a->changes_cap) {
+		a->changes_cap = a->changes_cap ? a->changes_cap * 2 : 4;
+		a->changes = xrealloc(a->changes, a->changes_cap * sizeof(*a->changes));
+	}
+	a->changes[a->changes_n] = (struct change){.mailbox = mailbox, .kinds = kind};
+	return &a->changes[a->changes_n++];
+}
+
+void account_set_actor(struct account *a, const char *login, const char *device)
+{
+	if (strcmp(a->actor_login, login ? login : "") == 0 && strcmp(a->actor_device, device ? device : "") == 0)
+		return;
+	free(a->actor_login);
+	free(a->actor_device);
+	a->actor_login = copy_text(login);
+	a->actor_device = copy_text(device);
+	a->actor_id = 0;
+}
+
+enum store_err account_actor(struct account *a, int64_t *out)
+{
+	if (!a->actor_id) {
+		sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO actor(login, device) VALUES(?1, ?2) ON CONFLICT"
+							" DO UPDATE SET login=login RETURNING id");
+		enum store_err err;
+		if (stmt) {
+			sqlite3_bind_text(stmt, 1, a->actor_login, -1, SQLITE_STATIC);
+			sqlite3_bind_text(stmt, 2, a->actor_device, -1, SQLITE_STATIC);
+		}
+		if (!db_next(&a->db, stmt, &err))
+			return err ? err : STORE_IO;
+		a->actor_id = sqlite3_column_int64(stmt, 0);
+		sqlite3_reset(stmt);
+	}
+	*out = a->actor_id;
+	return STORE_OK;
 }
 
 void account_durable(struct account *a)

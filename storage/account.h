@@ -3,7 +3,7 @@
  *
  * Every write op runs between account_begin() and account_end() (a SAVEPOINT inside one transaction) and
  * takes one modseq, at its first change.  account_commit() is the lane's group commit: only after it may
- * replies be released.  A failed op drops the rosters; they are read again.
+ * replies be released.  A failed op drops the rosters it changed; they are read again.
  *
  * After a failed account_commit() the account takes no more ops: the outcome on disk is unknown.  The owner fails
  * every op since the last commit and calls account_reopen().
@@ -14,13 +14,15 @@
 #include "storage/db.h"
 #include "storage/env.h"
 
+struct change;
 struct content_writer;
+struct flag_table;
 struct roster;
 struct scratch;
-struct flagset;
 
+/* What a commit tells those who watch: the mailbox is now at this modseq.  No content. */
 struct account_touched {
-	int64_t mailbox;
+	int64_t mailbox; /* 0: subscriptions */
 	uint64_t modseq;
 };
 
@@ -28,6 +30,15 @@ struct account_touched {
 struct content_cursor {
 	sqlite3_stmt *stmt;
 	int64_t at;
+};
+
+/* What a failed op must find again. */
+struct account_before {
+	uint64_t modseq;
+	uint32_t uidvalidity;
+	size_t flagsets_n, keywords_n;
+	bool alone;          /* the op is the transaction's first: it has no savepoint of its own */
+	bool marked_unclean;
 };
 
 struct account {
@@ -39,12 +50,15 @@ struct account {
 	bool in_transaction, in_op, needs_sync;
 	bool marked_unclean; /* the meta row says that a process writes here; a clean close takes it away */
 	uint64_t modseq_committed; /* what may have been told to clients */
+	struct account_before before;
 	struct roster *rosters; /* loaded ones, a list */
-	struct flagset *flagsets;
-	size_t flagsets_n;
-	struct account_touched *touched; /* since the last commit */
+	struct flag_table *flags;
+	struct change *changes; /* of the op that runs: its journal */
+	size_t changes_n, changes_cap;
+	struct account_touched *touched; /* of ops that ended well, since the last commit */
 	size_t touched_n, touched_cap;
-	size_t touched_committed; /* those of ops that ended well */
+	char *actor_login, *actor_device;
+	int64_t actor_id; /* their row, 0: not looked for */
 	uint32_t last_uidvalidity;
 	struct content_writer *writers; /* those that live */
 	struct content_cursor rows, headers, bodies;
@@ -66,6 +80,8 @@ MUST_USE enum store_err account_reopen(struct account **a);
  * only; what was acknowledged is safe, and the next write fails if it would not be. */
 MUST_USE enum store_err account_idle(struct account *a);
 
+/* Who acts from here on, for the journal: a login and what is known of the device ("" for none); copied. */
+void account_set_actor(struct account *a, const char *login, const char *device);
 /* A write op.  `ok` false rolls the op back. account_end() may itself fail; then the op was rolled back. */
 MUST_USE enum store_err account_begin(struct account *a);
 MUST_USE enum store_err account_end(struct account *a, bool ok);
@@ -79,8 +95,11 @@ void account_lend(struct account *a, struct scratch *s);
 struct scratch *account_scratch(struct account *a);
 /* The running op's modseq, taken at the first call. */
 uint64_t account_modseq(struct account *a);
-/* The op changed this mailbox. */
-void account_touch(struct account *a, int64_t mailbox);
+/* The op changed this mailbox: `kind` is a CHANGE_* (changes.h).  Returns the op's row in the journal for the caller to
+ * add to; it holds until the next call. */
+struct change *account_touch(struct account *a, int64_t mailbox, unsigned kind);
+/* The acting login's row, made when needed. */
+MUST_USE enum store_err account_actor(struct account *a, int64_t *out);
 /* The op must be on disk before its reply (append, copy, names; not flags). */
 void account_durable(struct account *a);
 /* Memory the account holds, by and large: what closing it would give back. */

@@ -1,113 +1,197 @@
 #include "storage/flagset.h"
 
+#include "storage/checksum.h"
+
 #include <strings.h>
 
-static void set_text(struct flagset *set)
+enum { TEXT_BYTES_MAX = 64 + FLAG_KEYWORDS_MAX * (FLAG_KEYWORD_BYTES_MAX + 1) + 1 };
+
+int keyword_find(const struct account *a, const char *keyword, size_t len)
 {
-	static const char *const names[] = {"\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"};
-	char system[64] = "";
-	size_t at = 0;
-	for (size_t i = 0; i < countof(names); i++)
-		if (set->system & (1u << i))
-			at += (size_t)snprintf(system + at, sizeof(system) - at, "%s%s", at ? " " : "", names[i]);
-	size_t len = at + strlen(set->keywords) + 1;
-	set->text = xmalloc(len);
-	snprintf(set->text, len, "%s%s", system, at || !set->keywords[0] ? set->keywords : set->keywords + 1);
+	const struct flag_table *t = a->flags;
+	for (size_t i = 0; i < t->keywords_n; i++)
+		if (strncasecmp(t->keywords[i], keyword, len) == 0 && t->keywords[i][len] == '\0')
+			return (int)i;
+	return -1;
 }
 
-static uint32_t set_add(struct account *a, uint32_t system, const char *keywords)
+const char *keyword_name(const struct account *a, int id)
 {
-	a->flagsets = xrealloc(a->flagsets, (a->flagsets_n + 1) * sizeof(*a->flagsets));
-	struct flagset *set = &a->flagsets[a->flagsets_n];
-	set->system = system;
-	set->keywords = strdup(keywords);
-	invariant(set->keywords);
-	set_text(set);
-	return (uint32_t)a->flagsets_n++;
+	invariant(id >= 0 && (size_t)id < a->flags->keywords_n);
+	return a->flags->keywords[id];
 }
 
-enum store_err flagset_load(struct account *a)
+static int keyword_intern(struct account *a, const char *keyword, size_t len)
 {
-	set_add(a, 0, "");
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, system, keywords FROM flagset ORDER BY id");
-	enum store_err err;
-	while (db_next(&a->db, stmt, &err)) {
-		if (sqlite3_column_int64(stmt, 0) != (int64_t)a->flagsets_n) {
-			sqlite3_reset(stmt);
-			return STORE_CORRUPT;
+	struct flag_table *t = a->flags;
+	int id = keyword_find(a, keyword, len);
+	if (id >= 0)
+		return id;
+	if (t->keywords_n == KEYWORDS_MAX || len == 0 || len > FLAG_KEYWORD_BYTES_MAX)
+		return -1;
+	if (t->keywords_n % 16 == 0)
+		t->keywords = xrealloc(t->keywords, (t->keywords_n + 16) * sizeof(*t->keywords));
+	t->keywords[t->keywords_n] = strndup(keyword, len);
+	invariant(t->keywords[t->keywords_n]);
+	return (int)t->keywords_n++;
+}
+
+void keyword_set_add(struct keyword_set *to, const struct flagset *set)
+{
+	for (uint32_t i = 0; i < set->keywords_n; i++)
+		to->bits[set->keywords[i] / 64] |= 1ull << set->keywords[i] % 64;
+}
+
+int keyword_set_count(const struct keyword_set *set)
+{
+	int n = 0;
+	for (size_t i = 0; i < countof(set->bits); i++)
+		n += __builtin_popcountll(set->bits[i]);
+	return n;
+}
+
+int keyword_set_next(const struct keyword_set *set, int from)
+{
+	for (int i = from; i < KEYWORDS_MAX; i = (i | 63) + 1) {
+		uint64_t rest = set->bits[i / 64] >> i % 64;
+		if (rest)
+			return i + __builtin_ctzll(rest);
+	}
+	return -1;
+}
+
+static uint64_t hash_of(uint32_t system, const uint16_t *keywords, uint32_t n)
+{
+	return checksum64(keywords, n * sizeof(*keywords), system);
+}
+
+static void place(struct flag_table *t, uint32_t id)
+{
+	const struct flagset *set = t->v[id];
+	size_t at = hash_of(set->system, set->keywords, set->keywords_n) & (t->slots_n - 1);
+	while (t->slots[at])
+		at = (at + 1) & (t->slots_n - 1);
+	t->slots[at] = id + 1;
+}
+
+/* All sets anew into `slots_n` slots, at most half full. */
+static void rehash(struct flag_table *t, size_t slots_n)
+{
+	free(t->slots);
+	t->slots = xcalloc(slots_n, sizeof(*t->slots));
+	t->slots_n = slots_n;
+	for (uint32_t id = 0; id < t->n; id++)
+		place(t, id);
+}
+
+static bool find(const struct flag_table *t, uint32_t system, const uint16_t *keywords, uint32_t n, uint32_t *out)
+{
+	for (size_t at = hash_of(system, keywords, n) & (t->slots_n - 1); t->slots[at]; at = (at + 1) & (t->slots_n - 1)) {
+		const struct flagset *set = t->v[t->slots[at] - 1];
+		if (set->system == system && set->keywords_n == n &&
+		    (n == 0 || memcmp(set->keywords, keywords, n * sizeof(*keywords)) == 0)) {
+			*out = t->slots[at] - 1;
+			return true;
 		}
-		set_add(a, (uint32_t)sqlite3_column_int(stmt, 1), (const char *)sqlite3_column_text(stmt, 2));
 	}
-	return err;
+	return false;
 }
 
-void flagset_unload(struct account *a)
+/* "\Seen a b"; returns where the keywords begin in it. */
+static uint32_t write_text(const struct flag_table *t, uint32_t system, const uint16_t *keywords, uint32_t n, char *text)
 {
-	for (size_t i = 0; i < a->flagsets_n; i++) {
-		free(a->flagsets[i].keywords);
-		free(a->flagsets[i].text);
+	static const char *const names[] = {"\\Answered ", "\\Flagged ", "\\Deleted ", "\\Seen ", "\\Draft "};
+	size_t at = 0;
+	for (size_t i = 0; i < countof(names); i++) {
+		if (!(system & (1u << i)))
+			continue;
+		memcpy(text + at, names[i], strlen(names[i]));
+		at += strlen(names[i]);
 	}
-	free(a->flagsets);
-	a->flagsets = NULL;
-	a->flagsets_n = 0;
-}
-
-const struct flagset *flagset_get(const struct account *a, uint32_t id)
-{
-	invariant(id < a->flagsets_n);
-	return &a->flagsets[id];
-}
-
-/* Finds `word` in " a b"; NULL when it is not there. */
-static const char *find_word(const char *list, const char *word, size_t len)
-{
-	for (const char *at = list; *at == ' ';) {
-		size_t n = strcspn(at + 1, " ");
-		if (n == len && strncasecmp(at + 1, word, len) == 0)
-			return at;
-		at += 1 + n;
+	size_t first = at;
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = strlen(t->keywords[keywords[i]]);
+		memcpy(text + at, t->keywords[keywords[i]], len);
+		at += len;
+		text[at++] = ' ';
 	}
-	return NULL;
+	at -= at > 0;
+	text[at] = '\0';
+	return (uint32_t)(n ? first : at);
 }
 
-bool flagset_has_keyword(const struct flagset *set, const char *keyword, size_t len)
+static uint32_t add(struct account *a, uint32_t system, const uint16_t *keywords, uint32_t n)
 {
-	return find_word(set->keywords, keyword, len) != NULL;
-}
-
-/* The account's first spelling of a keyword (RFC 3501 9: flags are case-insensitive). */
-static const char *first_spelling(const struct account *a, const char *word, size_t len)
-{
-	for (size_t i = 0; i < a->flagsets_n; i++) {
-		const char *at = find_word(a->flagsets[i].keywords, word, len);
-		if (at)
-			return at + 1;
+	struct flag_table *t = a->flags;
+	char text[TEXT_BYTES_MAX];
+	write_text(t, system, keywords, n, text);
+	size_t len = strlen(text), list = n * sizeof(*keywords);
+	/* One block: the set, its keywords, its text. */
+	struct flagset *set = xmalloc(sizeof(*set) + list + len + 1);
+	uint16_t *ids = (uint16_t *)(void *)(set + 1);
+	if (n)
+		memcpy(ids, keywords, list);
+	memcpy((char *)(set + 1) + list, text, len + 1);
+	*set = (struct flagset){system, n, ids, (char *)(set + 1) + list, (uint32_t)len};
+	if (t->n == t->cap) {
+		t->cap = t->cap ? t->cap * 2 : 32;
+		t->v = xrealloc(t->v, t->cap * sizeof(struct flagset *));
+		t->system = xrealloc(t->system, t->cap * sizeof(*t->system));
 	}
-	return word;
+	t->system[t->n] = system;
+	t->v[t->n++] = set;
+	if (t->n * 2 > t->slots_n)
+		rehash(t, t->slots_n ? t->slots_n * 2 : 64);
+	else
+		place(t, (uint32_t)t->n - 1);
+	return (uint32_t)t->n - 1;
 }
 
-static int word_order(const void *x, const void *y)
+static int id_order(const void *x, const void *y)
 {
-	const struct bytes *a = x, *b = y;
-	size_t n = a->len < b->len ? a->len : b->len;
-	int order = strncasecmp(a->ptr, b->ptr, n);
-	return order ? order : (a->len < b->len ? -1 : a->len > b->len);
+	const uint16_t *a = x, *b = y;
+	return *a < *b ? -1 : *a > *b;
 }
 
-static size_t split_words(const char *list, struct bytes *out, size_t max)
+/* Adds to or takes from `ids` what `words` names; STORE_LIMIT. */
+static enum store_err change_keywords(struct account *a, const char *words, bool remove, uint16_t *ids, uint32_t *n)
 {
-	size_t n = 0;
-	for (const char *at = list; *at;) {
+	for (const char *at = words ? words : ""; *at;) {
 		at += strspn(at, " ");
 		size_t len = strcspn(at, " ");
 		if (len == 0)
 			break;
-		if (n == max)
-			return max + 1;
-		out[n++] = (struct bytes){at, len};
+		int id = remove ? keyword_find(a, at, len) : keyword_intern(a, at, len);
 		at += len;
+		if (id < 0 && !remove)
+			return STORE_LIMIT;
+		uint32_t i = 0;
+		while (i < *n && ids[i] != id)
+			i++;
+		if (remove && i < *n) {
+			ids[i] = ids[--*n];
+		} else if (!remove && i == *n) {
+			if (*n == FLAG_KEYWORDS_MAX)
+				return STORE_LIMIT;
+			ids[(*n)++] = (uint16_t)id;
+		}
 	}
-	return n;
+	qsort(ids, *n, sizeof(*ids), id_order);
+	return STORE_OK;
+}
+
+static enum store_err insert(struct account *a, uint32_t id)
+{
+	const struct flagset *set = a->flags->v[id];
+	char text[TEXT_BYTES_MAX];
+	uint32_t first = write_text(a->flags, set->system, set->keywords, set->keywords_n, text);
+	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO flagset VALUES(?,?,?)");
+	if (!stmt)
+		return STORE_IO;
+	sqlite3_bind_int64(stmt, 1, id);
+	sqlite3_bind_int64(stmt, 2, set->system);
+	sqlite3_bind_text(stmt, 3, text + first, -1, SQLITE_TRANSIENT);
+	return db_run(&a->db, stmt);
 }
 
 enum store_err flagset_apply(struct account *a, uint32_t from, enum flag_op op, const struct flag_spec *spec,
@@ -116,48 +200,82 @@ enum store_err flagset_apply(struct account *a, uint32_t from, enum flag_op op, 
 	const struct flagset *old = flagset_get(a, from);
 	uint32_t system = op == FLAG_ADD ? old->system | spec->system
 					 : (op == FLAG_REMOVE ? old->system & ~spec->system : spec->system);
-	struct bytes words[FLAG_KEYWORDS_MAX + 1], named[FLAG_KEYWORDS_MAX + 1];
-	size_t n = op == FLAG_SET ? 0 : split_words(old->keywords, words, FLAG_KEYWORDS_MAX);
-	size_t m = split_words(spec->keywords, named, FLAG_KEYWORDS_MAX);
-	if (m > FLAG_KEYWORDS_MAX)
+	uint16_t ids[FLAG_KEYWORDS_MAX];
+	uint32_t n = op == FLAG_SET ? 0 : old->keywords_n;
+	if (n)
+		memcpy(ids, old->keywords, n * sizeof(*ids));
+	enum store_err err = change_keywords(a, spec->keywords, op == FLAG_REMOVE, ids, &n);
+	if (err || find(a->flags, system, ids, n, out))
+		return err;
+	if (a->flags->n == FLAGSETS_MAX)
 		return STORE_LIMIT;
-	for (size_t i = 0; i < m; i++) {
-		size_t at = 0;
-		while (at < n && word_order(&words[at], &named[i]) != 0)
-			at++;
-		if (op == FLAG_REMOVE && at < n) {
-			words[at] = words[--n];
-		} else if (op != FLAG_REMOVE && at == n) {
-			if (n == FLAG_KEYWORDS_MAX || named[i].len > FLAG_KEYWORD_BYTES_MAX)
-				return STORE_LIMIT;
-			words[n++] = (struct bytes){first_spelling(a, named[i].ptr, named[i].len), named[i].len};
+	*out = add(a, system, ids, n);
+	return insert(a, *out);
+}
+
+enum store_err flagset_load(struct account *a)
+{
+	a->flags = xcalloc(1, sizeof(*a->flags));
+	add(a, 0, NULL, 0);
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, system, keywords FROM flagset ORDER BY id");
+	enum store_err err;
+	while (db_next(&a->db, stmt, &err)) {
+		uint16_t ids[FLAG_KEYWORDS_MAX];
+		uint32_t n = 0;
+		const char *keywords = (const char *)sqlite3_column_text(stmt, 2);
+		if (sqlite3_column_int64(stmt, 0) != (int64_t)a->flags->n || a->flags->n == FLAGSETS_MAX)
+			err = STORE_CORRUPT;
+		else if (change_keywords(a, keywords, false, ids, &n))
+			err = STORE_CORRUPT;
+		if (err) {
+			sqlite3_reset(stmt);
+			return err;
 		}
+		add(a, (uint32_t)sqlite3_column_int(stmt, 1), ids, n);
 	}
-	qsort(words, n, sizeof(*words), word_order);
-	char keywords[FLAG_KEYWORDS_MAX * (FLAG_KEYWORD_BYTES_MAX + 1) + 1];
-	size_t at = 0;
-	for (size_t i = 0; i < n; i++) {
-		keywords[at++] = ' ';
-		memcpy(keywords + at, words[i].ptr, words[i].len);
-		at += words[i].len;
-	}
-	keywords[at] = '\0';
-	for (size_t i = 0; i < a->flagsets_n; i++) {
-		if (a->flagsets[i].system == system && strcasecmp(a->flagsets[i].keywords, keywords) == 0) {
-			*out = (uint32_t)i;
-			return STORE_OK;
-		}
-	}
-	if (a->flagsets_n >= FLAGSETS_MAX)
-		return STORE_LIMIT;
-	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO flagset VALUES(?,?,?)");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_int64(stmt, 1, (int64_t)a->flagsets_n);
-	sqlite3_bind_int64(stmt, 2, system);
-	sqlite3_bind_text(stmt, 3, keywords, -1, SQLITE_TRANSIENT);
-	enum store_err err = db_run(&a->db, stmt);
-	if (!err)
-		*out = set_add(a, system, keywords);
 	return err;
+}
+
+void flagset_undo(struct account *a, size_t sets_n, size_t keywords_n)
+{
+	struct flag_table *t = a->flags;
+	bool any = t->n > sets_n;
+	while (t->n > sets_n)
+		free(t->v[--t->n]);
+	while (t->keywords_n > keywords_n)
+		free(t->keywords[--t->keywords_n]);
+	if (any)
+		rehash(t, t->slots_n);
+}
+
+void flagset_unload(struct account *a)
+{
+	struct flag_table *t = a->flags;
+	a->flags = NULL;
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n; i++)
+		free(t->v[i]);
+	for (size_t i = 0; i < t->keywords_n; i++)
+		free(t->keywords[i]);
+	free(t->v);
+	free(t->system);
+	free(t->slots);
+	free(t->keywords);
+	free(t);
+}
+
+const struct flagset *flagset_get(const struct account *a, uint32_t id)
+{
+	invariant(id < a->flags->n);
+	return a->flags->v[id];
+}
+
+bool flagset_has_keyword(const struct account *a, const struct flagset *set, const char *keyword, size_t len)
+{
+	int id = keyword_find(a, keyword, len);
+	for (uint32_t i = 0; id >= 0 && i < set->keywords_n; i++)
+		if (set->keywords[i] == id)
+			return true;
+	return false;
 }

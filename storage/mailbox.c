@@ -1,11 +1,14 @@
 #include "storage/mailbox.h"
 
+#include "storage/changes.h"
 #include "storage/copy.h"
+#include "storage/gone.h"
+#include "storage/roster_io.h"
 
-enum { STATE_REAL = 0, STATE_NAME_ONLY = 1 };
+enum state { STATE_MAILBOX = 0, STATE_NAME_ONLY = 1, STATE_ROOT = 2 };
 
 static enum store_err find_child(struct account *a, int64_t parent, const char *leaf, size_t len, int64_t *id,
-				 int *state)
+				 enum state *state)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, state FROM mailbox WHERE parent=? AND leaf=?");
 	if (stmt) {
@@ -16,12 +19,12 @@ static enum store_err find_child(struct account *a, int64_t parent, const char *
 	if (!db_next(&a->db, stmt, &err))
 		return err ? err : STORE_NOTFOUND;
 	*id = sqlite3_column_int64(stmt, 0);
-	*state = sqlite3_column_int(stmt, 1);
+	*state = sqlite3_column_int(stmt, 1) == STATE_MAILBOX ? STATE_MAILBOX : STATE_NAME_ONLY;
 	sqlite3_reset(stmt);
 	return STORE_OK;
 }
 
-static enum store_err find_any(struct account *a, const char *name, int64_t *id, int *state)
+static enum store_err find_any(struct account *a, const char *name, int64_t *id, enum state *state)
 {
 	int64_t parent = 0;
 	for (const char *at = name;;) {
@@ -36,129 +39,231 @@ static enum store_err find_any(struct account *a, const char *name, int64_t *id,
 
 enum store_err mailbox_find(struct account *a, const char *name, int64_t *out)
 {
-	int state = STATE_REAL;
+	enum state state = STATE_MAILBOX;
 	enum store_err err = find_any(a, name, out, &state);
-	return !err && state != STATE_REAL ? STORE_NOTFOUND : err;
+	return !err && state != STATE_MAILBOX ? STORE_NOTFOUND : err;
 }
 
+/* Strictly above all that were given (RFC 9051 2.3.1.1).  The clock keeps it so over a restore from an older copy. */
 static uint32_t next_uidvalidity(struct account *a)
 {
-	uint32_t now = (uint32_t)a->env->now_s(a->env->ctx);
-	a->last_uidvalidity = now > a->last_uidvalidity ? now : a->last_uidvalidity + 1;
+	int64_t now = a->env->now_s(a->env->ctx);
+	uint32_t clock = now > 0 && now < UINT32_MAX ? (uint32_t)now : 0;
+	a->last_uidvalidity = clock > a->last_uidvalidity ? clock : a->last_uidvalidity + 1;
 	return a->last_uidvalidity;
 }
 
-static enum store_err insert_mailbox(struct account *a, int64_t parent, const char *leaf, size_t len,
-				     uint32_t special, int64_t *out)
+/* "M" and 96 bits of chance. */
+static void make_objectid(char out[MAILBOX_OBJECTID_BYTES])
 {
-	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO mailbox(parent, leaf, uidvalidity, uidnext, modseq,"
-						" floor, messages, unseen, deleted, bytes, recent, special, state)"
-						" VALUES(?,?,?,1,?,?,0,0,0,0,0,?,0)");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_int64(stmt, 1, parent);
-	sqlite3_bind_text(stmt, 2, leaf, (int)len, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 3, next_uidvalidity(a));
-	sqlite3_bind_int64(stmt, 4, (int64_t)account_modseq(a));
-	sqlite3_bind_int64(stmt, 5, (int64_t)account_modseq(a));
-	sqlite3_bind_int64(stmt, 6, special);
-	enum store_err err = db_run(&a->db, stmt);
-	if (err)
-		return err;
-	*out = sqlite3_last_insert_rowid(a->db.handle);
-	account_touch(a, *out);
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	unsigned char chance[MAILBOX_OBJECTID_BYTES - 4];
+	sqlite3_randomness((int)sizeof(chance), chance);
+	out[0] = 'M';
+	for (size_t i = 0; i < sizeof(chance); i++)
+		out[1 + i] = digits[chance[i] & 31];
+	out[1 + sizeof(chance)] = '\0';
+}
+
+static enum store_err note_name(struct account *a, int64_t id, enum change_kind kind, const char *name)
+{
+	struct change *change = account_touch(a, id, kind);
 	account_durable(a);
+	free(change->name);
+	change->name = strdup(name);
+	invariant(change->name);
 	return STORE_OK;
 }
 
-static enum store_err make_real(struct account *a, int64_t id, uint32_t special)
+static enum store_err count_rows(struct account *a, const char *sql, int64_t *out)
 {
-	sqlite3_stmt *stmt = db_prepare(&a->db, "UPDATE mailbox SET state=0, uidvalidity=?, uidnext=1, modseq=?,"
-						" special=?, recent=0 WHERE id=?");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_int64(stmt, 1, next_uidvalidity(a));
-	sqlite3_bind_int64(stmt, 2, (int64_t)account_modseq(a));
-	sqlite3_bind_int64(stmt, 3, special);
-	sqlite3_bind_int64(stmt, 4, id);
-	account_touch(a, id);
-	account_durable(a);
-	return db_run(&a->db, stmt);
-}
-
-/* Missing parents are made as real mailboxes (RFC 3501 6.3.3). */
-enum store_err mailbox_create(struct account *a, const char *name, uint32_t special, int64_t *out)
-{
-	int64_t parent = 0;
-	for (const char *at = name;;) {
-		size_t len = strcspn(at, "/");
-		bool last = at[len] == '\0';
-		int state = STATE_REAL;
-		enum store_err err = find_child(a, parent, at, len, out, &state);
-		if (err == STORE_NOTFOUND)
-			err = insert_mailbox(a, parent, at, len, last ? special : 0, out);
-		else if (!err && last)
-			err = state == STATE_REAL ? STORE_EXISTS : make_real(a, *out, special);
-		if (err || last)
-			return err;
-		parent = *out;
-		at += len + 1;
-	}
-}
-
-static enum store_err has_children(struct account *a, int64_t id, bool *out)
-{
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT 1 FROM mailbox WHERE parent=? LIMIT 1");
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, id);
 	enum store_err err;
-	*out = db_next(&a->db, stmt, &err);
-	if (*out)
-		sqlite3_reset(stmt);
-	return err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_IO;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
 }
 
-static enum store_err remove_all(struct account *a, int64_t id)
+static enum store_err run_with_id(struct account *a, const char *sql, int64_t id)
 {
-	struct roster *r;
-	enum store_err err = roster_get(a, id, &r);
-	if (err || r->count == 0)
-		return err;
-	uint32_t *indexes = xmalloc(r->count * sizeof(*indexes)), n = r->count;
-	for (uint32_t i = 0; i < n; i++)
-		indexes[i] = i;
-	err = roster_remove(a, r, indexes, n);
-	free(indexes);
-	return err ? err : roster_flush_all(a);
-}
-
-enum store_err mailbox_delete(struct account *a, const char *name)
-{
-	if (strcmp(name, "INBOX") == 0)
-		return STORE_CANNOT;
-	int64_t id;
-	int state = STATE_REAL;
-	bool children = false;
-	enum store_err err = find_any(a, name, &id, &state);
-	if (!err)
-		err = has_children(a, id, &children);
-	if (err)
-		return err;
-	if (state == STATE_NAME_ONLY)
-		return children ? STORE_HASCHILDREN : STORE_NOTFOUND;
-	err = remove_all(a, id);
-	if (err)
-		return err;
-	account_touch(a, id);
-	account_durable(a);
-	roster_drop(a, id);
-	sqlite3_stmt *stmt =
-		db_prepare(&a->db, children ? "UPDATE mailbox SET state=1, special=0, messages=0 WHERE id=?"
-					    : "DELETE FROM mailbox WHERE id=?");
+	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
 	if (!stmt)
 		return STORE_IO;
 	sqlite3_bind_int64(stmt, 1, id);
 	return db_run(&a->db, stmt);
+}
+
+static enum store_err insert_mailbox(struct account *a, int64_t parent, const char *leaf, size_t len, uint32_t special,
+				     int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO mailbox VALUES(NULL,?1,?2,?3,?4,1,?5,?5,0,0,0,0,0,0,?6,0)");
+	char objectid[MAILBOX_OBJECTID_BYTES];
+	if (!stmt)
+		return STORE_IO;
+	make_objectid(objectid);
+	sqlite3_bind_int64(stmt, 1, parent);
+	sqlite3_bind_text(stmt, 2, leaf, (int)len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, objectid, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 4, next_uidvalidity(a));
+	sqlite3_bind_int64(stmt, 5, (int64_t)account_modseq(a));
+	sqlite3_bind_int64(stmt, 6, special);
+	enum store_err err = db_run(&a->db, stmt);
+	*out = sqlite3_last_insert_rowid(a->db.handle);
+	return err;
+}
+
+/* A name becomes a mailbox: under a new id, since whoever knew the old one is not to mistake this one for it. */
+static enum store_err replace_name(struct account *a, int64_t name, int64_t parent, const char *leaf, size_t len,
+				   uint32_t special, int64_t *out)
+{
+	enum store_err err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", name);
+	if (!err)
+		err = insert_mailbox(a, parent, leaf, len, special, out);
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "UPDATE mailbox SET parent=? WHERE parent=?");
+	if (!stmt)
+		return err ? err : STORE_IO;
+	sqlite3_bind_int64(stmt, 1, *out);
+	sqlite3_bind_int64(stmt, 2, name);
+	return db_run(&a->db, stmt);
+}
+
+static enum store_err check_name(const char *name)
+{
+	size_t levels = 1;
+	for (const char *at = name; *at; at++)
+		levels += *at == '/';
+	return levels > MAILBOX_LEVELS_MAX || strlen(name) > MAILBOX_NAME_BYTES_MAX ? STORE_LIMIT : STORE_OK;
+}
+
+enum store_err mailbox_create(struct account *a, const char *name, uint32_t special, int64_t *out)
+{
+	int64_t parent = 0, names = 0;
+	enum store_err err = check_name(name);
+	if (!err)
+		err = count_rows(a, "SELECT count(*) FROM mailbox", &names);
+	for (const char *at = name; !err;) {
+		size_t len = strcspn(at, "/");
+		bool last = at[len] == '\0', makes = false;
+		enum state state = STATE_MAILBOX;
+		*out = 0;
+		err = find_child(a, parent, at, len, out, &state);
+		if (err == STORE_NOTFOUND) {
+			makes = true;
+			err = names++ <= MAILBOX_MAX ? STORE_OK : STORE_LIMIT; /* the root counts */
+		} else if (!err && last) {
+			makes = state == STATE_NAME_ONLY;
+			err = makes ? STORE_OK : STORE_EXISTS;
+		}
+		if (!err && makes) {
+			char path[MAILBOX_NAME_BYTES_MAX + 1];
+			snprintf(path, sizeof(path), "%.*s", (int)(at + len - name), name);
+			err = *out ? replace_name(a, *out, parent, at, len, special, out)
+				   : insert_mailbox(a, parent, at, len, last ? special : 0, out);
+			if (!err)
+				err = note_name(a, *out, CHANGE_MADE, path);
+		}
+		if (last)
+			return err;
+		parent = *out;
+		at += len + 1;
+	}
+	return err;
+}
+
+static enum store_err count_children(struct account *a, int64_t id, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT count(*) FROM mailbox WHERE parent=?");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, id);
+	enum store_err err;
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_IO;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+static enum store_err parent_of(struct account *a, int64_t id, int64_t *parent, enum state *state)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT parent, state FROM mailbox WHERE id=?");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, id);
+	enum store_err err;
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_CORRUPT;
+	*parent = sqlite3_column_int64(stmt, 0);
+	*state = (enum state)sqlite3_column_int(stmt, 1);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+/* Names without mailbox go with their last child. */
+static enum store_err drop_empty_names(struct account *a, int64_t id)
+{
+	while (id) {
+		int64_t parent, children;
+		enum state state;
+		enum store_err err = parent_of(a, id, &parent, &state);
+		if (!err)
+			err = count_children(a, id, &children);
+		if (err || state != STATE_NAME_ONLY || children)
+			return err;
+		err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", id);
+		if (err)
+			return err;
+		id = parent;
+	}
+	return STORE_OK;
+}
+
+static enum store_err bury_all(struct account *a, int64_t id)
+{
+	struct roster *r;
+	enum store_err err = roster_get(a, id, &r);
+	if (err)
+		return err;
+	uint32_t n = r->uids.n, *indexes = xmalloc(n * sizeof(*indexes));
+	for (uint32_t i = 0; i < n; i++)
+		indexes[i] = i;
+	err = gone_bury(a, r, indexes, n);
+	free(indexes);
+	if (err)
+		return err;
+	roster_drop(a, id);
+	sqlite3_stmt *stmt = db_prepare(&a->db, "DELETE FROM segment WHERE id BETWEEN ? AND ?");
+	if (!stmt)
+		return STORE_IO;
+	sqlite3_bind_int64(stmt, 1, segment_key(id, 0));
+	sqlite3_bind_int64(stmt, 2, segment_key(id, UINT32_MAX));
+	return db_run(&a->db, stmt);
+}
+
+enum store_err mailbox_delete(struct account *a, const char *name)
+{
+	int64_t id, parent = 0, children = 0;
+	enum state state = STATE_MAILBOX;
+	if (strcmp(name, "INBOX") == 0)
+		return STORE_CANNOT;
+	enum store_err err = find_any(a, name, &id, &state);
+	if (!err && state == STATE_NAME_ONLY)
+		return STORE_HASCHILDREN;
+	if (!err)
+		err = count_children(a, id, &children);
+	if (!err)
+		err = parent_of(a, id, &parent, &state);
+	if (!err)
+		err = note_name(a, id, CHANGE_DELETED, name);
+	if (!err)
+		err = bury_all(a, id);
+	if (err)
+		return err;
+	if (children)
+		return run_with_id(a, "UPDATE mailbox SET state=1, special=0, messages=0, unseen=0, deleted=0, bytes=0"
+				      " WHERE id=?", id);
+	err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", id);
+	return err ? err : drop_empty_names(a, parent);
 }
 
 static enum store_err rename_inbox(struct account *a, const char *to)
@@ -177,63 +282,97 @@ static enum store_err rename_inbox(struct account *a, const char *to)
 	return err;
 }
 
+/* The tree below `id` fits below its new name too. */
+static enum store_err check_tree(struct account *a, int64_t id, const char *to)
+{
+	sqlite3_stmt *stmt = db_prepare(
+		&a->db, "WITH RECURSIVE tree(id, bytes, levels) AS (SELECT ?1, 0, 0 UNION ALL"
+			" SELECT m.id, t.bytes + 1 + length(CAST(m.leaf AS BLOB)), t.levels + 1 FROM mailbox m"
+			" JOIN tree t ON m.parent=t.id) SELECT max(bytes), max(levels) FROM tree");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, id);
+	enum store_err err;
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_IO;
+	size_t bytes = (size_t)sqlite3_column_int64(stmt, 0), levels = 1 + (size_t)sqlite3_column_int64(stmt, 1);
+	sqlite3_reset(stmt);
+	for (const char *at = to; *at; at++)
+		levels += *at == '/';
+	return levels > MAILBOX_LEVELS_MAX || strlen(to) + bytes > MAILBOX_NAME_BYTES_MAX ? STORE_LIMIT : STORE_OK;
+}
+
+/* The row below which `to` will stand. */
+static enum store_err make_parent(struct account *a, const char *to, int64_t *out)
+{
+	const char *leaf = strrchr(to, '/');
+	enum state state;
+	char name[MAILBOX_NAME_BYTES_MAX + 1];
+	*out = 0;
+	if (!leaf)
+		return STORE_OK;
+	snprintf(name, sizeof(name), "%.*s", (int)(leaf - to), to);
+	enum store_err err = find_any(a, name, out, &state);
+	return err == STORE_NOTFOUND ? mailbox_create(a, name, 0, out) : err;
+}
+
 enum store_err mailbox_rename(struct account *a, const char *from, const char *to)
 {
-	int64_t id, taken, parent = 0;
-	int state = STATE_REAL;
+	int64_t id, taken, parent = 0, old_parent = 0;
+	enum state state = STATE_MAILBOX;
 	size_t from_len = strlen(from);
-	if (strcmp(to, "INBOX") == 0)
-		return STORE_EXISTS;
 	enum store_err err = find_any(a, from, &id, &state);
 	if (err)
 		return err;
-	if (strncmp(to, from, from_len) == 0 && to[from_len] == '/' && strcmp(from, "INBOX") != 0)
+	bool inbox = strcmp(from, "INBOX") == 0;
+	if (!inbox && strncmp(to, from, from_len) == 0 && to[from_len] == '/')
 		return STORE_CANNOT;
-	int other = STATE_REAL;
-	if (find_any(a, to, &taken, &other) == STORE_OK)
-		return STORE_EXISTS;
-	if (strcmp(from, "INBOX") == 0)
+	err = find_any(a, to, &taken, &state);
+	if (err != STORE_NOTFOUND)
+		return err ? err : STORE_EXISTS;
+	if (inbox)
 		return rename_inbox(a, to);
+	err = check_tree(a, id, to);
+	if (!err)
+		err = parent_of(a, id, &old_parent, &state);
+	if (!err)
+		err = make_parent(a, to, &parent);
+	if (!err)
+		err = note_name(a, id, CHANGE_RENAMED, to);
+	if (err)
+		return err;
 	const char *leaf = strrchr(to, '/');
-	if (leaf) {
-		char *parent_name = xcalloc(1, (size_t)(leaf - to) + 1);
-		memcpy(parent_name, to, (size_t)(leaf - to));
-		err = find_any(a, parent_name, &parent, &other);
-		if (err == STORE_NOTFOUND)
-			err = mailbox_create(a, parent_name, 0, &parent);
-		free(parent_name);
-		if (err)
-			return err;
-	}
-	account_touch(a, id);
-	account_durable(a);
 	sqlite3_stmt *stmt = db_prepare(&a->db, "UPDATE mailbox SET parent=?, leaf=? WHERE id=?");
 	if (!stmt)
 		return STORE_IO;
 	sqlite3_bind_int64(stmt, 1, parent);
 	sqlite3_bind_text(stmt, 2, leaf ? leaf + 1 : to, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 3, id);
-	return db_run(&a->db, stmt);
+	err = db_run(&a->db, stmt);
+	return err ? err : drop_empty_names(a, old_parent);
 }
 
-static enum store_err run_named(struct account *a, const char *sql, const char *name)
+static enum store_err change_subscription(struct account *a, const char *sql, const char *name, enum change_kind kind)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
 	if (!stmt)
 		return STORE_IO;
 	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	account_durable(a);
-	return db_run(&a->db, stmt);
+	enum store_err err = db_run(&a->db, stmt);
+	return err || sqlite3_changes(a->db.handle) == 0 ? err : note_name(a, 0, kind, name);
 }
 
 enum store_err subscription_add(struct account *a, const char *name)
 {
-	return run_named(a, "INSERT OR IGNORE INTO subscription VALUES(?)", name);
+	int64_t n;
+	enum store_err err = count_rows(a, "SELECT count(*) FROM subscription", &n);
+	if (!err && n >= SUBSCRIPTION_MAX)
+		err = STORE_LIMIT;
+	return err ? err : change_subscription(a, "INSERT OR IGNORE INTO subscription VALUES(?)", name, CHANGE_SUBSCRIBED);
 }
 
 enum store_err subscription_remove(struct account *a, const char *name)
 {
-	return run_named(a, "DELETE FROM subscription WHERE name=?", name);
+	return change_subscription(a, "DELETE FROM subscription WHERE name=?", name, CHANGE_UNSUBSCRIBED);
 }
 
 enum store_err mailbox_take_recent(struct account *a, int64_t id, uint32_t *old_mark)
@@ -250,78 +389,94 @@ enum store_err mailbox_take_recent(struct account *a, int64_t id, uint32_t *old_
 	return STORE_OK;
 }
 
+struct mailbox_info mailbox_read(sqlite3_stmt *stmt, int64_t id, int at)
+{
+	return (struct mailbox_info){.id = id,
+				     .uidvalidity = (uint32_t)sqlite3_column_int64(stmt, at),
+				     .uidnext = (uint32_t)sqlite3_column_int64(stmt, at + 1),
+				     .modseq = (uint64_t)sqlite3_column_int64(stmt, at + 2),
+				     .floor = (uint64_t)sqlite3_column_int64(stmt, at + 3),
+				     .expunge_modseq = (uint64_t)sqlite3_column_int64(stmt, at + 4),
+				     .messages = (uint32_t)sqlite3_column_int64(stmt, at + 5),
+				     .unseen = (uint32_t)sqlite3_column_int64(stmt, at + 6),
+				     .deleted = (uint32_t)sqlite3_column_int64(stmt, at + 7),
+				     .bytes = (uint64_t)sqlite3_column_int64(stmt, at + 8),
+				     .recent = (uint32_t)sqlite3_column_int64(stmt, at + 9),
+				     .special = (uint32_t)sqlite3_column_int64(stmt, at + 10)};
+}
+
+enum store_err mailbox_row(struct account *a, int64_t id, struct mailbox_info *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT " MAILBOX_INFO_COLUMNS " FROM mailbox WHERE id=? AND state<>1");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, id);
+	enum store_err err;
+	*out = (struct mailbox_info){0};
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	*out = mailbox_read(stmt, id, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
 enum store_err mailbox_info(struct account *a, int64_t id, struct mailbox_info *out)
 {
-	for (struct roster *r = a->rosters; r; r = r->next) {
-		if (r->info.id == id) {
-			*out = r->info;
-			return STORE_OK;
-		}
-	}
-	sqlite3_stmt *stmt =
-		db_prepare(&a->db, "SELECT uidvalidity, uidnext, modseq, messages, unseen, deleted, bytes, recent,"
-				   " special FROM mailbox WHERE id=? AND state=0 ");
+	const struct roster *r = roster_loaded(a, id);
+	if (!r)
+		return id ? mailbox_row(a, id, out) : STORE_NOTFOUND;
+	*out = r->info;
+	return STORE_OK;
+}
+
+enum store_err mailbox_recent(struct account *a, int64_t id, uint32_t *out)
+{
+	struct mailbox_info info;
+	struct roster *r;
+	enum store_err err = mailbox_info(a, id, &info);
+	*out = 0;
+	if (err || info.messages == 0 || info.recent + 1 >= info.uidnext)
+		return err;
+	err = roster_get(a, id, &r);
+	if (!err)
+		*out = r->uids.n - roster_lower(r, info.recent + 1);
+	return err;
+}
+
+enum store_err mailbox_objectid(struct account *a, int64_t id, char out[MAILBOX_OBJECTID_BYTES])
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT objectid FROM mailbox WHERE id=? AND state=0");
 	if (stmt)
 		sqlite3_bind_int64(stmt, 1, id);
 	enum store_err err;
 	if (!db_next(&a->db, stmt, &err))
 		return err ? err : STORE_NOTFOUND;
-	*out = (struct mailbox_info){id,
-				     (uint32_t)sqlite3_column_int64(stmt, 0),
-				     (uint32_t)sqlite3_column_int64(stmt, 1),
-				     (uint64_t)sqlite3_column_int64(stmt, 2),
-				     (uint32_t)sqlite3_column_int64(stmt, 3),
-				     (uint32_t)sqlite3_column_int64(stmt, 4),
-				     (uint32_t)sqlite3_column_int64(stmt, 5),
-				     (uint64_t)sqlite3_column_int64(stmt, 6),
-				     (uint32_t)sqlite3_column_int64(stmt, 7),
-				     (uint32_t)sqlite3_column_int64(stmt, 8)};
+	snprintf(out, MAILBOX_OBJECTID_BYTES, "%s", (const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_reset(stmt);
 	return STORE_OK;
 }
 
-static int name_order(const void *x, const void *y)
+enum store_err mailbox_path(struct account *a, int64_t id, char out[MAILBOX_NAME_BYTES_MAX + 1])
 {
-	const struct mailbox_name *a = x, *b = y;
-	return strcmp(a->name, b->name);
-}
-
-enum store_err mailbox_list(struct account *a, struct mailbox_names *out)
-{
-	*out = (struct mailbox_names){0};
-	sqlite3_stmt *stmt = db_prepare(
-		&a->db, "WITH RECURSIVE tree(id, name, special, state) AS ("
-			" SELECT id, leaf, special, state FROM mailbox WHERE parent=0 UNION ALL"
-			" SELECT m.id, t.name || '/' || m.leaf, m.special, m.state FROM mailbox m JOIN tree t"
-			" ON m.parent=t.id)"
-			" SELECT id, name, special, state, EXISTS(SELECT 1 FROM mailbox c WHERE c.parent=tree.id),"
-			" EXISTS(SELECT 1 FROM subscription s WHERE s.name=tree.name) FROM tree"
-			" UNION ALL SELECT 0, name, 0, 1, 0, 1 FROM subscription WHERE name NOT IN (SELECT name FROM tree)");
-	enum store_err err;
-	size_t cap = 0;
-	while (db_next(&a->db, stmt, &err)) {
-		if (out->n == cap) {
-			cap = cap ? cap * 2 : 16;
-			out->v = xrealloc(out->v, cap * sizeof(*out->v));
-		}
-		char *name = strdup((const char *)sqlite3_column_text(stmt, 1));
-		invariant(name);
-		out->v[out->n++] = (struct mailbox_name){.id = sqlite3_column_int64(stmt, 0),
-							 .name = name,
-							 .special = (uint32_t)sqlite3_column_int(stmt, 2),
-							 .noselect = sqlite3_column_int(stmt, 3) != STATE_REAL,
-							 .has_children = sqlite3_column_int(stmt, 4) != 0,
-							 .subscribed = sqlite3_column_int(stmt, 5) != 0};
-	}
-	if (out->n)
-		qsort(out->v, out->n, sizeof(*out->v), name_order);
-	return err;
-}
-
-void mailbox_names_finish(struct mailbox_names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->v[i].name);
-	free(names->v);
-	*names = (struct mailbox_names){0};
+	size_t at = MAILBOX_NAME_BYTES_MAX;
+	out[at] = '\0';
+	do {
+		sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT parent, leaf FROM mailbox WHERE id=? AND state<>2");
+		if (stmt)
+			sqlite3_bind_int64(stmt, 1, id);
+		enum store_err err;
+		if (!db_next(&a->db, stmt, &err))
+			return err ? err : STORE_NOTFOUND;
+		id = sqlite3_column_int64(stmt, 0);
+		size_t len = (size_t)sqlite3_column_bytes(stmt, 1), slash = out[at] != '\0';
+		bool fits = len && len + slash <= at;
+		if (fits && slash)
+			out[--at] = '/';
+		if (fits)
+			memcpy(out + (at -= len), sqlite3_column_text(stmt, 1), len);
+		sqlite3_reset(stmt);
+		if (!fits)
+			return STORE_CORRUPT;
+	} while (id);
+	memmove(out, out + at, MAILBOX_NAME_BYTES_MAX + 1 - at);
+	return STORE_OK;
 }

@@ -1,19 +1,87 @@
+/*
+ * Invariants: segment k is chunk k of `uids`, so that the map says where a message's other columns are; no segment is
+ * empty between calls; `population`, the segments' summaries and the mailbox row's counters agree with the columns.
+ */
 #include "storage/roster.h"
 
+#include "storage/changes.h"
 #include "storage/flagset.h"
+#include "storage/roster_io.h"
 
-static void roster_free(struct roster *r)
+enum { COLUMN_BYTES = 4 * 8 + 2 * 4 + 2, SEGMENT_CAP_FIRST = 16 };
+
+/* All columns of a segment are one block, widest first, so that each is aligned. */
+struct message_columns segment_columns(const struct segment *s)
 {
-	free(r->uid);
-	free(r->flagset);
-	free(r->size);
-	free(r->modseq);
-	free(r->internal_date);
-	free(r->save_date);
-	free(r->content);
-	free(r->zone_min);
+	char *at = s->columns;
+	size_t cap = s->cap;
+	return (struct message_columns){.modseq = (uint64_t *)(void *)at,
+					.internal_date = (int64_t *)(void *)(at + cap * 8),
+					.save_date = (int64_t *)(void *)(at + cap * 16),
+					.content = (int64_t *)(void *)(at + cap * 24),
+					.flagset = (uint32_t *)(void *)(at + cap * 32),
+					.size = (uint32_t *)(void *)(at + cap * 36),
+					.zone_min = (int16_t *)(void *)(at + cap * 40)};
+}
+
+static void copy_columns(const struct message_columns *to, uint32_t to_at, const struct message_columns *from,
+			 uint32_t from_at, uint32_t n)
+{
+	memmove(to->modseq + to_at, from->modseq + from_at, n * sizeof(*to->modseq));
+	memmove(to->internal_date + to_at, from->internal_date + from_at, n * sizeof(*to->internal_date));
+	memmove(to->save_date + to_at, from->save_date + from_at, n * sizeof(*to->save_date));
+	memmove(to->content + to_at, from->content + from_at, n * sizeof(*to->content));
+	memmove(to->flagset + to_at, from->flagset + from_at, n * sizeof(*to->flagset));
+	memmove(to->size + to_at, from->size + from_at, n * sizeof(*to->size));
+	memmove(to->zone_min + to_at, from->zone_min + from_at, n * sizeof(*to->zone_min));
+}
+
+void segment_reserve(struct segment *s, uint32_t cap)
+{
+	if (cap <= s->cap)
+		return;
+	invariant(cap <= SEGMENT_MESSAGES);
+	struct segment larger = *s;
+	larger.cap = cap;
+	larger.columns = xmalloc((size_t)cap * COLUMN_BYTES);
+	if (s->columns) {
+		struct message_columns to = segment_columns(&larger), from = segment_columns(s);
+		copy_columns(&to, 0, &from, 0, s->count);
+		free(s->columns);
+	}
+	*s = larger;
+}
+
+struct segment *roster_add_segment(struct roster *r)
+{
+	if (r->segments_n == r->segments_cap) {
+		r->segments_cap = r->segments_cap ? r->segments_cap * 2 : 4;
+		r->segments = xrealloc(r->segments, r->segments_cap * sizeof(*r->segments));
+		r->modseq_max = xrealloc(r->modseq_max, r->segments_cap * sizeof(*r->modseq_max));
+	}
+	r->modseq_max[r->segments_n] = 0;
+	r->segments[r->segments_n] = (struct segment){0};
+	return &r->segments[r->segments_n++];
+}
+
+void roster_free(struct roster *r)
+{
+	for (uint32_t i = 0; i < r->segments_n; i++)
+		free(r->segments[i].columns);
+	uids_release(&r->uids);
 	free(r->segments);
+	free(r->modseq_max);
+	free(r->dead);
+	free(r->population);
 	free(r);
+}
+
+struct roster *roster_loaded(const struct account *a, int64_t mailbox)
+{
+	for (struct roster *r = a->rosters; r; r = r->next)
+		if (r->info.id == mailbox)
+			return r;
+	return NULL;
 }
 
 void roster_drop(struct account *a, int64_t mailbox)
@@ -34,372 +102,487 @@ void roster_drop_all(struct account *a)
 		roster_drop(a, a->rosters->info.id);
 }
 
-static void reserve(struct roster *r, uint32_t more)
+void roster_keep(struct account *a)
 {
-	if (r->count + more <= r->cap)
-		return;
-	uint32_t cap = r->cap ? r->cap + r->cap / 2 : 64;
-	if (cap < r->count + more)
-		cap = r->count + more;
-	r->uid = xrealloc(r->uid, cap * sizeof(*r->uid));
-	r->flagset = xrealloc(r->flagset, cap * sizeof(*r->flagset));
-	r->size = xrealloc(r->size, cap * sizeof(*r->size));
-	r->modseq = xrealloc(r->modseq, cap * sizeof(*r->modseq));
-	r->internal_date = xrealloc(r->internal_date, cap * sizeof(*r->internal_date));
-	r->save_date = xrealloc(r->save_date, cap * sizeof(*r->save_date));
-	r->content = xrealloc(r->content, cap * sizeof(*r->content));
-	r->zone_min = xrealloc(r->zone_min, cap * sizeof(*r->zone_min));
-	r->cap = cap;
+	for (struct roster *r = a->rosters; r; r = r->next)
+		r->in_op = false;
 }
 
-static void entry_store(struct roster *r, uint32_t i, const struct roster_entry *e)
+void roster_undo(struct account *a)
 {
-	r->uid[i] = e->uid;
-	r->flagset[i] = e->flagset;
-	r->size[i] = e->size;
-	r->modseq[i] = e->modseq;
-	r->internal_date[i] = e->internal_date;
-	r->save_date[i] = e->save_date;
-	r->content[i] = e->content;
-	r->zone_min[i] = (int16_t)e->zone_min;
-}
-
-void roster_read(const struct roster *r, uint32_t i, struct roster_entry *out)
-{
-	invariant(i < r->count);
-	*out = (struct roster_entry){.uid = r->uid[i], .flagset = r->flagset[i], .size = r->size[i],
-				     .modseq = r->modseq[i], .internal_date = r->internal_date[i],
-				     .save_date = r->save_date[i], .content = r->content[i],
-				     .zone_min = r->zone_min[i]};
-}
-
-static struct segment *add_segment(struct roster *r, uint32_t low)
-{
-	if (r->segments_n == r->segments_cap) {
-		r->segments_cap = r->segments_cap ? r->segments_cap * 2 : 8;
-		r->segments = xrealloc(r->segments, r->segments_cap * sizeof(*r->segments));
-	}
-	r->segments[r->segments_n] = (struct segment){.low = low};
-	return &r->segments[r->segments_n++];
-}
-
-static enum store_err load_segments(struct account *a, struct roster *r)
-{
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT low, data FROM segment WHERE mailbox=? ORDER BY low");
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, r->info.id);
-	enum store_err err;
-	struct roster_entry entries[SEGMENT_MESSAGES];
-	while (db_next(&a->db, stmt, &err)) {
-		struct bytes data = {sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1)};
-		uint32_t n = 0;
-		err = segment_count(data, &n);
-		if (!err)
-			err = n <= SEGMENT_MESSAGES ? segment_unpack(data, entries, n) : STORE_CORRUPT;
-		if (err) {
-			sqlite3_reset(stmt);
-			return err;
-		}
-		struct segment *s = add_segment(r, (uint32_t)sqlite3_column_int64(stmt, 0));
-		s->count = n;
-		reserve(r, n);
-		for (uint32_t i = 0; i < n; i++) {
-			if ((r->count && entries[i].uid <= r->uid[r->count - 1]) ||
-			    entries[i].flagset >= a->flagsets_n) {
-				sqlite3_reset(stmt);
-				return STORE_CORRUPT;
-			}
-			if (entries[i].modseq > s->modseq_max)
-				s->modseq_max = entries[i].modseq;
-			entry_store(r, r->count++, &entries[i]);
-		}
-	}
-	return err;
-}
-
-enum store_err roster_get(struct account *a, int64_t mailbox, struct roster **out)
-{
-	for (struct roster *r = a->rosters; r; r = r->next) {
-		if (r->info.id == mailbox) {
-			*out = r;
-			return STORE_OK;
-		}
-	}
-	sqlite3_stmt *stmt =
-		db_prepare(&a->db, "SELECT uidvalidity, uidnext, modseq, messages, unseen, deleted, bytes, recent,"
-				   " special FROM mailbox WHERE id=? AND state=0");
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, mailbox);
-	enum store_err err;
-	if (!db_next(&a->db, stmt, &err))
-		return err ? err : STORE_NOTFOUND;
-	struct roster *r = xcalloc(1, sizeof(*r));
-	r->info = (struct mailbox_info){.id = mailbox,
-					.uidvalidity = (uint32_t)sqlite3_column_int64(stmt, 0),
-					.uidnext = (uint32_t)sqlite3_column_int64(stmt, 1),
-					.modseq = (uint64_t)sqlite3_column_int64(stmt, 2),
-					.messages = (uint32_t)sqlite3_column_int64(stmt, 3),
-					.unseen = (uint32_t)sqlite3_column_int64(stmt, 4),
-					.deleted = (uint32_t)sqlite3_column_int64(stmt, 5),
-					.bytes = (uint64_t)sqlite3_column_int64(stmt, 6),
-					.recent = (uint32_t)sqlite3_column_int64(stmt, 7),
-					.special = (uint32_t)sqlite3_column_int64(stmt, 8)};
-	sqlite3_reset(stmt);
-	err = load_segments(a, r);
-	if (err) {
-		roster_free(r);
-		return err;
-	}
-	r->next = a->rosters;
-	a->rosters = r;
-	*out = r;
-	return STORE_OK;
-}
-
-static enum store_err flush_segment(struct account *a, struct roster *r, struct segment *s, uint32_t first)
-{
-	struct roster_entry entries[SEGMENT_MESSAGES];
-	invariant(s->count > 0 && s->count <= SEGMENT_MESSAGES);
-	for (uint32_t i = 0; i < s->count; i++)
-		roster_read(r, first + i, &entries[i]);
-	if (s->low == 0)
-		s->low = entries[0].uid;
-	char *data;
-	size_t len;
-	segment_pack(entries, s->count, &data, &len);
-	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT OR REPLACE INTO segment VALUES(?,?,?)");
-	if (!stmt) {
-		free(data);
-		return STORE_IO;
-	}
-	sqlite3_bind_int64(stmt, 1, r->info.id);
-	sqlite3_bind_int64(stmt, 2, s->low);
-	sqlite3_bind_blob64(stmt, 3, data, len, SQLITE_STATIC);
-	enum store_err err = db_run(&a->db, stmt);
-	free(data);
-	s->dirty = false;
-	return err;
-}
-
-static enum store_err delete_segment(struct account *a, const struct roster *r, uint32_t low)
-{
-	if (low == 0)
-		return STORE_OK;
-	sqlite3_stmt *stmt = db_prepare(&a->db, "DELETE FROM segment WHERE mailbox=? AND low=?");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_int64(stmt, 1, r->info.id);
-	sqlite3_bind_int64(stmt, 2, low);
-	return db_run(&a->db, stmt);
-}
-
-static enum store_err flush_info(struct account *a, struct roster *r)
-{
-	sqlite3_stmt *stmt = db_prepare(&a->db, "UPDATE mailbox SET uidnext=?, modseq=?, messages=?, unseen=?,"
-						" deleted=?, bytes=?, recent=? WHERE id=?");
-	if (!stmt)
-		return STORE_IO;
-	sqlite3_bind_int64(stmt, 1, r->info.uidnext);
-	sqlite3_bind_int64(stmt, 2, (int64_t)r->info.modseq);
-	sqlite3_bind_int64(stmt, 3, r->info.messages);
-	sqlite3_bind_int64(stmt, 4, r->info.unseen);
-	sqlite3_bind_int64(stmt, 5, r->info.deleted);
-	sqlite3_bind_int64(stmt, 6, (int64_t)r->info.bytes);
-	sqlite3_bind_int64(stmt, 7, r->info.recent);
-	sqlite3_bind_int64(stmt, 8, r->info.id);
-	r->info_dirty = false;
-	return db_run(&a->db, stmt);
-}
-
-/* Empty segments go; a small one joins its neighbour.  Keys are low bounds, so the survivor keeps its own. */
-static enum store_err flush_roster(struct account *a, struct roster *r)
-{
-	uint32_t first = 0, kept = 0;
-	enum store_err err = STORE_OK;
-	for (uint32_t i = 0; i < r->segments_n && !err; i++) {
-		struct segment s = r->segments[i];
-		struct segment *last = kept ? &r->segments[kept - 1] : NULL;
-		bool joins = last && s.dirty && s.count && last->count + s.count <= SEGMENT_MESSAGES / 2;
-		if (s.count == 0 || joins) {
-			err = delete_segment(a, r, s.low);
-			if (joins) {
-				last->count += s.count;
-				last->dirty = true;
-				if (s.modseq_max > last->modseq_max)
-					last->modseq_max = s.modseq_max;
-			}
-		} else {
-			r->segments[kept++] = s;
-		}
-	}
-	if (err)
-		return err;
-	r->segments_n = kept;
-	r->hint = r->hint_first = 0;
-	for (uint32_t i = 0; i < r->segments_n && !err; i++) {
-		if (r->segments[i].dirty)
-			err = flush_segment(a, r, &r->segments[i], first);
-		first += r->segments[i].count;
-	}
-	invariant(err || first == r->count);
-	return err ? err : flush_info(a, r);
-}
-
-enum store_err roster_flush_all(struct account *a)
-{
-	for (struct roster *r = a->rosters; r; r = r->next) {
-		if (!r->info_dirty)
+	for (struct roster **at = &a->rosters; *at;) {
+		struct roster *r = *at;
+		if (!r->in_op) {
+			at = &r->next;
 			continue;
-		enum store_err err = flush_roster(a, r);
-		if (err)
-			return err;
+		}
+		*at = r->next;
+		roster_free(r);
 	}
-	return STORE_OK;
+}
+
+struct uids roster_snapshot(const struct roster *r)
+{
+	return uids_acquire(&r->uids);
 }
 
 uint32_t roster_lower(const struct roster *r, uint32_t uid)
 {
-	uint32_t lo = 0, hi = r->count;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		if (r->uid[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return uids_lower(&r->uids, uid);
+}
+
+static struct uids_run chunk_of(const struct roster *r, uint32_t index)
+{
+	struct uids_run run;
+	bool found = uids_run(&r->uids, index, &run);
+	invariant(found);
+	return run;
 }
 
 bool roster_slice_at(const struct roster *r, uint32_t index, struct roster_slice *out)
 {
-	if (index >= r->count)
+	struct uids_run run;
+	if (!uids_run(&r->uids, index, &run))
 		return false;
-	*out = (struct roster_slice){.index = index, .n = r->count - index, .uid = r->uid + index,
-				     .flagset = r->flagset + index, .size = r->size + index, .modseq = r->modseq + index,
-				     .internal_date = r->internal_date + index, .save_date = r->save_date + index,
-				     .content = r->content + index, .zone_min = r->zone_min + index};
+	struct message_columns c = segment_columns(&r->segments[run.chunk]);
+	uint32_t at = run.offset;
+	*out = (struct roster_slice){.index = index,
+				      .n = run.n,
+				      .uid = run.uid,
+				      .flagset = c.flagset + at,
+				      .size = c.size + at,
+				      .modseq = c.modseq + at,
+				      .internal_date = c.internal_date + at,
+				      .save_date = c.save_date + at,
+				      .content = c.content + at,
+				      .zone_min = c.zone_min + at};
 	return true;
 }
 
-static void count_flags(const struct account *a, struct roster *r, uint32_t flagset, int sign)
+void roster_read(const struct roster *r, uint32_t index, struct roster_entry *out)
 {
-	uint32_t system = flagset_get(a, flagset)->system;
-	if (!(system & FLAG_SEEN))
-		r->info.unseen += (uint32_t)sign;
-	if (system & FLAG_DELETED)
-		r->info.deleted += (uint32_t)sign;
+	struct roster_slice s;
+	bool found = roster_slice_at(r, index, &s);
+	invariant(found);
+	*out = (struct roster_entry){.uid = s.uid[0],
+				     .flagset = s.flagset[0],
+				     .size = s.size[0],
+				     .modseq = s.modseq[0],
+				     .internal_date = s.internal_date[0],
+				     .save_date = s.save_date[0],
+				     .content = s.content[0],
+				     .zone_min = s.zone_min[0]};
 }
 
-static void changed(struct account *a, struct roster *r)
+uint32_t roster_first_unseen(const struct account *a, const struct roster *r)
 {
-	r->info.modseq = account_modseq(a);
-	r->info_dirty = true;
-	account_touch(a, r->info.id);
+	uint32_t index = 0, k = 0;
+	if (r->info.unseen == 0)
+		return r->uids.n;
+	while (k < r->segments_n && r->segments[k].unseen == 0)
+		index += r->segments[k++].count;
+	invariant(k < r->segments_n);
+	struct message_columns c = segment_columns(&r->segments[k]);
+	for (uint32_t i = 0; i < r->segments[k].count; i++, index++)
+		if (!(flagset_system(a, c.flagset[i]) & FLAG_SEEN))
+			return index;
+	invariant(!"a segment's count of unseen messages is right");
+	return index;
 }
 
-void roster_append(struct account *a, struct roster *r, const struct roster_entry *entry)
+void roster_keywords(const struct account *a, const struct roster *r, struct keyword_set *out)
 {
-	invariant(r->count == 0 || entry->uid > r->uid[r->count - 1]);
-	reserve(r, 1);
-	entry_store(r, r->count++, entry);
-	struct segment *s = r->segments_n ? &r->segments[r->segments_n - 1] : NULL;
-	if (!s || s->count == SEGMENT_MESSAGES)
-		s = add_segment(r, 0);
-	s->count++;
-	s->dirty = true;
-	s->modseq_max = entry->modseq > s->modseq_max ? entry->modseq : s->modseq_max;
-	r->info.messages++;
-	r->info.bytes += entry->size;
-	count_flags(a, r, entry->flagset, 1);
-	changed(a, r);
+	*out = (struct keyword_set){0};
+	for (uint32_t id = 0; id < r->population_n; id++)
+		if (r->population[id])
+			keyword_set_add(out, flagset_get(a, id));
 }
 
-/* Callers walk upwards, so the search goes on from the segment found last. */
-static struct segment *segment_of(struct roster *r, uint32_t index)
+enum store_err roster_check_keywords(const struct account *a, const struct roster *r, const uint32_t *flagsets, size_t n)
 {
-	if (r->hint >= r->segments_n || index < r->hint_first)
-		r->hint = r->hint_first = 0;
-	while (index >= r->hint_first + r->segments[r->hint].count) {
-		r->hint_first += r->segments[r->hint++].count;
-		invariant(r->hint < r->segments_n);
-	}
-	return &r->segments[r->hint];
-}
-
-void roster_set_flags(struct account *a, struct roster *r, uint32_t index, uint32_t flagset)
-{
-	count_flags(a, r, r->flagset[index], -1);
-	count_flags(a, r, flagset, 1);
-	r->flagset[index] = flagset;
-	changed(a, r);
-	r->modseq[index] = a->op_modseq;
-	struct segment *s = segment_of(r, index);
-	s->dirty = true;
-	s->modseq_max = a->op_modseq;
-}
-
-static enum store_err bury(struct account *a, const struct roster *r, const uint32_t *indexes, uint32_t n)
-{
-	struct roster_entry entries[SEGMENT_MESSAGES];
-	for (uint32_t part = 0; part * SEGMENT_MESSAGES < n; part++) {
-		uint32_t from = part * SEGMENT_MESSAGES;
-		uint32_t take = n - from < SEGMENT_MESSAGES ? n - from : SEGMENT_MESSAGES;
-		for (uint32_t i = 0; i < take; i++)
-			roster_read(r, indexes[from + i], &entries[i]);
-		char *data;
-		size_t len;
-		segment_pack(entries, take, &data, &len);
-		/* A MOVE within one op may bury twice: parts go on from the op's last. */
-		sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO gone VALUES(?1, ?2, (SELECT count(*) FROM gone"
-							" WHERE mailbox=?1 AND modseq=?2), ?3, ?4)");
-		enum store_err err = STORE_IO;
-		if (stmt) {
-			sqlite3_bind_int64(stmt, 1, r->info.id);
-			sqlite3_bind_int64(stmt, 2, (int64_t)account_modseq(a));
-			sqlite3_bind_int64(stmt, 3, a->env->now_s(a->env->ctx));
-			sqlite3_bind_blob64(stmt, 4, data, len, SQLITE_STATIC);
-			err = db_run(&a->db, stmt);
+	struct keyword_set used;
+	int before = -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct flagset *set = flagset_get(a, flagsets[i]);
+		if (set->keywords_n == 0 || roster_population(r, flagsets[i]))
+			continue;
+		if (before < 0) {
+			roster_keywords(a, r, &used);
+			before = keyword_set_count(&used);
 		}
-		free(data);
-		if (err)
-			return err;
+		keyword_set_add(&used, set);
 	}
-	return STORE_OK;
+	if (before < 0)
+		return STORE_OK;
+	int after = keyword_set_count(&used);
+	return after > before && after > MAILBOX_KEYWORDS_MAX ? STORE_LIMIT : STORE_OK;
 }
 
-enum store_err roster_remove(struct account *a, struct roster *r, const uint32_t *indexes, uint32_t n)
+uint32_t roster_population(const struct roster *r, uint32_t flagset)
 {
-	if (n == 0)
-		return STORE_OK;
-	enum store_err err = bury(a, r, indexes, n);
-	if (err)
-		return err;
-	uint32_t next = 0, to = indexes[0];
-	for (uint32_t i = 0; i < n; i++) {
-		r->info.messages--;
-		r->info.bytes -= r->size[indexes[i]];
-		count_flags(a, r, r->flagset[indexes[i]], -1);
+	return flagset < r->population_n ? r->population[flagset] : 0;
+}
+
+void roster_cursor_init(struct roster_cursor *c, const struct roster *r, const struct uidset *set)
+{
+	*c = (struct roster_cursor){.r = r, .set = set, .end = r->uids.n};
+}
+
+/* How many of `uid` are below `bound`. */
+static uint32_t count_below(const uint32_t *uid, uint32_t n, uint64_t bound)
+{
+	uint32_t lo = 0;
+	if (uid[n - 1] < bound)
+		return n;
+	while (lo < n) {
+		uint32_t mid = lo + (n - lo) / 2;
+		if (uid[mid] < bound)
+			lo = mid + 1;
+		else
+			n = mid;
 	}
-	uint32_t segment = 0, first = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		while (indexes[i] >= first + r->segments[segment].count)
-			first += r->segments[segment++].count;
-		/* Counts shrink in place, so the bound moves with them: remember by lowering `first`. */
-		r->segments[segment].count--;
-		r->segments[segment].dirty = true;
-		first++;
-	}
-	struct roster_entry e;
-	for (uint32_t i = indexes[0]; i < r->count; i++) {
-		if (next < n && indexes[next] == i) {
-			next++;
+	return lo;
+}
+
+static void slice_narrow(struct roster_slice *s, uint32_t skip, uint32_t n)
+{
+	s->index += skip;
+	s->n = n;
+	s->uid += skip;
+	s->flagset += skip;
+	s->size += skip;
+	s->modseq += skip;
+	s->internal_date += skip;
+	s->save_date += skip;
+	s->content += skip;
+	s->zone_min += skip;
+}
+
+bool roster_cursor_next(struct roster_cursor *c, struct roster_slice *out)
+{
+	while (c->range < c->set->n && c->index < c->end) {
+		const struct uidrange *range = &c->set->v[c->range];
+		if (!roster_slice_at(c->r, c->index, out))
+			return false;
+		out->n = out->n < c->end - c->index ? out->n : c->end - c->index;
+		uint32_t skip = count_below(out->uid, out->n, range->lo);
+		if (skip == out->n) {
+			c->index = roster_lower(c->r, range->lo);
 			continue;
 		}
-		roster_read(r, i, &e);
-		entry_store(r, to++, &e);
+		uint32_t n = count_below(out->uid + skip, out->n - skip, (uint64_t)range->hi + 1);
+		c->range += skip + n < out->n; /* the next message lies above this range */
+		c->index += skip + n;
+		if (n == 0)
+			continue;
+		slice_narrow(out, skip, n);
+		return true;
 	}
-	r->count = to;
-	r->hint = r->hint_first = 0;
-	changed(a, r);
-	return STORE_OK;
+	return false;
+}
+
+static void populate(struct roster *r, uint32_t flagset, uint32_t n)
+{
+	if (flagset >= r->population_n) {
+		size_t more = flagset + 16;
+		r->population = xrealloc(r->population, more * sizeof(*r->population));
+		memset(r->population + r->population_n, 0, (more - r->population_n) * sizeof(*r->population));
+		r->population_n = more;
+	}
+	r->population[flagset] += n;
+}
+
+static void depopulate(struct roster *r, uint32_t flagset, uint32_t n)
+{
+	invariant(flagset < r->population_n && r->population[flagset] >= n);
+	r->population[flagset] -= n;
+}
+
+void roster_count_segment(const struct account *a, struct roster *r, struct segment *s)
+{
+	struct message_columns c = segment_columns(s);
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t system = flagset_system(a, c.flagset[i]);
+		s->unseen += !(system & FLAG_SEEN);
+		s->deleted += (system & FLAG_DELETED) != 0;
+		populate(r, c.flagset[i], 1);
+	}
+}
+
+/* The segment's summary anew; the mailbox's counters follow. */
+static void summarise(const struct account *a, struct roster *r, struct segment *s)
+{
+	struct message_columns c = segment_columns(s);
+	uint32_t unseen = 0, deleted = 0;
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t system = flagset_system(a, c.flagset[i]);
+		unseen += !(system & FLAG_SEEN);
+		deleted += (system & FLAG_DELETED) != 0;
+	}
+	r->info.unseen += unseen - s->unseen;
+	r->info.deleted += deleted - s->deleted;
+	s->unseen = unseen;
+	s->deleted = deleted;
+	s->dirty = true;
+}
+
+static struct change *changed(struct account *a, struct roster *r, unsigned kind)
+{
+	r->info.modseq = account_modseq(a);
+	r->info_dirty = r->in_op = true;
+	return account_touch(a, r->info.id, kind);
+}
+
+static void raise_modseq(struct roster *r, const struct segment *s, uint64_t modseq)
+{
+	uint64_t *max = &r->modseq_max[s - r->segments];
+	*max = modseq > *max ? modseq : *max;
+}
+
+void roster_append(struct account *a, struct roster *r, const struct roster_entry *e)
+{
+	invariant(e->uid < r->info.uidnext && (r->uids.n == 0 || e->uid > uids_last(&r->uids)));
+	struct segment *s = uids_append(&r->uids, e->uid) ? roster_add_segment(r) : &r->segments[r->segments_n - 1];
+	if (s->count == s->cap)
+		segment_reserve(s, s->cap ? (s->cap < SEGMENT_MESSAGES / 4 ? s->cap * 4 : SEGMENT_MESSAGES)
+					  : SEGMENT_CAP_FIRST);
+	struct message_columns c = segment_columns(s);
+	uint32_t i = s->count++, system = flagset_system(a, e->flagset);
+	c.flagset[i] = e->flagset;
+	c.size[i] = e->size;
+	c.modseq[i] = e->modseq;
+	c.internal_date[i] = e->internal_date;
+	c.save_date[i] = e->save_date;
+	c.content[i] = e->content;
+	c.zone_min[i] = (int16_t)e->zone_min;
+	populate(r, e->flagset, 1);
+	uint32_t unseen = !(system & FLAG_SEEN), deleted = (system & FLAG_DELETED) != 0;
+	s->unseen += unseen;
+	s->deleted += deleted;
+	s->dirty = true;
+	raise_modseq(r, s, e->modseq);
+	r->info.messages++;
+	r->info.bytes += e->size;
+	r->info.unseen += unseen;
+	r->info.deleted += deleted;
+	struct change *change = changed(a, r, CHANGE_ARRIVED);
+	change->first_uid = change->first_uid ? change->first_uid : e->uid;
+	change->last_uid = e->uid;
+}
+
+struct stretch {
+	struct roster *r;
+	struct roster_flag_run run;
+	bool any;
+	uint32_t n, end; /* messages; index after the last that changed */
+	void (*each)(void *ctx, const struct roster_flag_run *run);
+	void *ctx;
+};
+
+static void end_stretch(struct stretch *st)
+{
+	if (st->n == 0)
+		return;
+	depopulate(st->r, st->run.from, st->n);
+	populate(st->r, st->run.to, st->n);
+	st->n = 0;
+	if (st->each)
+		st->each(st->ctx, &st->run);
+}
+
+/* One slice of roster_map_flags(); true when anything changed. */
+static bool map_slice(struct stretch *st, const struct roster_slice *slice, uint32_t *flagset, uint64_t *modseq,
+		      const uint32_t *map, uint64_t now)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < slice->n; i++) {
+		uint32_t from = flagset[i], to = map[from], index = slice->index + i;
+		if (to == from)
+			continue;
+		any = true;
+		flagset[i] = to;
+		modseq[i] = now;
+		if (st->n && st->end == index && st->run.from == from) {
+			st->run.hi = slice->uid[i];
+		} else {
+			end_stretch(st);
+			st->run = (struct roster_flag_run){slice->uid[i], slice->uid[i], from, to, st->any && st->end == index};
+		}
+		st->n++;
+		st->any = true;
+		st->end = index + 1;
+	}
+	return any;
+}
+
+void roster_map_flags(struct account *a, struct roster *r, const struct uidset *set, const uint32_t *map,
+		      void (*each)(void *ctx, const struct roster_flag_run *run), void *ctx)
+{
+	struct roster_cursor cursor;
+	struct roster_slice slice;
+	struct stretch st = {.r = r, .each = each, .ctx = ctx};
+	bool any = false;
+	roster_cursor_init(&cursor, r, set);
+	while (roster_cursor_next(&cursor, &slice)) {
+		struct uids_run run = chunk_of(r, slice.index);
+		struct segment *s = &r->segments[run.chunk];
+		struct message_columns c = segment_columns(s);
+		/* The modseq is taken at the first message that changes: a STORE that changes nothing takes none. */
+		if (!any) {
+			for (uint32_t i = 0; i < slice.n && !any; i++)
+				any = map[slice.flagset[i]] != slice.flagset[i];
+			if (!any)
+				continue;
+			changed(a, r, CHANGE_FLAGS);
+		}
+		if (map_slice(&st, &slice, c.flagset + run.offset, c.modseq + run.offset, map, a->op_modseq)) {
+			raise_modseq(r, s, a->op_modseq);
+			summarise(a, r, s);
+		}
+	}
+	end_stretch(&st);
+}
+
+/* A run of touched segments, first to last, while messages are taken out. */
+struct cut {
+	uint32_t lo, hi;  /* segments */
+	uint32_t **fresh; /* per segment of the run: its new UIDs, or NULL */
+};
+
+/* Takes `n` messages, at `indexes` less `first`, out of a segment. */
+static void thin_segment(struct roster *r, struct segment *s, const uint32_t *indexes, uint32_t n, uint32_t first,
+			 uint32_t **fresh)
+{
+	struct message_columns c = segment_columns(s);
+	struct uids_run run = chunk_of(r, first);
+	invariant(run.n == s->count && n <= s->count);
+	*fresh = xmalloc(s->count * sizeof(**fresh));
+	uint32_t to = 0, from = 0;
+	for (uint32_t k = 0; k <= n; k++) {
+		uint32_t end = k < n ? indexes[k] - first : s->count;
+		copy_columns(&c, to, &c, from, end - from);
+		memcpy(*fresh + to, run.uid + from, (end - from) * sizeof(**fresh));
+		to += end - from;
+		from = end + 1;
+	}
+	s->count = to;
+}
+
+/* Adds segment `k` to its left neighbour `left`. */
+static void join_segments(struct roster *r, uint32_t left, uint32_t k, uint32_t **left_fresh, uint32_t **k_fresh)
+{
+	struct segment *l = &r->segments[left], *s = &r->segments[k];
+	uint32_t **fresh[2] = {left_fresh, k_fresh}, numbers[2] = {left, k};
+	for (int i = 0; i < 2; i++) {
+		if (*fresh[i])
+			continue;
+		struct uids_run run = chunk_of(r, uids_chunk_first(&r->uids, numbers[i]));
+		*fresh[i] = xmalloc(run.n * sizeof(*run.uid));
+		memcpy(*fresh[i], run.uid, run.n * sizeof(*run.uid));
+	}
+	*left_fresh = xrealloc(*left_fresh, (l->count + s->count) * sizeof(**left_fresh));
+	memcpy(*left_fresh + l->count, *k_fresh, s->count * sizeof(**k_fresh));
+	segment_reserve(l, l->count + s->count);
+	struct message_columns to = segment_columns(l), from = segment_columns(s);
+	copy_columns(&to, l->count, &from, 0, s->count);
+	l->count += s->count;
+	l->unseen += s->unseen;
+	l->deleted += s->deleted;
+	l->dirty = true;
+	raise_modseq(r, l, r->modseq_max[k]);
+	s->count = s->unseen = s->deleted = 0;
+}
+
+static void rebuild_uids(struct roster *r, const struct cut *cut)
+{
+	struct uids made = {0};
+	for (uint32_t k = 0; k < r->segments_n;) {
+		uint32_t first, end, node = uids_node(&r->uids, k, &first, &end);
+		if (end <= cut->lo || first > cut->hi) {
+			uids_share_node(&made, &r->uids, node);
+			k = end;
+			continue;
+		}
+		for (; k < end; k++) {
+			const uint32_t *fresh = k >= cut->lo && k <= cut->hi ? cut->fresh[k - cut->lo] : NULL;
+			uint32_t n = r->segments[k].count;
+			if (n == 0)
+				continue;
+			if (!fresh)
+				uids_share_chunk(&made, &r->uids, k);
+			else
+				memcpy(uids_add_chunk(&made, n, k + 1 < r->segments_n ? n : SEGMENT_MESSAGES, fresh[0]), fresh,
+				       n * sizeof(*fresh));
+		}
+	}
+	uids_release(&r->uids);
+	r->uids = made;
+}
+
+static void squeeze_segments(struct roster *r, const struct cut *cut)
+{
+	uint32_t to = cut->lo;
+	for (uint32_t k = cut->lo; k < r->segments_n; k++) {
+		struct segment *s = &r->segments[k];
+		if (s->count) {
+			r->modseq_max[to] = r->modseq_max[k];
+			r->segments[to++] = *s;
+			continue;
+		}
+		free(s->columns);
+		if (s->low == 0)
+			continue;
+		if (r->dead_n == r->dead_cap) {
+			r->dead_cap = r->dead_cap ? r->dead_cap * 2 : 4;
+			r->dead = xrealloc(r->dead, r->dead_cap * sizeof(*r->dead));
+		}
+		r->dead[r->dead_n++] = s->low;
+	}
+	r->segments_n = to;
+}
+
+static void uncount(struct roster *r, const struct segment *s, uint32_t at)
+{
+	struct message_columns c = segment_columns(s);
+	r->info.messages--;
+	r->info.bytes -= c.size[at];
+	depopulate(r, c.flagset[at], 1);
+}
+
+void roster_remove(struct account *a, struct roster *r, const uint32_t *indexes, uint32_t n)
+{
+	invariant(n > 0);
+	struct cut cut = {.lo = chunk_of(r, indexes[0]).chunk, .hi = chunk_of(r, indexes[n - 1]).chunk};
+	/* Neighbours may be joined: they are part of the run. */
+	cut.lo -= cut.lo > 0;
+	cut.hi += cut.hi + 1 < r->segments_n;
+	cut.fresh = xcalloc(cut.hi - cut.lo + 1, sizeof(*cut.fresh));
+	changed(a, r, CHANGE_EXPUNGED);
+	r->info.expunge_modseq = a->op_modseq;
+	for (uint32_t i = 0; i < n;) {
+		struct uids_run run = chunk_of(r, indexes[i]);
+		uint32_t k = run.chunk, first = indexes[i] - run.offset, from = i;
+		struct segment *s = &r->segments[k];
+		for (; i < n && indexes[i] < first + s->count; i++)
+			uncount(r, s, indexes[i] - first);
+		thin_segment(r, s, indexes + from, i - from, first, &cut.fresh[k - cut.lo]);
+		summarise(a, r, s);
+	}
+	uint32_t live = UINT32_MAX;
+	for (uint32_t k = cut.lo; k <= cut.hi; k++) {
+		uint32_t **fresh = &cut.fresh[k - cut.lo], count = r->segments[k].count;
+		if (count == 0)
+			continue;
+		uint32_t **left = live != UINT32_MAX ? &cut.fresh[live - cut.lo] : NULL;
+		if (left && (*left || *fresh) && r->segments[live].count + count <= SEGMENT_MESSAGES / 2)
+			join_segments(r, live, k, left, fresh);
+		else
+			live = k;
+	}
+	rebuild_uids(r, &cut);
+	squeeze_segments(r, &cut);
+	invariant(r->uids.n == r->info.messages && uids_chunks(&r->uids) == r->segments_n);
+	for (uint32_t k = cut.lo; k <= cut.hi; k++)
+		free(cut.fresh[k - cut.lo]);
+	free(cut.fresh);
 }

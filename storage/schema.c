@@ -1,12 +1,17 @@
 /*
- * The tables of an account's index.db.
+ * The tables of an account's index.db.  docs/storage-format.md says more.
  *
- *   mailbox       one row a mailbox; its path is leaf under parent (0 is the root).  RENAME of a tree is one row
+ *   meta          what concerns the file: an unclean stop, under which boot
+ *   mailbox       one row a mailbox; its path is leaf under parent.  RENAME of a tree is one row.  Row 0 is the root: its
+ *                 modseq is the account's last, its uidvalidity the last one given, its floor the journal's, and writing
+ *                 it costs no page of its own
  *   subscription  full names; survives DELETE, does not follow RENAME (RFC 9051 6.3.7)
- *   segment       a packed slice of a mailbox's roster, see segment.c; the key is a low bound of its UIDs
- *   gone          what was expunged at a modseq, in the segment's format
- *   change        the journal: which mailbox an op touched, what it did
- *   flagset       distinct sets of flags; a message's flags are one such id
+ *   segment       a packed slice of a mailbox's roster (segment.h) and its summary; the key is mailbox << 32 | a bound at
+ *                 most its lowest UID, an integer because leaves of rowid tables hold larger rows without overflow pages
+ *   gone          the graveyard: what was expunged at a modseq, whole, in the segment's format (gone.h)
+ *   change        the journal: what an op did to a mailbox, when, by whom (changes.h)
+ *   actor         logins and devices that the journal names
+ *   flagset       distinct sets of flags; a message's flags are one such id.  The empty set is 0 and has no row
  *   content       what is derived from a message's bytes, computed once at delivery
  *   header, body  the bytes, apart so that lists never read past them; see content.c
  */
@@ -15,18 +20,21 @@
 const char account_schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE mailbox(id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, leaf TEXT NOT NULL,"
-	" uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, modseq INTEGER NOT NULL, floor INTEGER NOT NULL,"
-	" messages INTEGER NOT NULL, unseen INTEGER NOT NULL, deleted INTEGER NOT NULL, bytes INTEGER NOT NULL,"
-	" recent INTEGER NOT NULL, special INTEGER NOT NULL, state INTEGER NOT NULL, UNIQUE(parent, leaf));"
+	" objectid TEXT NOT NULL, uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, modseq INTEGER NOT NULL,"
+	" floor INTEGER NOT NULL, expunge_modseq INTEGER NOT NULL, messages INTEGER NOT NULL, unseen INTEGER NOT NULL,"
+	" deleted INTEGER NOT NULL, bytes INTEGER NOT NULL, recent INTEGER NOT NULL, special INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, UNIQUE(parent, leaf));"
+	"INSERT INTO mailbox VALUES(0, -1, '', '', 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2);"
 	"CREATE TABLE subscription(name TEXT PRIMARY KEY) WITHOUT ROWID;"
-	"CREATE TABLE segment(mailbox INTEGER, low INTEGER, data BLOB NOT NULL, PRIMARY KEY(mailbox, low))"
-	" WITHOUT ROWID;"
-	"CREATE TABLE gone(mailbox INTEGER, modseq INTEGER, part INTEGER, at INTEGER NOT NULL, data BLOB NOT NULL,"
-	" PRIMARY KEY(mailbox, modseq, part)) WITHOUT ROWID;"
-	"CREATE TABLE change(mailbox INTEGER, modseq INTEGER, at INTEGER NOT NULL, PRIMARY KEY(mailbox, modseq))"
-	" WITHOUT ROWID;"
-	"CREATE TABLE flagset(id INTEGER PRIMARY KEY, system INTEGER NOT NULL, keywords TEXT NOT NULL,"
-	" UNIQUE(system, keywords));"
+	"CREATE TABLE segment(id INTEGER PRIMARY KEY, count INTEGER NOT NULL, modseq INTEGER NOT NULL,"
+	" unseen INTEGER NOT NULL, deleted INTEGER NOT NULL, data BLOB NOT NULL);"
+	"CREATE TABLE gone(mailbox INTEGER, modseq INTEGER, part INTEGER, low INTEGER NOT NULL, high INTEGER NOT NULL,"
+	" data BLOB NOT NULL, PRIMARY KEY(mailbox, modseq, part)) WITHOUT ROWID;"
+	"CREATE TABLE change(modseq INTEGER, mailbox INTEGER, kinds INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" actor INTEGER NOT NULL, first_uid INTEGER, last_uid INTEGER, flags BLOB, name TEXT,"
+	" PRIMARY KEY(modseq, mailbox)) WITHOUT ROWID;"
+	"CREATE TABLE actor(id INTEGER PRIMARY KEY, login TEXT NOT NULL, device TEXT NOT NULL, UNIQUE(login, device));"
+	"CREATE TABLE flagset(id INTEGER PRIMARY KEY, system INTEGER NOT NULL, keywords TEXT NOT NULL);"
 	"CREATE TABLE content(id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL, size INTEGER NOT NULL,"
 	" header_len INTEGER NOT NULL, parser INTEGER NOT NULL, sent INTEGER, envelope BLOB, body BLOB,"
 	" bodystructure BLOB, parts BLOB, sort BLOB, thread BLOB, preview BLOB);"

@@ -1,122 +1,209 @@
-/*
- * A segment's bytes: version (1), three zero bytes, count (4), checksum of what follows (4), then eight columns
- * (uid, flagset, modseq, internal date, zone + 2000, save date, size, content), each as its least value (8), the
- * bits a difference takes (1) and the differences packed in that many bits.  Little endian.
- */
-#include "storage/roster.h"
+#include "storage/segment.h"
 
-enum { SEGMENT_VERSION = 1, SEGMENT_HEAD = 12, COLUMNS = 8, ZONE_BIAS = 2000 };
+#include "storage/checksum.h"
 
-static uint32_t checksum(const unsigned char *p, size_t n)
+enum { SEGMENT_VERSION = 1 };
+enum column { COLUMN_UID, COLUMN_FLAGSET, COLUMN_MODSEQ, COLUMN_INTERNAL, COLUMN_ZONE, COLUMN_SAVE, COLUMN_SIZE, COLUMN_CONTENT };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "segments are little endian, and so is whoever reads them");
+_Static_assert(COLUMN_CONTENT + 1 == SEGMENT_COLUMNS, "a column each");
+
+static bool counts_up(enum column c)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h;
+	return c == COLUMN_UID || c == COLUMN_CONTENT;
 }
 
-static uint64_t column_get(const struct roster_entry *e, unsigned column)
+static void widen(const struct roster_slice *in, enum column c, int64_t *v)
 {
-	const uint64_t values[COLUMNS] = {e->uid, e->flagset, e->modseq, (uint64_t)e->internal_date,
-					  (uint64_t)(e->zone_min + ZONE_BIAS), (uint64_t)e->save_date, e->size,
-					  (uint64_t)e->content};
-	return values[column];
-}
-
-static void column_set(struct roster_entry *e, unsigned column, uint64_t v)
-{
-	switch (column) {
-	case 0: e->uid = (uint32_t)v; break;
-	case 1: e->flagset = (uint32_t)v; break;
-	case 2: e->modseq = v; break;
-	case 3: e->internal_date = (int64_t)v; break;
-	case 4: e->zone_min = (int32_t)v - ZONE_BIAS; break;
-	case 5: e->save_date = (int64_t)v; break;
-	case 6: e->size = (uint32_t)v; break;
-	default: e->content = (int64_t)v; break;
+	uint32_t n = in->n;
+	switch (c) {
+	case COLUMN_UID:
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = in->uid[i];
+		break;
+	case COLUMN_FLAGSET:
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = in->flagset[i];
+		break;
+	case COLUMN_MODSEQ:
+		memcpy(v, in->modseq, n * sizeof(*v));
+		break;
+	case COLUMN_INTERNAL:
+		memcpy(v, in->internal_date, n * sizeof(*v));
+		break;
+	case COLUMN_ZONE:
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = in->zone_min[i];
+		break;
+	case COLUMN_SAVE:
+		memcpy(v, in->save_date, n * sizeof(*v));
+		break;
+	case COLUMN_SIZE:
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = in->size[i];
+		break;
+	case COLUMN_CONTENT:
+		memcpy(v, in->content, n * sizeof(*v));
+		break;
 	}
+	for (uint32_t i = 0; counts_up(c) && i < n; i++)
+		v[i] = (int64_t)((uint64_t)v[i] - i);
 }
 
-static void put_bits(unsigned char *to, size_t at, unsigned bits, uint64_t v)
+/* The way back; false for a value that does not fit its column. */
+static bool narrow(const struct message_columns *out, enum column c, uint32_t n, int64_t *v)
 {
-	for (unsigned done = 0; done < bits;) {
-		unsigned shift = (unsigned)((at + done) & 7), take = 8 - shift;
-		to[(at + done) >> 3] = (unsigned char)(to[(at + done) >> 3] | (v >> done) << shift);
-		done += take;
-	}
-}
-
-static uint64_t get_bits(const unsigned char *from, size_t at, unsigned bits)
-{
-	uint64_t v = 0;
-	for (unsigned done = 0; done < bits;) {
-		unsigned shift = (unsigned)((at + done) & 7), take = 8 - shift;
-		uint64_t part = (uint64_t)(from[(at + done) >> 3] >> shift);
-		if (take > bits - done)
-			part &= (1ull << (bits - done)) - 1;
-		v |= part << done;
-		done += take;
-	}
-	return v;
-}
-
-void segment_pack(const struct roster_entry *entries, uint32_t n, char **out, size_t *out_len)
-{
-	unsigned char *data = xcalloc(1, SEGMENT_HEAD + COLUMNS * (9 + (size_t)n * 8 + 8));
-	size_t at = SEGMENT_HEAD;
-	for (unsigned c = 0; c < COLUMNS; c++) {
-		uint64_t least = UINT64_MAX, most = 0;
-		bool is_signed_order = c == 3 || c == 5;
+	uint64_t outside = 0;
+	for (uint32_t i = 0; counts_up(c) && i < n; i++)
+		v[i] = (int64_t)((uint64_t)v[i] + i);
+	switch (c) {
+	case COLUMN_UID:
 		for (uint32_t i = 0; i < n; i++) {
-			uint64_t v = column_get(&entries[i], c) ^ (is_signed_order ? 1ull << 63 : 0);
-			least = v < least ? v : least;
-			most = v > most ? v : most;
+			outside |= (uint64_t)v[i] >> 32 | (v[i] <= (i ? v[i - 1] : 0));
+			out->uid[i] = (uint32_t)v[i];
 		}
-		unsigned bits = most == least || n == 0 ? 0 : 64 - (unsigned)__builtin_clzll(most - least);
-		least ^= is_signed_order ? 1ull << 63 : 0;
-		memcpy(data + at, &least, 8);
-		data[at + 8] = (unsigned char)bits;
-		at += 9;
-		for (uint32_t i = 0; bits && i < n; i++)
-			put_bits(data + at, (size_t)i * bits, bits, column_get(&entries[i], c) - least);
-		at += ((size_t)n * bits + 7) / 8;
+		break;
+	case COLUMN_FLAGSET:
+		for (uint32_t i = 0; i < n; i++) {
+			outside |= (uint64_t)v[i] >> 32;
+			out->flagset[i] = (uint32_t)v[i];
+		}
+		break;
+	case COLUMN_MODSEQ:
+		memcpy(out->modseq, v, n * sizeof(*v));
+		break;
+	case COLUMN_INTERNAL:
+		memcpy(out->internal_date, v, n * sizeof(*v));
+		break;
+	case COLUMN_ZONE:
+		for (uint32_t i = 0; i < n; i++) {
+			outside |= v[i] != (int16_t)v[i];
+			out->zone_min[i] = (int16_t)v[i];
+		}
+		break;
+	case COLUMN_SAVE:
+		memcpy(out->save_date, v, n * sizeof(*v));
+		break;
+	case COLUMN_SIZE:
+		for (uint32_t i = 0; i < n; i++) {
+			outside |= (uint64_t)v[i] >> 32;
+			out->size[i] = (uint32_t)v[i];
+		}
+		break;
+	case COLUMN_CONTENT:
+		memcpy(out->content, v, n * sizeof(*v));
+		break;
 	}
-	data[0] = SEGMENT_VERSION;
-	memcpy(data + 4, &n, 4);
-	uint32_t sum = checksum(data + SEGMENT_HEAD, at - SEGMENT_HEAD);
-	memcpy(data + 8, &sum, 4);
-	*out = (char *)data;
-	*out_len = at;
+	return outside == 0;
+}
+
+static size_t packed_bytes(uint32_t n, unsigned bits)
+{
+	return ((size_t)n * bits + 7) / 8;
+}
+
+/* Writes up to 7 bytes more than packed_bytes(); the next column, or the trailing word, goes over them. */
+static void pack_bits(unsigned char *to, const int64_t *v, int64_t least, uint32_t n, unsigned bits)
+{
+	uint64_t word = 0;
+	unsigned fill = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t d = (uint64_t)v[i] - (uint64_t)least;
+		word |= d << fill;
+		fill += bits;
+		if (fill < 64)
+			continue;
+		memcpy(to, &word, 8);
+		to += 8;
+		fill -= 64;
+		word = fill ? d >> (bits - fill) : 0;
+	}
+	memcpy(to, &word, 8);
+}
+
+static void unpack_bits(const unsigned char *from, int64_t least, uint32_t n, unsigned bits, int64_t *v)
+{
+	uint64_t mask = bits == 64 ? UINT64_MAX : (1ull << bits) - 1, word;
+	for (uint32_t i = 0; i < n; i++) {
+		size_t at = (size_t)i * bits;
+		memcpy(&word, from + (at >> 3), 8);
+		word >>= at & 7;
+		if ((at & 7) + bits > 64)
+			word |= (uint64_t)from[(at >> 3) + 8] << (64 - (at & 7));
+		v[i] = (int64_t)((uint64_t)least + (word & mask));
+	}
+}
+
+static uint64_t sum_of(const unsigned char *data, size_t len)
+{
+	uint64_t head;
+	memcpy(&head, data, 8);
+	return checksum64(data + 16, len - 16, head);
+}
+
+size_t segment_pack(const struct roster_slice *in, unsigned char out[SEGMENT_BYTES_MAX])
+{
+	uint32_t n = in->n;
+	invariant(n > 0 && n <= SEGMENT_MESSAGES);
+	int64_t v[SEGMENT_MESSAGES];
+	unsigned char *to = out + SEGMENT_HEAD;
+	for (unsigned c = 0; c < SEGMENT_COLUMNS; c++) {
+		widen(in, c, v);
+		int64_t least = v[0], most = v[0];
+		for (uint32_t i = 1; i < n; i++) {
+			least = v[i] < least ? v[i] : least;
+			most = v[i] > most ? v[i] : most;
+		}
+		uint64_t width = (uint64_t)most - (uint64_t)least;
+		unsigned bits = width ? 64 - (unsigned)__builtin_clzll(width) : 0;
+		memcpy(out + 16 + (size_t)c * 9, &least, 8);
+		out[16 + c * 9 + 8] = (unsigned char)bits;
+		if (bits)
+			pack_bits(to, v, least, n, bits);
+		to += packed_bytes(n, bits);
+	}
+	memset(to, 0, 8);
+	to += 8;
+	memset(out, 0, 8);
+	out[0] = SEGMENT_VERSION;
+	out[1] = SEGMENT_COLUMNS;
+	out[2] = (unsigned char)n;
+	out[3] = (unsigned char)(n >> 8);
+	uint64_t sum = sum_of(out, (size_t)(to - out));
+	memcpy(out + 8, &sum, 8);
+	return (size_t)(to - out);
 }
 
 enum store_err segment_count(struct bytes data, uint32_t *n)
 {
 	const unsigned char *p = data.ptr;
-	if (data.len < SEGMENT_HEAD || p[0] != SEGMENT_VERSION)
+	if (data.len < SEGMENT_HEAD + 8 || p[0] != SEGMENT_VERSION || p[1] != SEGMENT_COLUMNS)
 		return STORE_CORRUPT;
-	uint32_t sum;
-	memcpy(n, p + 4, 4);
-	memcpy(&sum, p + 8, 4);
-	return sum == checksum(p + SEGMENT_HEAD, data.len - SEGMENT_HEAD) ? STORE_OK : STORE_CORRUPT;
+	uint64_t sum;
+	memcpy(&sum, p + 8, 8);
+	*n = (uint32_t)p[2] | (uint32_t)p[3] << 8;
+	if (*n == 0 || *n > SEGMENT_MESSAGES || sum != sum_of(p, data.len))
+		return STORE_CORRUPT;
+	return STORE_OK;
 }
 
-enum store_err segment_unpack(struct bytes data, struct roster_entry *out, uint32_t n)
+enum store_err segment_unpack(struct bytes data, const struct message_columns *out)
 {
 	const unsigned char *p = data.ptr;
-	size_t at = SEGMENT_HEAD;
-	for (unsigned c = 0; c < COLUMNS; c++) {
-		if (at + 9 > data.len)
+	uint32_t n = (uint32_t)p[2] | (uint32_t)p[3] << 8;
+	size_t at = SEGMENT_HEAD, end = data.len - 8;
+	int64_t v[SEGMENT_MESSAGES];
+	invariant(data.len >= SEGMENT_HEAD + 8 && n <= SEGMENT_MESSAGES);
+	for (unsigned c = 0; c < SEGMENT_COLUMNS; c++) {
+		int64_t least;
+		memcpy(&least, p + 16 + (size_t)c * 9, 8);
+		unsigned bits = p[16 + c * 9 + 8];
+		if (bits > 64 || packed_bytes(n, bits) > end - at)
 			return STORE_CORRUPT;
-		uint64_t least;
-		memcpy(&least, p + at, 8);
-		unsigned bits = p[at + 8];
-		at += 9;
-		size_t len = ((size_t)n * bits + 7) / 8;
-		if (bits > 64 || len > data.len - at)
+		unpack_bits(p + at, least, n, bits, v);
+		if (!narrow(out, c, n, v))
 			return STORE_CORRUPT;
-		for (uint32_t i = 0; i < n; i++)
-			column_set(&out[i], c, least + (bits ? get_bits(p + at, (size_t)i * bits, bits) : 0));
-		at += len;
+		at += packed_bytes(n, bits);
 	}
-	return STORE_OK;
+	return at == end ? STORE_OK : STORE_CORRUPT;
 }

@@ -1,0 +1,243 @@
+#include "storage/changes.h"
+
+#include "storage/gone.h"
+#include "storage/roster.h"
+
+enum { VARINT_MAX = 5 };
+
+static size_t put_varint(unsigned char *to, uint32_t v)
+{
+	size_t n = 0;
+	for (; v >= 0x80; v >>= 7)
+		to[n++] = (unsigned char)(v | 0x80);
+	to[n++] = (unsigned char)v;
+	return n;
+}
+
+static bool get_varint(const unsigned char **at, const unsigned char *end, uint32_t *out)
+{
+	uint64_t v = 0;
+	for (unsigned shift = 0; *at < end && shift < 35; shift += 7) {
+		unsigned char byte = *(*at)++;
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*out = (uint32_t)v;
+			return v <= UINT32_MAX;
+		}
+	}
+	return false;
+}
+
+static uint32_t pair_of(struct flag_log *log, uint32_t from, uint32_t to)
+{
+	if (from >= log->by_from_n) {
+		uint32_t n = from + 32;
+		log->by_from = xrealloc(log->by_from, n * sizeof(*log->by_from));
+		memset(log->by_from + log->by_from_n, 0, (n - log->by_from_n) * sizeof(*log->by_from));
+		log->by_from_n = n;
+	}
+	uint32_t known = log->by_from[from];
+	if (known && log->pairs[known - 1].to == to)
+		return known - 1;
+	if (log->pairs_n == log->pairs_cap) {
+		log->pairs_cap = log->pairs_cap ? log->pairs_cap * 2 : 8;
+		log->pairs = xrealloc(log->pairs, log->pairs_cap * sizeof(*log->pairs));
+	}
+	log->pairs[log->pairs_n++] = (struct flag_pair){from, to};
+	log->by_from[from] = log->pairs_n;
+	return log->pairs_n - 1;
+}
+
+void change_add_run(struct change *c, const struct roster_flag_run *run)
+{
+	struct flag_log *log = &c->flags;
+	if (log->cap - log->len < 3 * VARINT_MAX) {
+		log->cap = log->cap ? log->cap * 2 : 64;
+		log->runs = xrealloc(log->runs, log->cap);
+	}
+	/* A second pass of one op over the same messages starts again from below: the difference wraps, and back. */
+	log->len += put_varint(log->runs + log->len, run->lo - log->last_uid);
+	log->len += put_varint(log->runs + log->len, run->hi - run->lo);
+	log->len += put_varint(log->runs + log->len, pair_of(log, run->from, run->to));
+	log->last_uid = run->hi;
+}
+
+void change_finish(struct change *c)
+{
+	free(c->flags.runs);
+	free(c->flags.pairs);
+	free(c->flags.by_from);
+	free(c->name);
+	*c = (struct change){0};
+}
+
+/* Pairs and runs as one blob; heap. */
+static unsigned char *log_bytes(const struct flag_log *log, size_t *len)
+{
+	size_t pairs = log->pairs_n * sizeof(*log->pairs);
+	unsigned char *out = xmalloc(4 + pairs + log->len);
+	memcpy(out, &log->pairs_n, 4);
+	memcpy(out + 4, log->pairs, pairs);
+	memcpy(out + 4 + pairs, log->runs, log->len);
+	*len = 4 + pairs + log->len;
+	return out;
+}
+
+enum store_err change_write(struct account *a, struct change *c)
+{
+	int64_t actor;
+	enum store_err err = account_actor(a, &actor);
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "INSERT INTO change VALUES(?,?,?,?,?,?,?,?,?)");
+	if (!stmt)
+		return err ? err : STORE_IO;
+	sqlite3_bind_int64(stmt, 1, (int64_t)a->op_modseq);
+	sqlite3_bind_int64(stmt, 2, c->mailbox);
+	sqlite3_bind_int64(stmt, 3, c->kinds);
+	sqlite3_bind_int64(stmt, 4, a->env->now_s(a->env->ctx));
+	sqlite3_bind_int64(stmt, 5, actor);
+	if (c->kinds & CHANGE_ARRIVED) {
+		sqlite3_bind_int64(stmt, 6, c->first_uid);
+		sqlite3_bind_int64(stmt, 7, c->last_uid);
+	}
+	unsigned char *flags = NULL;
+	size_t len = 0;
+	if (c->flags.len) {
+		flags = log_bytes(&c->flags, &len);
+		sqlite3_bind_blob64(stmt, 8, flags, len, SQLITE_STATIC);
+	}
+	if (c->name)
+		sqlite3_bind_text(stmt, 9, c->name, -1, SQLITE_STATIC);
+	err = db_run(&a->db, stmt);
+	free(flags);
+	return err;
+}
+
+bool flag_log_open(struct flag_log_reader *r, struct bytes flags)
+{
+	const unsigned char *at = flags.ptr;
+	*r = (struct flag_log_reader){0};
+	if (flags.len < 4)
+		return false;
+	memcpy(&r->pairs_n, at, 4);
+	if (r->pairs_n > (flags.len - 4) / sizeof(struct flag_pair))
+		return false;
+	r->pairs = at + 4;
+	r->at = r->pairs + r->pairs_n * sizeof(struct flag_pair);
+	r->end = at + flags.len;
+	return true;
+}
+
+bool flag_log_next(struct flag_log_reader *r, struct roster_flag_run *out)
+{
+	uint32_t gap, span, number;
+	struct flag_pair pair;
+	if (!get_varint(&r->at, r->end, &gap) || !get_varint(&r->at, r->end, &span) ||
+	    !get_varint(&r->at, r->end, &number) || number >= r->pairs_n)
+		return false;
+	memcpy(&pair, r->pairs + number * sizeof(pair), sizeof(pair));
+	out->lo = r->last_uid + gap;
+	out->hi = r->last_uid = out->lo + span;
+	out->from = pair.from;
+	out->to = pair.to;
+	return out->lo <= out->hi;
+}
+
+void changes_flags(const struct roster *r, uint64_t since, uint32_t below, struct uidset *out)
+{
+	if (r->info.modseq <= since)
+		return;
+	uint32_t first = 0;
+	for (uint32_t k = 0; k < r->segments_n; first += r->segments[k++].count) {
+		struct roster_slice s;
+		if (r->modseq_max[k] <= since)
+			continue;
+		bool found = roster_slice_at(r, first, &s);
+		invariant(found);
+		for (uint32_t i = 0; i < s.n && s.uid[i] < below; i++)
+			if (s.modseq[i] > since)
+				uidset_append(out, s.uid[i], s.uid[i]);
+	}
+}
+
+enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since, uint32_t uidnext,
+			     struct uidset *expunged, struct uidset *changed)
+{
+	struct roster *r;
+	enum store_err err = roster_get(a, mailbox, &r);
+	if (err)
+		return err;
+	changes_flags(r, since, uidnext, changed);
+	if (since < r->info.floor)
+		return STORE_LIMIT;
+	return r->info.expunge_modseq > since ? gone_since(a, mailbox, since, uidnext, expunged) : STORE_OK;
+}
+
+/* The highest modseq of the journal's oldest rows that are from before `before_s`, 0 for none. */
+static enum store_err find_cut(struct account *a, int64_t before_s, uint32_t rows_max, uint64_t *cut, bool *more)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT modseq, at FROM change ORDER BY modseq LIMIT ?");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, rows_max);
+	enum store_err err;
+	uint32_t n = 0;
+	*cut = 0;
+	while (db_next(&a->db, stmt, &err)) {
+		if (sqlite3_column_int64(stmt, 1) >= before_s) {
+			sqlite3_reset(stmt);
+			break;
+		}
+		*cut = (uint64_t)sqlite3_column_int64(stmt, 0);
+		n++;
+	}
+	*more = !err && n == rows_max;
+	return err;
+}
+
+static enum store_err run_with(struct account *a, const char *sql, int64_t first, int64_t second)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
+	if (!stmt)
+		return STORE_IO;
+	sqlite3_bind_int64(stmt, 1, first);
+	if (sqlite3_bind_parameter_count(stmt) > 1)
+		sqlite3_bind_int64(stmt, 2, second);
+	return db_run(&a->db, stmt);
+}
+
+/* The graveyard of one mailbox up to `cut`; its floor rises when anything went. */
+static enum store_err prune_gone(struct account *a, int64_t mailbox, int64_t cut)
+{
+	enum store_err err = run_with(a, "DELETE FROM gone WHERE mailbox=? AND modseq<=?", mailbox, cut);
+	if (err || sqlite3_changes(a->db.handle) == 0)
+		return err;
+	struct roster *r = roster_loaded(a, mailbox);
+	if (r)
+		r->info.floor = (uint64_t)cut;
+	return run_with(a, "UPDATE mailbox SET floor=?2 WHERE id=?1", mailbox, cut);
+}
+
+enum store_err history_prune(struct account *a, int64_t before_s, uint32_t rows_max, bool *more)
+{
+	uint64_t cut;
+	enum store_err err = find_cut(a, before_s, rows_max, &cut, more);
+	for (int64_t mailbox = 0; !err && cut;) {
+		sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT min(mailbox) FROM gone WHERE mailbox>?");
+		if (stmt)
+			sqlite3_bind_int64(stmt, 1, mailbox);
+		if (!db_next(&a->db, stmt, &err))
+			break;
+		mailbox = sqlite3_column_int64(stmt, 0);
+		sqlite3_reset(stmt);
+		if (mailbox == 0)
+			break;
+		err = prune_gone(a, mailbox, (int64_t)cut);
+	}
+	if (!err && cut)
+		err = run_with(a, "DELETE FROM change WHERE modseq<=?", (int64_t)cut, 0);
+	if (!err && cut)
+		err = run_with(a, "UPDATE mailbox SET floor=? WHERE id=0", (int64_t)cut, 0);
+	/* Who is named no more is forgotten, but for who acts now. */
+	if (!err && cut && !*more)
+		err = run_with(a, "DELETE FROM actor WHERE id<>? AND id NOT IN (SELECT actor FROM change)", a->actor_id, 0);
+	return err;
+}
