@@ -2,6 +2,7 @@
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "storage/copy.h"
 
 /* RFC 4315 3: the sets stand in matching order. */
 static const char *copyuid(struct command *cmd, const struct copy_result *result)
@@ -27,7 +28,8 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 	if (!err && result.n) {
 		const char *code = copyuid(cmd, &result);
 		if (move)
-			buf_printf(&cmd->out, "* OK [%s] Moved\r\n", code); /* before the EXPUNGEs (RFC 6851 4.3) */
+			/* Before the EXPUNGEs (RFC 6851 4.3). */
+			response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
 		else
 			command_ok(cmd, code, "Done");
 	}
@@ -35,12 +37,27 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 	return err;
 }
 
+/* RFC 3501 6.4.7: all or none; so none when a sequence number names one that is gone (RFC 2180 4.4.1). */
+static bool all_there(struct command *cmd, struct account *a, const struct uidset *set)
+{
+	struct roster *roster;
+	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+	if (err)
+		command_store_error(cmd, err);
+	else if (!cmd->request.uid && view_names_gone(cmd->view, roster, set))
+		command_no(cmd, "EXPUNGEISSUED", "Some of the messages are gone");
+	else
+		return true;
+	return false;
+}
+
 static enum op_result copy_run(struct command *cmd, struct account *a)
 {
 	struct uidset set = {0};
 	int64_t target;
 	enum store_err err = STORE_OK;
-	if (command_set(cmd, &set) && command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
+	if (command_set(cmd, &set) && all_there(cmd, a, &set) &&
+	    command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
 		err = copy(cmd, a, &set, target);
 	uidset_finish(&set);
 	return err ? OP_FAILED : OP_DONE;

@@ -1,6 +1,8 @@
 /* EXPUNGE, UID EXPUNGE (RFC 3501 6.4.3; RFC 4315 2.1).  What is gone is told by the session, before the tagged line. */
 #include "server/session.h"
 
+#include "storage/expunge.h"
+
 static enum op_result expunge_run(struct command *cmd, struct account *a)
 {
 	struct view *v = cmd->view;

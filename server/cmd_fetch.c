@@ -14,9 +14,10 @@
 #include "server/fetch_items.h"
 #include "server/slice.h"
 #include "storage/content.h"
+#include "storage/gone.h"
 #include "storage/store.h"
 
-enum { LITERAL_STEP = 65536, HEAD_MAX = PUT_U64_MAX + 12, CHUNK_SLACK = 4096 };
+enum { LITERAL_STEP = 65536, HEAD_MAX = PUT_U64_MAX + 12, CHUNK_SLACK = 4096, GHOSTS_WINDOW = 1024 };
 
 struct fetch {
 	struct fetch_plan plan;
@@ -33,6 +34,8 @@ struct fetch {
 	size_t start;      /* of the message, in the chunk; SIZE_MAX: it began in an earlier one */
 	struct uidset seen; /* to be marked at the slice's end */
 	uint32_t seen_from, seen_to; /* the flag sets found last: \Seen added */
+	struct ghosts ghosts;   /* of the UIDs [ghosts_lo, ghosts_hi] */
+	uint32_t ghosts_lo, ghosts_hi;
 	bool missing;
 	enum store_err damage;
 };
@@ -42,6 +45,7 @@ static void fetch_finish(struct command *cmd)
 	struct fetch *f = cmd->state;
 	uidset_finish(&f->set);
 	uidset_finish(&f->seen);
+	ghosts_finish(&f->ghosts);
 }
 
 /* True when the literal is whole; false when the chunk is. */
@@ -97,25 +101,62 @@ static enum store_err add_seen(struct fetch *f, struct roster_entry *e)
 	return STORE_OK;
 }
 
-static enum store_err begin_message(struct fetch *f, struct command *cmd, const struct view_message *m)
+/* A message that was expunged, of which this session was not told, is served while the graveyard has it (RFC 2180
+ * 4.1.1). */
+static const struct roster_entry *find_ghost(struct fetch *f, const struct view *v, uint32_t uid)
+{
+	if (uid < f->ghosts_lo || uid > f->ghosts_hi) {
+		struct uidset window = {0};
+		ghosts_finish(&f->ghosts);
+		f->ghosts_lo = uid;
+		f->ghosts_hi = uid < UINT32_MAX - GHOSTS_WINDOW ? uid + GHOSTS_WINDOW : UINT32_MAX;
+		uidset_append(&window, f->ghosts_lo, f->ghosts_hi);
+		enum store_err err = ghosts_load(f->w.account, v->mailbox, v->gone_modseq, &window, &f->ghosts);
+		if (err)
+			f->damage = err;
+		uidset_finish(&window);
+	}
+	return ghosts_find(&f->ghosts, uid);
+}
+
+/* False: it is not there any more. */
+static bool read_entry(struct fetch *f, const struct view *v, const struct view_message *m, struct roster_entry *out)
+{
+	const struct roster_slice *s = m->slice;
+	const struct roster_entry *ghost = m->gone ? find_ghost(f, v, m->uid) : NULL;
+	if (m->gone && !ghost)
+		return false;
+	if (ghost)
+		*out = *ghost;
+	else
+		*out = (struct roster_entry){.uid = m->uid, .flagset = s->flagset[m->at], .size = s->size[m->at],
+					     .internal_date = s->internal_date[m->at], .zone_min = s->zone_min[m->at],
+					     .content = s->content[m->at]};
+	return true;
+}
+
+/* False: it is passed over. */
+static bool begin_message(struct fetch *f, struct command *cmd, const struct roster *roster,
+			  const struct view_message *m, enum store_err *err)
 {
 	struct fetch_message *fm = &f->w.message;
-	struct roster_entry *e = &fm->entry;
-	const struct roster_slice *s = m->slice;
-	*e = (struct roster_entry){.uid = m->uid, .flagset = s->flagset[m->at], .size = s->size[m->at],
-				   .internal_date = s->internal_date[m->at], .zone_min = s->zone_min[m->at],
-				   .content = s->content[m->at]};
+	f->next = m->index + 1;
+	if (!read_entry(f, cmd->view, m, &fm->entry)) {
+		f->missing = true;
+		return false;
+	}
 	fm->has_row = false;
-	fm->recent = cmd->view->recent.n && uidset_has(&cmd->view->recent, m->uid);
+	fm->recent = view_is_recent(cmd->view, m->uid);
 	f->in_message = true;
 	f->tells_flags = false;
 	f->item = 0;
-	f->next = m->index + 1;
 	f->start = f->w.out->len;
-	enum store_err err = f->sets_seen ? add_seen(f, e) : STORE_OK;
-	fm->flags = flagset_get(f->w.account, e->flagset);
+	*err = f->sets_seen && !m->gone ? add_seen(f, &fm->entry) : STORE_OK;
+	fm->flags = flagset_get(f->w.account, fm->entry.flagset);
+	if (fm->flags->keywords_n && (f->plan.has_flags || f->tells_flags))
+		view_learn(cmd->view, f->w.account, roster, fm->flags, f->w.out);
 	tell_head(f, m->index);
-	return err;
+	return true;
 }
 
 /* Goes on with the message; false when the chunk is full before its end. */
@@ -136,7 +177,7 @@ static bool tell_message(struct fetch *f, enum store_err *err)
 		return true;
 	if (f->tells_flags) {
 		buf_add_char(out, ' ');
-		fetch_write_flags(&f->w);
+		view_write_flags(out, f->w.message.flags, f->w.message.recent);
 	}
 	buf_add_text(out, ")\r\n");
 	f->in_message = false;
@@ -173,12 +214,8 @@ static bool walk(struct fetch *f, struct command *cmd, const struct roster *rost
 				return false;
 			if (!view_walk_next(&walk, &m))
 				return true;
-			if (m.gone) {
-				f->missing = true;
-				f->next = m.index + 1;
+			if (!begin_message(f, cmd, roster, &m, &err))
 				continue;
-			}
-			err = begin_message(f, cmd, &m);
 		}
 		if (!err && !tell_message(f, &err))
 			return false;

@@ -10,6 +10,7 @@
 #include "protocol/imap/pattern.h"
 #include "protocol/imap/response_list.h"
 #include "server/slice.h"
+#include "storage/mailbox.h"
 
 struct entry {
 	const char *name;

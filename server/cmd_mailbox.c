@@ -2,6 +2,7 @@
 #include "server/session.h"
 
 #include "protocol/imap/name.h"
+#include "storage/mailbox.h"
 
 /* A name that no mailbox can have: it cannot be made, and else it just does not exist. */
 static bool name_of(struct command *cmd, struct span wire, bool makes, struct span *out)

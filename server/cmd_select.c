@@ -5,46 +5,27 @@
  */
 #include "server/session.h"
 
-static const char system_flags[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+#include "protocol/imap/response.h"
+#include "storage/expunge.h"
+#include "storage/mailbox.h"
 
-static void keywords_of(struct account *a, const struct roster *r, struct buf *out)
+static void describe(struct command *cmd, struct account *a, const struct roster *r)
 {
-	struct keyword_set used;
-	roster_keywords(a, r, &used);
-	for (int id = -1; (id = keyword_set_next(&used, id + 1)) >= 0;) {
-		buf_add_char(out, ' ');
-		buf_add_text(out, keyword_name(a, id));
-	}
-}
-
-static struct view *make_view(const struct roster *r, bool read_only)
-{
-	struct view *v = xcalloc(1, sizeof(*v));
-	v->mailbox = r->info.id;
-	v->read_only = read_only;
-	v->uids = roster_snapshot(r);
-	v->uidnext = r->info.uidnext;
-	v->flags_modseq = v->gone_modseq = r->info.modseq;
-	if (uids_last(&r->uids) > r->info.recent)
-		uidset_append(&v->recent, r->info.recent + 1, uids_last(&r->uids));
-	return v;
-}
-
-static void describe(struct command *cmd, struct account *a, const struct roster *r, bool read_only)
-{
-	struct buf *out = &cmd->out;
+	const struct view *v = cmd->view;
+	struct buf *out = &cmd->out, flags;
 	uint32_t unseen = roster_first_unseen(a, r), first_recent = roster_lower(r, r->info.recent + 1);
-	buf_printf(out, "* FLAGS (%s", system_flags);
-	keywords_of(a, r, out);
-	buf_printf(out, ")\r\n* %u EXISTS\r\n* %u RECENT\r\n", r->uids.n, r->uids.n - first_recent);
+	buf_init(&flags, 1 << 20);
+	view_write_keywords(v, a, &flags);
+	response_flags(out, buf_span(&flags));
+	response_number(out, r->uids.n, "EXISTS");
+	response_number(out, r->uids.n - first_recent, "RECENT");
 	if (unseen < r->uids.n)
-		buf_printf(out, "* OK [UNSEEN %u] The first unseen message\r\n", unseen + 1);
-	buf_printf(out, "* OK [PERMANENTFLAGS (%s", read_only ? "" : system_flags);
-	if (!read_only)
-		keywords_of(a, r, out);
-	buf_printf(out, "%s)] Flags that are kept\r\n", read_only ? "" : " \\*");
-	buf_printf(out, "* OK [UIDNEXT %u] The next UID\r\n* OK [UIDVALIDITY %u] UIDs are valid\r\n", r->info.uidnext,
-		   r->info.uidvalidity);
+		response_ok_number(out, "UNSEEN", (uint64_t)unseen + 1, "The first unseen message");
+	response_permanent_flags(out, v->read_only ? span_make("", 0) : buf_span(&flags),
+				 !v->read_only && view_takes_keywords(v));
+	response_ok_number(out, "UIDNEXT", r->info.uidnext, "The next UID");
+	response_ok_number(out, "UIDVALIDITY", r->info.uidvalidity, "UIDs are valid");
+	buf_finish(&flags);
 }
 
 static enum op_result select_run(struct command *cmd, struct account *a)
@@ -64,8 +45,8 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 	}
 	bool read_only = cmd->request.kind == CMD_EXAMINE;
 	uint32_t old;
-	cmd->view = make_view(r, read_only);
-	describe(cmd, a, r, read_only);
+	cmd->view = view_create(a, r, read_only);
+	describe(cmd, a, r);
 	if (!read_only && mailbox_take_recent(a, id, &old) != STORE_OK)
 		cmd->view->read_only = read_only = true;
 	command_ok(cmd, read_only ? "READ-ONLY" : "READ-WRITE", "Selected");

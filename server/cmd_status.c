@@ -3,6 +3,7 @@
 
 #include "protocol/imap/name.h"
 #include "protocol/imap/response_list.h"
+#include "storage/mailbox.h"
 
 enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name)
 {

@@ -1,62 +1,80 @@
-/* STORE (RFC 3501 6.4.6). */
+/*
+ * STORE (RFC 3501 6.4.6): one op changes the flags of all messages of the set, or of none; the answer leaves in chunks.
+ * Messages that were expunged and not told are passed over (RFC 2180 4.2.1).
+ */
 #include "server/session.h"
 
-static void tell_flags(struct command *cmd, struct account *a, const struct roster *roster, const struct uidset *set)
+#include "server/limits.h"
+#include "storage/store.h"
+
+struct store {
+	struct uidset set;
+	bool stored;
+	uint32_t next; /* index in the view of the next message to tell */
+};
+
+static void store_finish(struct command *cmd)
 {
-	struct view *v = cmd->view;
-	struct view_walk walk;
-	struct view_message m;
-	view_walk_init(&walk, v, roster, set, 0);
-	while (view_walk_next(&walk, &m)) {
-		if (m.gone)
-			continue;
-		buf_printf(&cmd->out, "* %u FETCH (", m.index + 1);
-		if (cmd->request.uid)
-			buf_printf(&cmd->out, "UID %u ", m.uid);
-		view_flags_text(v, a, m.uid, m.slice->flagset[m.at], &cmd->out);
-		buf_add_text(&cmd->out, ")\r\n");
-	}
+	struct store *st = cmd->state;
+	uidset_finish(&st->set);
 }
 
-static enum store_err store(struct command *cmd, struct account *a, const struct uidset *set)
+static enum store_err store(struct store *st, struct command *cmd, struct account *a, const struct roster *roster)
 {
-	const struct request *r = &cmd->request;
+	const struct store_request *r = &cmd->request.store;
 	struct view *v = cmd->view;
 	struct uidset changed = {0};
-	struct roster *roster;
-	struct flag_spec spec = {r->store.flags.bits, r->store.flags.keywords.ptr};
-	enum flag_op op = r->store.op == STORE_ADD ? FLAG_ADD : (r->store.op == STORE_REMOVE ? FLAG_REMOVE : FLAG_SET);
-	/* What others changed is told first; then this command's own changes are known to be its own. */
-	view_sync(v, a, &cmd->out, false, r->uid);
-	enum store_err err = messages_store(a, v->mailbox, set, op, &spec, &changed);
-	if (!err)
-		err = roster_get(a, v->mailbox, &roster);
-	if (!err) {
-		if (!r->store.silent)
-			tell_flags(cmd, a, roster, set);
-		if (v->flags_modseq < roster->info.modseq)
-			v->flags_modseq = roster->info.modseq;
-	}
+	struct flag_spec spec = {r->flags.bits, r->flags.keywords.ptr};
+	enum flag_op op = r->op == STORE_ADD ? FLAG_ADD : (r->op == STORE_REMOVE ? FLAG_REMOVE : FLAG_SET);
+	/* What others changed is told first; then this command's changes are all that is newer, and .SILENT means them. */
+	bool told = view_tell_flags(v, a, roster, &cmd->out, cmd->request.uid);
+	enum store_err err = messages_store(a, v->mailbox, &st->set, op, &spec, &changed);
+	if (!err && changed.n && told)
+		v->flags_modseq = a->op_modseq;
 	uidset_finish(&changed);
 	return err;
 }
 
+/* False when the chunk is full. */
+static bool tell(struct store *st, struct command *cmd, const struct account *a, const struct roster *roster)
+{
+	struct view_walk walk;
+	struct view_message m;
+	view_walk_init(&walk, cmd->view, roster, &st->set, st->next);
+	while (cmd->out.len < LIMIT_SLICE_BYTES) {
+		if (!view_walk_next(&walk, &m))
+			return true;
+		st->next = m.index + 1;
+		if (!m.gone)
+			view_write_fetch(cmd->view, a, roster, &m, cmd->request.uid, &cmd->out);
+	}
+	return false;
+}
+
 static enum op_result store_run(struct command *cmd, struct account *a)
 {
-	struct uidset set = {0};
-	enum store_err err = STORE_OK;
-	if (command_set(cmd, &set)) {
-		err = store(cmd, a, &set);
-		command_store_error(cmd, err);
-	}
-	uidset_finish(&set);
-	return err ? OP_FAILED : OP_DONE;
+	struct store *st = cmd->state;
+	struct roster *roster;
+	if (!st->stored && !command_set(cmd, &st->set))
+		return OP_DONE;
+	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+	if (!err && !st->stored)
+		err = store(st, cmd, a, roster);
+	command_store_error(cmd, err);
+	if (err)
+		return OP_FAILED;
+	st->stored = true;
+	cmd->more = !cmd->request.store.silent && !tell(st, cmd, a, roster);
+	return OP_DONE;
 }
 
 enum step cmd_store(struct session *s, struct command *cmd)
 {
-	if (!session_view(s)->read_only)
-		return session_op(s, cmd, store_run);
-	command_no(cmd, NULL, "The mailbox is read-only");
-	return STEP_DONE;
+	if (session_view(s)->read_only) {
+		command_no(cmd, NULL, "The mailbox is read-only");
+		return STEP_DONE;
+	}
+	cmd->state = arena_alloc(&cmd->arena, sizeof(struct store));
+	cmd->finish = store_finish;
+	return session_op(s, cmd, store_run);
 }

@@ -4,6 +4,7 @@
 #include "protocol/imap/name.h"
 #include "server/accounts.h"
 #include "server/lane.h"
+#include "storage/mailbox.h"
 
 #include <stdarg.h>
 

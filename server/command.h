@@ -85,6 +85,7 @@ struct command {
 	bool more;   /* the worker has a further slice to run, once the output has room */
 	bool open;   /* a response has begun to leave that this command must finish, or the connection is closed */
 	bool broken; /* it cannot be finished: the connection is closed */
+	bool telling; /* and that slice only goes on telling what changed in the mailbox */
 	bool told;   /* the view has moved on by what `out` says */
 	bool held;   /* there are expunges that could not be told */
 	long message_bytes_max;

@@ -33,26 +33,10 @@ static enum store_err write_size(struct fetch_writer *w, const struct fetch_plan
 	return STORE_OK;
 }
 
-void fetch_write_flags(struct fetch_writer *w)
-{
-	static const char recent[] = " \\Recent";
-	const char *text = w->message.flags->text;
-	size_t len = strlen(text);
-	char *to = buf_reserve(w->out, len + sizeof("FLAGS ()") + sizeof(recent));
-	if (!to)
-		return;
-	to = put_text(to, "FLAGS (");
-	to = put_bytes(to, text, len);
-	if (w->message.recent)
-		to = put_bytes(to, recent + (len == 0), sizeof(recent) - 1 - (len == 0));
-	to = put_char(to, ')');
-	w->out->len = (size_t)(to - w->out->data);
-}
-
 static enum store_err write_flags(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
 	(void)item;
-	fetch_write_flags(w);
+	view_write_flags(w->out, w->message.flags, w->message.recent);
 	return STORE_OK;
 }
 

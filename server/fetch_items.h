@@ -8,9 +8,8 @@
 #include "protocol/arena.h"
 #include "protocol/buf.h"
 #include "protocol/imap/request.h"
+#include "server/view.h"
 #include "storage/content.h"
-#include "storage/flagset.h"
-#include "storage/roster.h"
 
 struct fetch_message {
 	struct roster_entry entry;
@@ -61,8 +60,6 @@ struct fetch_plan {
 
 /* `with_uid`: UID comes first where it was not asked for (RFC 3501 6.4.8). */
 void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid);
-/* FLAGS (...) of the message, for one that \Seen was set on. */
-void fetch_write_flags(struct fetch_writer *w);
 /* The row at a place in the table, for tests; NULL behind the end. */
 const struct fetch_row *fetch_row_at(size_t index);
 

@@ -52,7 +52,9 @@ static void tell_updates(struct command *cmd, struct account *account)
 	if (!cmd->view || cmd->more || (flags & CMD_NO_UPDATES))
 		return;
 	bool expunges = !(flags & CMD_NO_EXPUNGE) || cmd->request.uid;
-	cmd->held = view_sync(cmd->view, account, &cmd->out, expunges, cmd->request.uid);
+	enum view_told told = view_tell(cmd->view, account, &cmd->out, expunges, cmd->request.uid);
+	cmd->held = told == VIEW_HELD;
+	cmd->more = cmd->telling = told == VIEW_MORE;
 }
 
 static enum op_result run_command(struct op *op, struct account *account)
@@ -60,12 +62,14 @@ static enum op_result run_command(struct op *op, struct account *account)
 	struct command *cmd = container_of(op, struct command, op);
 	const struct view *view = cmd->view;
 	uint64_t flags_modseq = view ? view->flags_modseq : 0, gone_modseq = view ? view->gone_modseq : 0;
+	enum op_result result = OP_DONE;
 	cmd->more = false;
-	enum op_result result = cmd->run ? cmd->run(cmd, account) : OP_DONE;
+	if (cmd->run && !cmd->telling)
+		result = cmd->run(cmd, account);
 	if (result == OP_DONE)
 		tell_updates(cmd, account);
 	cmd->told = view && view == cmd->view &&
-		    (view->flags_modseq != flags_modseq || view->gone_modseq != gone_modseq);
+		    (cmd->telling || view->flags_modseq != flags_modseq || view->gone_modseq != gone_modseq);
 	return result;
 }
 
@@ -141,11 +145,6 @@ void session_resume(struct session *s, enum step step)
 	session_run(s);
 }
 
-static enum step next_slice(struct session *s, struct command *cmd)
-{
-	return session_op(s, cmd, cmd->run);
-}
-
 /* The op could not be done, or its transaction was lost: nothing of its answer may be told. */
 static void op_failed(struct session *s, struct command *cmd)
 {
@@ -177,10 +176,6 @@ static void take_op(struct session *s, struct command *cmd)
 		s->ending = true;
 		return;
 	}
-	if (cmd->more)
-		cmd->step = next_slice;
-	else if (cmd->step == next_slice)
-		cmd->step = NULL;
 }
 
 struct command *session_begin_command(struct session *s)
@@ -192,6 +187,13 @@ struct command *session_begin_command(struct session *s)
 	return s->command;
 }
 
+/* What is left to tell needs no transaction. */
+static enum step next_slice(struct session *s, struct command *cmd)
+{
+	cmd->op.writes = cmd->op.writes && !cmd->telling;
+	return session_op(s, cmd, cmd->run);
+}
+
 /* ---- the pump: each step returns false when it has nothing to do ---- */
 
 static bool step_command(struct session *s)
@@ -201,6 +203,8 @@ static bool step_command(struct session *s)
 		return false;
 	if (s->wait == WAIT_BACK)
 		take_op(s, cmd);
+	else if (cmd->more)
+		session_obey(s, next_slice(s, cmd));
 	else
 		session_obey(s, cmd->step ? cmd->step(s, cmd) : STEP_DONE);
 	return true;

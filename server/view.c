@@ -1,14 +1,32 @@
 #include "server/view.h"
 
-#include "storage/changes.h"
+struct view *view_create(struct account *a, struct roster *r, bool read_only)
+{
+	struct view *v = xcalloc(1, sizeof(*v));
+	v->mailbox = r->info.id;
+	v->read_only = read_only;
+	v->uids = roster_snapshot(r);
+	v->uidnext = r->info.uidnext;
+	v->flags_modseq = v->gone_modseq = r->info.modseq;
+	if (uids_last(&r->uids) > r->info.recent)
+		uidset_append(&v->recent, r->info.recent + 1, uids_last(&r->uids));
+	roster_keywords(a, r, &v->keywords);
+	return v;
+}
 
 void view_destroy(struct view *v)
 {
 	if (!v)
 		return;
 	uids_release(&v->uids);
+	uids_release(&v->telling.now);
 	uidset_finish(&v->recent);
 	free(v);
+}
+
+bool view_is_recent(const struct view *v, uint32_t uid)
+{
+	return v->recent.n && uid >= v->recent.v[0].lo && uidset_has(&v->recent, uid);
 }
 
 /* Puts the roster's place at its first message from `uid` on. */
@@ -115,107 +133,15 @@ bool view_resolve(const struct view *v, const struct numset *set, bool uid, stru
 	return ok;
 }
 
-void view_flags_text(const struct view *v, const struct account *a, uint32_t uid, uint32_t flagset, struct buf *out)
-{
-	const struct flagset *set = flagset_get(a, flagset);
-	buf_add_text(out, "FLAGS (");
-	buf_add_text(out, set->text);
-	if (uidset_has(&v->recent, uid))
-		buf_add_text(out, set->text[0] ? " \\Recent" : "\\Recent");
-	buf_add_char(out, ')');
-}
-
-/* What is in the view and no longer in the roster; true when there was any.  Without `out` it is only looked for. */
-static bool tell_expunges(const struct view *v, const struct uids *now, struct buf *out)
+bool view_names_gone(const struct view *v, const struct roster *r, const struct uidset *set)
 {
 	struct uids_diff diff;
-	uint32_t index, uid, told = 0;
-	uids_diff_init(&diff, &v->uids, now);
-	while (uids_diff_next(&diff, &index, &uid)) {
-		if (!out)
-			return true;
-		buf_printf(out, "* %u EXPUNGE\r\n", index + 1 - told++);
-	}
-	return told > 0;
-}
-
-static uint32_t count_recent(const struct view *v)
-{
-	uint32_t n = 0;
-	for (size_t i = 0; i < v->recent.n; i++) {
-		const struct uidrange *range = &v->recent.v[i];
-		n -= uids_lower(&v->uids, range->lo);
-		n += range->hi == UINT32_MAX ? v->uids.n : uids_lower(&v->uids, range->hi + 1);
-	}
-	return n;
-}
-
-static void tell_arrivals(struct view *v, struct roster *r, struct buf *out)
-{
-	uint32_t last = uids_last(&r->uids);
-	if (last >= v->uidnext) {
-		uint32_t first = v->uidnext > r->info.recent ? v->uidnext : r->info.recent + 1;
-		if (first <= last)
-			uidset_append(&v->recent, first, last);
-		buf_printf(out, "* %u EXISTS\r\n* %u RECENT\r\n", v->uids.n, count_recent(v));
-		if (!v->read_only && r->info.recent + 1 < r->info.uidnext) {
-			r->info.recent = r->info.uidnext - 1;
-			r->info_dirty = true;
-		}
-	}
-	v->uidnext = r->info.uidnext;
-}
-
-static void tell_flags(const struct view *v, const struct account *a, const struct roster *r,
-		       const struct uidset *changed, struct buf *out, bool with_uid)
-{
-	struct view_walk walk;
-	struct view_message m;
-	view_walk_init(&walk, v, r, changed, 0);
-	while (view_walk_next(&walk, &m)) {
-		if (m.gone)
-			continue;
-		buf_printf(out, "* %u FETCH (", m.index + 1);
-		if (with_uid)
-			buf_printf(out, "UID %u ", m.uid);
-		view_flags_text(v, a, m.uid, m.slice->flagset[m.at], out);
-		buf_add_text(out, ")\r\n");
-	}
-}
-
-/* Deleted elsewhere: all its messages are gone (RFC 2180 3.3). */
-static bool tell_deletion(struct view *v, struct buf *out, bool expunges)
-{
-	v->gone_mailbox = true;
-	if (!expunges)
-		return v->uids.n != 0;
-	for (uint32_t n = v->uids.n; n; n--)
-		buf_printf(out, "* %u EXPUNGE\r\n", n);
-	uids_release(&v->uids);
-	return false;
-}
-
-bool view_sync(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid)
-{
-	struct roster *r;
-	if (roster_get(a, v->mailbox, &r) != STORE_OK)
-		return tell_deletion(v, out, expunges);
-	if (r->info.modseq == v->flags_modseq && r->info.modseq == v->gone_modseq)
+	uint32_t index, uid;
+	if (r->info.expunge_modseq <= v->gone_modseq)
 		return false;
-	struct uidset changed = {0};
-	changes_flags(r, v->flags_modseq, v->uidnext, &changed);
-	bool held = r->info.expunge_modseq > v->gone_modseq && tell_expunges(v, &r->uids, expunges ? out : NULL);
-	if (held && !expunges) {
-		uids_extend(&v->uids, &r->uids, v->uidnext);
-	} else {
-		uids_release(&v->uids);
-		v->uids = roster_snapshot(r);
-		v->gone_modseq = r->info.modseq;
-		held = false;
-	}
-	tell_arrivals(v, r, out);
-	tell_flags(v, a, r, &changed, out, with_uid);
-	v->flags_modseq = r->info.modseq;
-	uidset_finish(&changed);
-	return held;
+	uids_diff_init(&diff, &v->uids, &r->uids);
+	while (uids_diff_next(&diff, &index, &uid))
+		if (uidset_has(set, uid))
+			return true;
+	return false;
 }

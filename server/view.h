@@ -10,27 +10,43 @@
 
 #include "protocol/buf.h"
 #include "protocol/imap/request.h"
-#include "storage/append.h"
-#include "storage/copy.h"
-#include "storage/expunge.h"
-#include "storage/mailbox.h"
-#include "storage/store.h"
+#include "storage/flagset.h"
+#include "storage/roster.h"
+#include "storage/uidset.h"
+
+/* Where telling stands between two chunks (view_tell.c). */
+struct telling {
+	enum { TELLS_NOTHING, TELLS_EXPUNGES, TELLS_FLAGS, TELLS_DELETION } phase;
+	struct uids now;       /* what the view becomes */
+	struct uids_diff diff; /* of view and `now` */
+	uint32_t gone;         /* expunges told so far */
+	uint32_t uidnext;      /* of `now` */
+	uint64_t modseq;       /* of the roster when it began */
+	uint32_t from, below;  /* UIDs whose flags are still to be told */
+};
 
 struct view {
 	int64_t mailbox;
-	bool read_only, gone_mailbox;
+	bool read_only;
 	struct uids uids;      /* by sequence number - 1 */
 	uint32_t uidnext;      /* UIDs below it were told of */
-	uint64_t flags_modseq; /* flags, and arrivals, were told up to here */
-	uint64_t gone_modseq;  /* expunges were told up to here: at most flags_modseq */
+	uint64_t flags_modseq; /* flags were told up to here */
+	uint64_t gone_modseq;  /* expunges were told up to here */
 	struct uidset recent;
+	struct keyword_set keywords; /* told in FLAGS */
+	struct telling telling;
 };
 
+/* The roster as it is: told by the caller, but for the \Recent mark, which a read-write view moves. */
+struct view *view_create(struct account *a, struct roster *r, bool read_only);
+/* Accepts NULL. */
 void view_destroy(struct view *v);
-/* On a worker: tells what changed.  Expunges wait unless `expunges` (RFC 3501 7.4.1); false there are some. */
-bool view_sync(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid);
-/* The client's set as UIDs; false: a sequence number beyond the mailbox (RFC 9051 9). */
+
+/* The client's set as UIDs that the view knows; false: a sequence number beyond the mailbox (RFC 9051 9). */
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out);
+/* Does the set name a message that was expunged and not told? */
+bool view_names_gone(const struct view *v, const struct roster *r, const struct uidset *set);
+bool view_is_recent(const struct view *v, uint32_t uid);
 
 /*
  * Walks the messages of a set (normalised, of UIDs the view knows) in the order of the view, beside the roster: no
@@ -60,6 +76,30 @@ void view_walk_init(struct view_walk *w, const struct view *v, const struct rost
 		    uint32_t from);
 bool view_walk_next(struct view_walk *w, struct view_message *out);
 
-void view_flags_text(const struct view *v, const struct account *a, uint32_t uid, uint32_t flagset, struct buf *out);
+/* ---- view_tell.c, on a worker ---- */
+
+enum view_told {
+	VIEW_TOLD, /* everything that may be told */
+	VIEW_HELD, /* the same, and there are expunges that may not (RFC 3501 7.4.1) */
+	VIEW_MORE  /* the chunk is full: call again with the next one, before anything else */
+};
+
+/* Tells what changed since: expunges if they are allowed, arrivals, flags; a chunk at a time. */
+enum view_told view_tell(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid);
+/* Tells others' flag changes alone, before this session makes its own.  True when nothing newer is left, so that what this
+ * session changes next need not be told by view_tell(): then set v->flags_modseq. */
+bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, struct buf *out, bool with_uid);
+/* "* FLAGS (...)" when the set has a keyword that was not told (RFC 3501 7.2.6): before each FETCH with FLAGS. */
+void view_learn(struct view *v, const struct account *a, const struct roster *r, const struct flagset *set,
+		struct buf *out);
+/* "FLAGS (...)" */
+void view_write_flags(struct buf *out, const struct flagset *set, bool recent);
+/* "* n FETCH (FLAGS (...))", with UID if asked, of a message that is not gone. */
+void view_write_fetch(struct view *v, const struct account *a, const struct roster *r, const struct view_message *m,
+		      bool with_uid, struct buf *out);
+/* The flags that FLAGS and PERMANENTFLAGS list: those of every mailbox, and the keywords told. */
+void view_write_keywords(const struct view *v, const struct account *a, struct buf *out);
+/* There is room for further keywords in the mailbox. */
+bool view_takes_keywords(const struct view *v);
 
 #endif

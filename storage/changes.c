@@ -142,7 +142,8 @@ bool flag_log_next(struct flag_log_reader *r, struct roster_flag_run *out)
 	return out->lo <= out->hi;
 }
 
-void changes_flags(const struct roster *r, uint64_t since, uint32_t below, struct uidset *out)
+void changes_flags(const struct roster *r, uint64_t since, uint32_t from, uint32_t below, size_t runs_max,
+		   struct uidset *out)
 {
 	if (r->info.modseq <= since)
 		return;
@@ -153,9 +154,13 @@ void changes_flags(const struct roster *r, uint64_t since, uint32_t below, struc
 			continue;
 		bool found = roster_slice_at(r, first, &s);
 		invariant(found);
-		for (uint32_t i = 0; i < s.n && s.uid[i] < below; i++)
-			if (s.modseq[i] > since)
-				uidset_append(out, s.uid[i], s.uid[i]);
+		for (uint32_t i = 0; i < s.n && s.uid[i] < below; i++) {
+			if (s.modseq[i] <= since || s.uid[i] < from)
+				continue;
+			if (out->n == runs_max && s.uid[i] != out->v[out->n - 1].hi + 1)
+				return;
+			uidset_append(out, s.uid[i], s.uid[i]);
+		}
 	}
 }
 
@@ -166,7 +171,7 @@ enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since,
 	enum store_err err = roster_get(a, mailbox, &r);
 	if (err)
 		return err;
-	changes_flags(r, since, uidnext, changed);
+	changes_flags(r, since, 1, uidnext, SIZE_MAX, changed);
 	if (since < r->info.floor)
 		return STORE_LIMIT;
 	return r->info.expunge_modseq > since ? gone_since(a, mailbox, since, uidnext, expunged) : STORE_OK;

@@ -67,8 +67,10 @@ struct flag_log_reader {
 bool flag_log_open(struct flag_log_reader *r, struct bytes flags);
 bool flag_log_next(struct flag_log_reader *r, struct roster_flag_run *out);
 
-/* The messages below `below` whose modseq is above `since`.  Reads memory only, and of that little. */
-void changes_flags(const struct roster *r, uint64_t since, uint32_t below, struct uidset *out);
+/* The messages from UID `from` on and below `below` whose modseq is above `since`, until `out` has `runs_max` ranges: then
+ * there may be more behind the last.  Reads memory only, and of that little. */
+void changes_flags(const struct roster *r, uint64_t since, uint32_t from, uint32_t below, size_t runs_max,
+		   struct uidset *out);
 /* What happened to a mailbox after modseq `since`, for someone who knows the messages below UID `uidnext` that were
  * there then: `expunged` and `changed` among those; arrivals are what the roster holds from `uidnext` on.
  * STORE_LIMIT: the history does not reach back that far (since is below the mailbox's floor); `changed` is right. */

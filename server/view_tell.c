@@ -1,0 +1,272 @@
+/*
+ * Telling: from what the view has been told to what the roster is, as untagged responses.
+ *
+ *	expunges (RFC 3501 7.4.1), then EXISTS and RECENT, then FETCH with new flags; numbers are those after the expunges
+ *
+ * A round has a fixed end, the roster when it began: its UIDs are `telling.now`, its modseq `telling.modseq`.  A chunk may
+ * end anywhere in it; the flags told are always the latest.  What happens meanwhile is the next round's.
+ */
+#include "server/view.h"
+
+#include "protocol/imap/response.h"
+#include "protocol/put.h"
+#include "server/limits.h"
+#include "storage/changes.h"
+
+enum { RUNS_MAX = 1024, LINE_MAX_BYTES = 3 * PUT_U64_MAX + 32 };
+
+static const char system_flags[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+
+static bool is_full(const struct buf *out)
+{
+	return out->len >= LIMIT_SLICE_BYTES;
+}
+
+/* ---- flags ---- */
+
+void view_write_keywords(const struct view *v, const struct account *a, struct buf *out)
+{
+	buf_add_text(out, system_flags);
+	for (int id = -1; (id = keyword_set_next(&v->keywords, id + 1)) >= 0;) {
+		buf_add_char(out, ' ');
+		buf_add_text(out, keyword_name(a, id));
+	}
+}
+
+bool view_takes_keywords(const struct view *v)
+{
+	return keyword_set_count(&v->keywords) < MAILBOX_KEYWORDS_MAX;
+}
+
+static bool has_new(const struct view *v, const struct flagset *set)
+{
+	for (uint32_t i = 0; i < set->keywords_n; i++)
+		if (!(v->keywords.bits[set->keywords[i] / 64] >> (set->keywords[i] % 64) & 1))
+			return true;
+	return false;
+}
+
+void view_learn(struct view *v, const struct account *a, const struct roster *r, const struct flagset *set,
+		struct buf *out)
+{
+	struct keyword_set used;
+	struct buf text;
+	if (!has_new(v, set))
+		return;
+	roster_keywords(a, r, &used);
+	for (size_t i = 0; i < countof(used.bits); i++)
+		v->keywords.bits[i] |= used.bits[i];
+	keyword_set_add(&v->keywords, set);
+	buf_init(&text, 1 << 20);
+	view_write_keywords(v, a, &text);
+	response_flags(out, buf_span(&text));
+	if (!v->read_only)
+		response_permanent_flags(out, buf_span(&text), view_takes_keywords(v));
+	buf_finish(&text);
+}
+
+static char *put_flags(char *to, const struct flagset *set, bool recent)
+{
+	to = put_text(to, "FLAGS (");
+	to = put_bytes(to, set->text, set->text_len);
+	if (recent) {
+		if (set->text_len)
+			to = put_char(to, ' ');
+		to = put_text(to, "\\Recent");
+	}
+	return put_char(to, ')');
+}
+
+void view_write_flags(struct buf *out, const struct flagset *set, bool recent)
+{
+	char *to = buf_reserve(out, set->text_len + LINE_MAX_BYTES);
+	if (to)
+		out->len = (size_t)(put_flags(to, set, recent) - out->data);
+}
+
+void view_write_fetch(struct view *v, const struct account *a, const struct roster *r, const struct view_message *m,
+		      bool with_uid, struct buf *out)
+{
+	const struct flagset *set = flagset_get(a, m->slice->flagset[m->at]);
+	if (set->keywords_n)
+		view_learn(v, a, r, set, out);
+	char *to = buf_reserve(out, set->text_len + LINE_MAX_BYTES);
+	if (!to)
+		return;
+	to = put_text(to, "* ");
+	to = put_u64(to, (uint64_t)m->index + 1);
+	to = put_text(to, " FETCH (");
+	if (with_uid) {
+		to = put_text(to, "UID ");
+		to = put_u64(to, m->uid);
+		to = put_char(to, ' ');
+	}
+	to = put_flags(to, set, view_is_recent(v, m->uid));
+	to = put_text(to, ")\r\n");
+	out->len = (size_t)(to - out->data);
+}
+
+/* Changed flags of UIDs [*from, below); false when the chunk is full, and *from says where to go on. */
+static bool tell_flags(struct view *v, const struct account *a, const struct roster *r, uint32_t *from, uint32_t below,
+		       bool with_uid, struct buf *out)
+{
+	struct uidset changed = {0};
+	bool full = false, all = false;
+	while (!full && !all) {
+		struct view_walk walk;
+		struct view_message m;
+		changed.n = 0;
+		changes_flags(r, v->flags_modseq, *from, below, RUNS_MAX, &changed);
+		all = changed.n < RUNS_MAX;
+		view_walk_init(&walk, v, r, &changed, 0);
+		while (!(full = is_full(out)) && view_walk_next(&walk, &m)) {
+			*from = m.uid + 1;
+			if (!m.gone)
+				view_write_fetch(v, a, r, &m, with_uid, out);
+		}
+		if (!full && changed.n)
+			*from = changed.v[changed.n - 1].hi + 1;
+	}
+	uidset_finish(&changed);
+	return !full;
+}
+
+bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, struct buf *out, bool with_uid)
+{
+	uint32_t from = 1;
+	if (r->info.modseq > v->flags_modseq) {
+		if (!tell_flags(v, a, r, &from, v->uidnext, with_uid, out))
+			return false;
+		v->flags_modseq = r->info.modseq;
+	}
+	return true;
+}
+
+/* ---- expunges and arrivals ---- */
+
+static bool tell_expunges(struct telling *t, struct buf *out)
+{
+	uint32_t index, uid;
+	while (!is_full(out)) {
+		if (!uids_diff_next(&t->diff, &index, &uid))
+			return true;
+		response_number(out, index + 1 - t->gone++, "EXPUNGE");
+	}
+	return false;
+}
+
+static bool has_expunges(const struct view *v, const struct roster *r)
+{
+	struct uids_diff diff;
+	uint32_t index, uid;
+	if (r->info.expunge_modseq <= v->gone_modseq)
+		return false;
+	uids_diff_init(&diff, &v->uids, &r->uids);
+	return uids_diff_next(&diff, &index, &uid);
+}
+
+static uint32_t count_recent(const struct view *v)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < v->recent.n; i++) {
+		const struct uidrange *range = &v->recent.v[i];
+		n -= uids_lower(&v->uids, range->lo);
+		n += range->hi == UINT32_MAX ? v->uids.n : uids_lower(&v->uids, range->hi + 1);
+	}
+	return n;
+}
+
+/* What the view now holds from its uidnext on.  A read-write session that is told owns their \Recent: the mark is kept in
+ * memory, and written with the next change. */
+static void tell_arrivals(struct view *v, struct roster *r, uint32_t uidnext, struct buf *out)
+{
+	uint32_t last = uids_last(&v->uids);
+	if (last >= v->uidnext) {
+		uint32_t first = v->uidnext > r->info.recent ? v->uidnext : r->info.recent + 1;
+		if (first <= last)
+			uidset_append(&v->recent, first, last);
+		response_number(out, v->uids.n, "EXISTS");
+		response_number(out, count_recent(v), "RECENT");
+		if (!v->read_only && r->info.recent + 1 < uidnext) {
+			r->info.recent = uidnext - 1;
+			r->info_dirty = true;
+		}
+	}
+	v->uidnext = uidnext;
+}
+
+/* Deleted elsewhere: all its messages are gone (RFC 2180 3.3). */
+static enum view_told tell_deletion(struct view *v, struct buf *out, bool expunges)
+{
+	struct telling *t = &v->telling;
+	if (t->phase != TELLS_DELETION && v->uids.n && !expunges)
+		return VIEW_HELD;
+	if (t->phase != TELLS_DELETION)
+		*t = (struct telling){.phase = TELLS_DELETION};
+	for (; t->gone < v->uids.n; t->gone++) {
+		if (is_full(out))
+			return VIEW_MORE;
+		response_number(out, v->uids.n - t->gone, "EXPUNGE");
+	}
+	*t = (struct telling){.phase = TELLS_NOTHING};
+	uids_release(&v->uids);
+	return VIEW_TOLD;
+}
+
+/* ---- rounds ---- */
+
+static void begin(struct view *v, const struct roster *r, bool expunges)
+{
+	struct telling *t = &v->telling;
+	*t = (struct telling){.phase = TELLS_EXPUNGES, .uidnext = r->info.uidnext, .modseq = r->info.modseq, .from = 1,
+			      .below = v->uidnext};
+	if (expunges) {
+		t->now = roster_snapshot(r);
+	} else {
+		t->now = uids_acquire(&v->uids);
+		uids_extend(&t->now, &r->uids, v->uidnext);
+	}
+	uids_diff_init(&t->diff, &v->uids, &t->now);
+}
+
+/* The expunges are told: from here on numbers are those of the new UIDs. */
+static void take_now(struct view *v, bool expunges)
+{
+	uids_release(&v->uids);
+	v->uids = v->telling.now;
+	v->telling.now = (struct uids){0};
+	v->telling.phase = TELLS_FLAGS;
+	if (expunges)
+		v->gone_modseq = v->telling.modseq;
+}
+
+enum view_told view_tell(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid)
+{
+	struct telling *t = &v->telling;
+	struct roster *r;
+	enum store_err err = roster_get(a, v->mailbox, &r);
+	if (t->phase == TELLS_EXPUNGES && !tell_expunges(t, out))
+		return VIEW_MORE;
+	if (t->phase == TELLS_EXPUNGES)
+		take_now(v, expunges);
+	if (err == STORE_NOTFOUND)
+		return tell_deletion(v, out, expunges);
+	if (err)
+		return VIEW_TOLD;
+	if (t->phase == TELLS_NOTHING) {
+		if (r->info.modseq == v->flags_modseq && r->info.modseq == v->gone_modseq)
+			return VIEW_TOLD;
+		bool held = !expunges && has_expunges(v, r);
+		begin(v, r, !held);
+		if (!tell_expunges(t, out))
+			return VIEW_MORE;
+		take_now(v, !held);
+	}
+	if (t->below == v->uidnext)
+		tell_arrivals(v, r, t->uidnext, out);
+	if (!tell_flags(v, a, r, &t->from, t->below, with_uid, out))
+		return VIEW_MORE;
+	v->flags_modseq = t->modseq;
+	t->phase = TELLS_NOTHING;
+	return !expunges && has_expunges(v, r) ? VIEW_HELD : VIEW_TOLD;
+}
