@@ -138,6 +138,25 @@ enum store_err accounts_read_directory(struct accounts *accounts, struct directo
 	return open_directory(accounts, true, out);
 }
 
+size_t accounts_count(struct accounts *accounts, enum accounts_what what)
+{
+	uv_mutex_lock(&accounts->mutex);
+	size_t n = 0;
+	switch (what) {
+	case ACCOUNTS_KNOWN:
+		n = HASH_COUNT(accounts->lanes);
+		break;
+	case ACCOUNTS_OPEN:
+		n = accounts->open_n;
+		break;
+	case ACCOUNTS_BYTES:
+		n = accounts->bytes;
+		break;
+	}
+	uv_mutex_unlock(&accounts->mutex);
+	return n;
+}
+
 /* --- The budget. --- */
 
 static uint64_t now_ms(void)

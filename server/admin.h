@@ -110,6 +110,7 @@ enum op_result admin_user_list(struct admin_task *task, struct account *account)
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
+enum op_result admin_status(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
 

@@ -18,6 +18,7 @@ const struct admin_verb admin_verbs[] = {
 	 {WORD("DOMAIN")}, NULL},
 	{"mailbox list", "Lists a user's mailboxes with the number of messages, and of those not seen.",
 	 ADMIN_ACCOUNT | ADMIN_LISTS, 3, admin_mailbox_list, {WORD("ADDRESS")}, NULL},
+	{"status", "Shows what the server counts of itself.", ADMIN_LISTS, 2, admin_status, {{0}}, NULL},
 	{"user add", "Adds a user, with a password that is asked for.", ADMIN_WRITES | ADMIN_PASSWORD | ADMIN_FORGETS, 0,
 	 admin_user_add, {WORD("ADDRESS"), VALUE("first", first_help), VALUE("count", count_help)}, NULL},
 	{"user list", "Lists the users, of one domain or of all.", ADMIN_LISTS, 1, admin_user_list, {MAYBE("DOMAIN")}, NULL},

@@ -15,8 +15,9 @@ struct turn {
 	struct lane *lane;
 	struct op *waiting, **waiting_end; /* for the commit */
 	uint64_t began_us;                 /* the transaction */
-	struct crash_note *note;
+	const struct worker_tools *tools;
 	bool worked;                       /* an op ran */
+	bool lent;                         /* the account has this worker's scratch */
 };
 
 void lane_init(struct lane *lane, struct accounts *accounts, struct workers *workers, struct loop *loops,
@@ -142,22 +143,28 @@ static enum op_result run_op(struct turn *t, struct op *op)
 	t->worked = true;
 	if (lane->directory)
 		return op->run(op, NULL);
-	crash_note_set(t->note, lane->id, op->kind);
+	crash_note_set(t->tools->note, lane->id, op->kind);
 	op->err = accounts_open(lane);
 	enum op_result result = OP_FAILED;
+	if (!op->err && !t->lent)
+		account_lend(lane->account, t->tools->scratch);
+	t->lent = !op->err;
 	if (op->err)
 		op->fate = OP_UNAVAILABLE;
 	else
 		result = op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
-	crash_note_set(t->note, NULL, NULL);
+	crash_note_set(t->tools->note, NULL, NULL);
 	return result;
 }
 
 /* What the account's memory and log hold is in doubt: it is opened afresh. */
-static void abandon(struct lane *lane, const char *event, enum store_err err)
+static void abandon(struct turn *t, const char *event, enum store_err err)
 {
+	struct lane *lane = t->lane;
+	account_lend(lane->account, NULL);
 	log_event(LOG_ERROR, event, log_text("account", lane->id), log_text("error", accounts_error_name(err)),
 		  log_text("fault", account_fault(lane->account)));
+	t->lent = false;
 	err = accounts_reopen(lane);
 	if (err)
 		log_event(LOG_ERROR, "account_reopen_failed", log_text("account", lane->id),
@@ -187,7 +194,7 @@ static void commit(struct turn *t)
 	if (a && a->in_transaction)
 		err = account_commit(a, &touched, &n);
 	if (err)
-		abandon(t->lane, "commit_failed", err);
+		abandon(t, "commit_failed", err);
 	else
 		notify_commit(t->lane, touched, n);
 	release_waiting(t, err);
@@ -198,7 +205,7 @@ static void settle(struct turn *t, struct op *op, enum op_result result, size_t 
 	struct lane *lane = t->lane;
 	struct account *a = lane->account;
 	if (op->fate != OP_RAN && op->err == STORE_IO && a) {
-		abandon(lane, "op_failed", op->err);
+		abandon(t, "op_failed", op->err);
 		release_waiting(t, op->err);
 		a = NULL;
 	}
@@ -224,9 +231,9 @@ static void settle(struct turn *t, struct op *op, enum op_result result, size_t 
 	}
 }
 
-void lane_run_turn(struct lane *lane, struct crash_note *note)
+void lane_run_turn(struct lane *lane, const struct worker_tools *tools)
 {
-	struct turn t = {.lane = lane, .note = note};
+	struct turn t = {.lane = lane, .tools = tools};
 	t.waiting_end = &t.waiting;
 	uint64_t until_us = now_us() + LIMIT_TURN_US;
 	unsigned chores;
@@ -238,6 +245,8 @@ void lane_run_turn(struct lane *lane, struct crash_note *note)
 		settle(&t, op, run_op(&t, op), writes_left);
 	} while (now_us() < until_us);
 	commit(&t);
+	if (t.lent)
+		account_lend(lane->account, NULL);
 	if (chores)
 		do_chores(lane, chores);
 	if (t.worked && lane->account)

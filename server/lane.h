@@ -19,8 +19,8 @@
 #include <uthash.h>
 
 struct accounts;
-struct crash_note;
 struct watch_mask;
+struct worker_tools;
 struct workers;
 
 struct op_queue {
@@ -71,8 +71,8 @@ struct lane {
 void lane_submit(struct lane *lane, struct op *op);
 /* Any thread; the caller holds a reference. */
 void lane_request(struct lane *lane, enum lane_chore chore);
-/* On a worker that has the lane's turn; `note` is that thread's, or NULL. */
-void lane_run_turn(struct lane *lane, struct crash_note *note);
+/* On a worker that has the lane's turn. */
+void lane_run_turn(struct lane *lane, const struct worker_tools *tools);
 /* Under the workers' mutex: something waits for a turn. */
 bool lane_has_client_work(const struct lane *lane);
 bool lane_has_background_work(const struct lane *lane);

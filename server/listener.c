@@ -30,7 +30,6 @@ struct listeners {
 	uv_loop_t *loop;
 	uv_timer_t rest; /* out of descriptors: nothing is accepted until it fires */
 	bool resting, refused_logged;
-	struct listen_config admin;
 	size_t n;
 	struct listener each[];
 };
@@ -242,14 +241,13 @@ struct listeners *listeners_open(struct server *server, uv_loop_t *loop)
 {
 	const struct config *config = &server->config;
 	struct listeners *all = xcalloc(1, sizeof(*all) + (config->listens_n + 1) * sizeof(all->each[0]));
-	all->admin = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
 	all->server = server;
 	all->loop = loop;
 	uv_timer_init(loop, &all->rest);
 	all->rest.data = all;
 	for (size_t i = 0; i <= config->listens_n; i++) {
 		struct listener *l = &all->each[i];
-		l->config = i < config->listens_n ? &config->listens[i] : &all->admin;
+		l->config = i < config->listens_n ? &config->listens[i] : &server->admin_listen;
 		l->all = all;
 		l->fd = open_socket(l->config);
 		if (l->fd < 0) {

@@ -121,6 +121,14 @@ void peers_leave(struct peers *peers, struct peer_key key, bool admitted)
 	uv_mutex_unlock(&peers->mutex);
 }
 
+size_t peers_count(struct peers *peers, enum peers_what what)
+{
+	uv_mutex_lock(&peers->mutex);
+	size_t n = what == PEERS_ALL ? peers->all : peers->strangers;
+	uv_mutex_unlock(&peers->mutex);
+	return n;
+}
+
 const char *peers_answer_text(enum peers_answer answer)
 {
 	switch (answer) {

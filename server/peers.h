@@ -30,6 +30,8 @@ MUST_USE enum peers_answer peers_enter(struct peers *peers, struct peer_key key)
 /* It is no stranger any more; once a connection. */
 void peers_admit(struct peers *peers);
 void peers_leave(struct peers *peers, struct peer_key key, bool admitted);
+enum peers_what { PEERS_ALL, PEERS_STRANGERS };
+size_t peers_count(struct peers *peers, enum peers_what what);
 /* For the log: static text. */
 const char *peers_answer_text(enum peers_answer answer);
 

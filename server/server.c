@@ -52,6 +52,7 @@ struct server *server_open(const struct config *config)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	s->config = *config;
+	s->admin_listen = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
 	s->users = users;
 	s->peers = peers_create(&(struct peers_limits){.all = connections_max(),
 						       .address = LIMIT_CONNECTIONS_ADDRESS,

@@ -15,6 +15,7 @@ struct workers;
 
 struct server {
 	struct config config;
+	struct listen_config admin_listen; /* of the admin socket; connections point to it */
 	struct loop *loops;
 	struct crash_handlers *crashes;
 	struct workers *workers;

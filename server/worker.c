@@ -3,6 +3,7 @@
 #include "protocol/base.h"
 #include "server/crash.h"
 #include "server/lane.h"
+#include "storage/scratch.h"
 
 #include <pthread.h>
 #include <utlist.h>
@@ -72,10 +73,10 @@ static struct lane *take_lane(struct workers *w)
 }
 
 /* Called with the mutex held, which is released while the lane's ops run. */
-static void run_turn(struct workers *w, struct lane *lane, struct crash_note *note)
+static void run_turn(struct workers *w, struct lane *lane, const struct worker_tools *tools)
 {
 	uv_mutex_unlock(&w->mutex);
-	lane_run_turn(lane, note);
+	lane_run_turn(lane, tools);
 	uv_mutex_lock(&w->mutex);
 	w->background_running -= lane->in_background_list;
 	lane->state = LANE_RESTING;
@@ -88,12 +89,12 @@ static void run_turn(struct workers *w, struct lane *lane, struct crash_note *no
 static void *worker(void *arg)
 {
 	struct workers *w = arg;
-	struct crash_note *note = crash_note_open(w->crashes);
+	struct worker_tools tools = {crash_note_open(w->crashes), scratch_create()};
 	uv_mutex_lock(&w->mutex);
 	for (;;) {
 		struct lane *lane = take_lane(w);
 		if (lane)
-			run_turn(w, lane, note);
+			run_turn(w, lane, &tools);
 		else if (w->stopping && !w->background)
 			break;
 		else
@@ -101,17 +102,20 @@ static void *worker(void *arg)
 	}
 	uv_cond_broadcast(&w->work);
 	uv_mutex_unlock(&w->mutex);
-	crash_note_close(note);
+	crash_note_close(tools.note);
+	scratch_destroy(tools.scratch);
 	return NULL;
 }
 
 bool workers_run_one(struct workers *w)
 {
+	struct worker_tools tools = {.scratch = scratch_create()};
 	uv_mutex_lock(&w->mutex);
 	struct lane *lane = take_lane(w);
 	if (lane)
-		run_turn(w, lane, NULL);
+		run_turn(w, lane, &tools);
 	uv_mutex_unlock(&w->mutex);
+	scratch_destroy(tools.scratch);
 	return lane != NULL;
 }
 

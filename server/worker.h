@@ -1,5 +1,5 @@
 /*
- * The workers: M threads that own nothing; each takes a runnable lane, runs its ops for a turn, gives it back.  M
+ * The workers: M threads that own nothing but their tools; each takes a runnable lane, runs its ops for a turn, gives it back.  M
  * counts on threads that are blocked in fsync.
  *
  * One mutex guards the two lists of runnable lanes and every lane's queues: it is held for a few instructions and
@@ -13,8 +13,16 @@
 #include <stddef.h>
 
 struct crash_handlers;
+struct crash_note;
+struct scratch;
 struct lane;
 struct workers;
+
+/* What a worker has and brings to each turn. */
+struct worker_tools {
+	struct crash_note *note; /* may be NULL */
+	struct scratch *scratch; /* lent to the account whose ops run */
+};
 
 /* `count` threads; 0 for tests, which run turns with workers_run_one().  `crashes` outlives them, or is NULL. */
 struct workers *workers_create(int count, struct crash_handlers *crashes);
