@@ -9,11 +9,13 @@
 #include "server/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include <utlist.h>
 
 enum { LOOK_MS = 1000, REST_MS = 2000, WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 4, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, FORGET_EVERY = 60 };
@@ -249,6 +251,20 @@ void accounts_used(struct lane *lane)
 	uv_mutex_unlock(&accounts->mutex);
 	if (over)
 		keep_budget(accounts);
+}
+
+int accounts_open_unnamed(struct accounts *accounts)
+{
+	int fd = open(accounts->store, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	/* A file system without such files: one that loses its name at once. */
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/unnamed-XXXXXX", accounts->store);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
 }
 
 enum store_err accounts_open(struct lane *lane)

@@ -42,6 +42,10 @@ enum accounts_what { ACCOUNTS_KNOWN, ACCOUNTS_OPEN, ACCOUNTS_BYTES };
 size_t accounts_count(struct accounts *accounts, enum accounts_what what);
 /* Where crashes are recorded (crash.h). */
 void accounts_crashes_path(const struct config *config, char *out, size_t size);
+/* A file without a name on the store's disk, for what need not outlive the process; -1 with errno.  It may take the
+ * disk's time: on a worker. */
+MUST_USE int accounts_open_unnamed(struct accounts *accounts);
+
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 

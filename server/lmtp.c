@@ -1,247 +1,307 @@
-/* LMTP (RFC 2033): mail comes in; a reply for each recipient once its message is on disk. */
-#include "server/deliver.h"
+/*
+ * LMTP (RFC 2033): mail comes in; a reply for each recipient once its message is on disk.
+ *
+ * The pump is lmtp_run(): it reads one line or some octets of data at a time, and stops while an op looks a recipient up
+ * or the message is delivered.  What a client pipelines behind that waits as bytes (RFC 2920).
+ */
+#include "protocol/lmtp/data.h"
+#include "protocol/lmtp/trace.h"
 #include "server/accounts.h"
-#include "server/conn.h"
+#include "server/lmtp_transaction.h"
 #include "server/server.h"
-#include "storage/directory.h"
-#include "storage/mailbox.h"
 
 #include <time.h>
 
-enum { RECIPIENTS_MAX = 1000, LMTP_LINE_MAX = 4096 };
+enum { RECIPIENTS_MAX = 1000, ERRORS_MAX = 50, TURNS_MAX = 64, STEP_BYTES = 65536 };
 
 struct lmtp {
 	struct conn *conn;
-	bool greeted, has_sender, in_data, busy, quit, too_big;
-	char sender[512];
-	struct recipient {
-		char address[ADDRESS_MAX + 1], account[DIRECTORY_ACCOUNT_LEN + 1];
-	} *recipients;
-	size_t recipients_n, delivered;
-	struct buf data;
-};
-
-struct lmtp_op {
-	struct op op;
-	char address[ADDRESS_MAX + 1]; /* "" when it cannot be one: nobody has that */
-	struct directory_user user;
-	bool known, failed, stored;
-	struct lane *lane; /* a reference, of a delivery */
-	struct append_message message;
+	enum lmtp_state {
+		LMTP_COMMANDS,
+		LMTP_LOOKUP,  /* an op is away */
+		LMTP_READING, /* the data */
+		LMTP_DELIVERING,
+		LMTP_ENDING
+	} state;
+	bool greeted, skips_line, running;
+	unsigned errors, serial;
+	struct span domain; /* of LHLO; heap */
+	struct transaction *transaction; /* from MAIL on */
+	struct lmtp_data data;
 };
 
 static void lmtp_run(struct lmtp *l);
 
-static enum op_result rcpt_run(struct op *op, struct account *account)
+static const struct config *config_of(const struct lmtp *l)
 {
-	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
-	(void)account;
-	enum store_err err = directory_user_find(op->directory, o->address, &o->user);
-	o->known = err == STORE_OK;
-	o->failed = err && err != STORE_NOTFOUND;
-	return OP_DONE;
+	return &l->conn->loop->server->config;
 }
 
-static void rcpt_done(struct op *op, struct conn *conn)
+static void reply(struct lmtp *l, enum lmtp_reply which)
 {
-	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
-	if (conn) {
-		struct lmtp *l = conn->session;
-		l->busy = false;
-		if (o->known) {
-			l->recipients = xrealloc(l->recipients, (l->recipients_n + 1) * sizeof(*l->recipients));
-			struct recipient *r = &l->recipients[l->recipients_n++];
-			memcpy(r->address, o->address, sizeof(r->address));
-			memcpy(r->account, o->user.account, sizeof(r->account));
-		}
-		conn_write_text(conn, o->known ? "250 2.1.5 OK\r\n" : (o->failed || op->fate != OP_RAN ? "451 4.3.0 Try again\r\n" : "550 5.1.1 No such user\r\n"));
-		lmtp_run(l);
-	}
-	op_finish(op);
-	free(o);
-}
-
-static enum op_result deliver_run(struct op *op, struct account *a)
-{
-	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
-	int64_t inbox;
-	uint32_t uid;
-	enum store_err err = mailbox_find(a, "INBOX", &inbox);
-	if (!err)
-		err = deliver_message(a, inbox, &o->message, 1, &uid);
-	o->stored = err == STORE_OK;
-	return o->stored ? OP_DONE : OP_FAILED;
-}
-
-static void deliver_next(struct lmtp *l);
-
-static void deliver_done(struct op *op, struct conn *conn)
-{
-	struct lmtp_op *o = container_of(op, struct lmtp_op, op);
-	if (conn) {
-		struct lmtp *l = conn->session;
-		l->busy = false;
-		conn_write_text(conn, o->stored && op->fate == OP_RAN ? "250 2.0.0 Delivered\r\n" : "451 4.3.0 Not stored, try again\r\n");
-		deliver_next(l);
-		lmtp_run(l);
-	}
-	free(o->message.data);
-	accounts_release(o->lane);
-	op_finish(op);
-	free(o);
+	lmtp_reply(conn_out(l->conn), which);
+	if (lmtp_replies[which].code[0] != '5' || ++l->errors < ERRORS_MAX)
+		return;
+	lmtp_reply(conn_out(l->conn), LMTP_REPLY_TOO_MANY_ERRORS);
+	l->state = LMTP_ENDING;
 }
 
 static void reset(struct lmtp *l)
 {
-	free(l->recipients);
-	l->recipients = NULL;
-	l->recipients_n = l->delivered = 0;
-	l->has_sender = l->too_big = false;
-	buf_finish(&l->data);
+	transaction_release(l->transaction);
+	l->transaction = NULL;
+	l->data = (struct lmtp_data){0};
 }
 
-static void submit(struct lmtp *l, struct lmtp_op *o, struct lane *lane)
+/* ---- looking a recipient up ---- */
+
+struct lookup {
+	struct op op;
+	char address[ADDRESS_MAX + 1]; /* "" when it cannot be one: nobody has that */
+	struct directory_user user;
+	enum store_err err;
+};
+
+/* user+detail@domain is user@domain, unless there is a user of that whole name (RFC 5233 1). */
+static bool without_detail(const char *address, char out[ADDRESS_MAX + 1])
 {
-	l->busy = true;
-	conn_submit(l->conn, lane, &o->op);
+	const char *at = strrchr(address, '@'), *plus = at ? memchr(address, '+', (size_t)(at - address)) : NULL;
+	if (!plus || plus == address)
+		return false;
+	snprintf(out, ADDRESS_MAX + 1, "%.*s%s", (int)(plus - address), address, at);
+	return true;
 }
 
-static void deliver_next(struct lmtp *l)
+static enum op_result lookup_run(struct op *op, struct account *account)
 {
-	while (l->too_big && l->delivered < l->recipients_n) {
-		conn_write_text(l->conn, "552 5.3.4 Too large\r\n");
-		l->delivered++;
+	struct lookup *k = container_of(op, struct lookup, op);
+	char plain[ADDRESS_MAX + 1];
+	(void)account;
+	k->err = k->address[0] ? directory_user_find(op->directory, k->address, &k->user) : STORE_NOTFOUND;
+	if (k->err == STORE_NOTFOUND && without_detail(k->address, plain))
+		k->err = directory_user_find(op->directory, plain, &k->user);
+	return OP_DONE;
+}
+
+static void lookup_done(struct op *op, struct conn *conn)
+{
+	struct lookup *k = container_of(op, struct lookup, op);
+	if (conn) {
+		struct lmtp *l = conn->session;
+		l->state = LMTP_COMMANDS;
+		if (op->fate != OP_RAN || (k->err && k->err != STORE_NOTFOUND)) {
+			reply(l, LMTP_REPLY_TRY_AGAIN);
+		} else if (k->err) {
+			lmtp_reply(conn_out(conn), LMTP_REPLY_UNKNOWN_USER); /* common, and no error of the protocol */
+		} else {
+			transaction_add_recipient(l->transaction, &k->user);
+			reply(l, LMTP_REPLY_RECIPIENT_OK);
+		}
+		lmtp_run(l);
 	}
-	if (l->delivered == l->recipients_n) {
-		reset(l);
+	op_finish(op);
+	free(k);
+}
+
+static void look_up(struct lmtp *l, struct span path)
+{
+	struct lookup *k = xcalloc(1, sizeof(*k));
+	char address[LMTP_PATH_MAX + 1];
+	size_t len = lmtp_path_address(path, address, sizeof(address));
+	if (!address_normalise(address, len, k->address))
+		k->address[0] = '\0';
+	op_init(&k->op, "LMTP recipient", lookup_run, lookup_done);
+	l->state = LMTP_LOOKUP;
+	conn_submit(l->conn, accounts_directory(l->conn->loop->server->accounts), &k->op);
+}
+
+/* ---- commands ---- */
+
+static void lhlo(struct lmtp *l, const struct lmtp_command *c)
+{
+	char *copy = xmalloc(c->domain.len);
+	memcpy(copy, c->domain.ptr, c->domain.len);
+	free((char *)(uintptr_t)l->domain.ptr);
+	l->domain = span_make(copy, c->domain.len);
+	reset(l);
+	l->greeted = true;
+	lmtp_reply_lhlo(conn_out(l->conn), config_of(l)->hostname, (uint64_t)config_of(l)->message_bytes_max);
+}
+
+static void mail(struct lmtp *l, const struct lmtp_command *c)
+{
+	uint64_t most = (uint64_t)config_of(l)->message_bytes_max;
+	if (l->transaction) {
+		reply(l, LMTP_REPLY_SECOND_SENDER);
+	} else if (c->has_size && c->size > most) {
+		reply(l, LMTP_REPLY_TOO_LARGE); /* RFC 1870 6.1 */
+	} else {
+		l->transaction = transaction_create(c->path, most);
+		reply(l, LMTP_REPLY_SENDER_OK);
+	}
+}
+
+static void rcpt(struct lmtp *l, const struct lmtp_command *c)
+{
+	if (!l->transaction)
+		reply(l, LMTP_REPLY_MAIL_FIRST);
+	else if (l->transaction->recipients_n >= RECIPIENTS_MAX)
+		reply(l, LMTP_REPLY_TOO_MANY_RECIPIENTS);
+	else
+		look_up(l, c->path);
+}
+
+static void data(struct lmtp *l)
+{
+	struct buf head;
+	int64_t now_s = time(NULL);
+	if (!l->transaction || l->transaction->recipients_n == 0) {
+		reply(l, LMTP_REPLY_NO_RECIPIENTS); /* RFC 2033 4.2 */
 		return;
 	}
-	struct recipient *r = &l->recipients[l->delivered++];
-	struct lmtp_op *o = xcalloc(1, sizeof(*o));
-	struct buf m;
-	char date[64];
-	time_t now = time(NULL);
-	struct tm tm;
-	gmtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	buf_init(&m, l->data.len + 4096);
-	buf_printf(&m, "Return-Path: <%s>\r\nDelivered-To: %s\r\nReceived: by %s with LMTP; %s\r\n", l->sender, r->address,
-		   l->conn->loop->server->config.hostname, date);
-	buf_add_span(&m, buf_span(&l->data));
-	o->message.data = buf_take(&m, &o->message.len);
-	op_init(&o->op, "LMTP delivery", deliver_run, deliver_done);
-	o->op.writes = true;
-	o->lane = accounts_acquire(l->conn->loop->server->accounts, r->account);
-	submit(l, o, o->lane);
-}
-
-/* The text between < and > behind "FROM:" or "TO:". */
-static bool path_of(struct span line, const char *word, char *out, size_t size)
-{
-	size_t n = strlen(word);
-	if (line.len < n + 2 || strncasecmp(line.ptr, word, n) != 0)
-		return false;
-	struct span s = span_after(line, n);
-	while (s.len && s.ptr[0] == ' ')
-		s = span_after(s, 1);
-	const char *close = s.len ? memchr(s.ptr, '>', s.len) : NULL;
-	if (!close || s.ptr[0] != '<' || (size_t)(close - s.ptr) > size)
-		return false;
-	snprintf(out, size, "%.*s", (int)(close - s.ptr - 1), s.ptr + 1);
-	return true;
+	uint64_t id = (uint64_t)now_s << 24 | (l->conn->id & 0xffff) << 8 | (l->serial++ & 0xff);
+	const char *peer = conn_peer(l->conn);
+	bool is_local = strcmp(peer, "local") == 0;
+	struct trace_received received = {.domain = l->domain, .peer = is_local ? NULL : peer,
+					  .host = config_of(l)->hostname, .id = id, .unix_s = now_s};
+	buf_init(&head, 4096);
+	trace_write_received(&head, &received);
+	transaction_begin_data(l->transaction, l->conn->loop->server->accounts, buf_span(&head));
+	buf_finish(&head);
+	l->state = LMTP_READING;
+	reply(l, LMTP_REPLY_GO_ON);
 }
 
 static void command(struct lmtp *l, struct span line)
 {
-	struct conn *c = l->conn;
-	char address[256];
-	if (line.len >= 5 && strncasecmp(line.ptr, "LHLO ", 5) == 0) {
+	struct lmtp_command c;
+	enum lmtp_error error = lmtp_parse(line, &c);
+	bool needs_greeting = c.kind == LMTP_MAIL || c.kind == LMTP_RCPT || c.kind == LMTP_DATA;
+	if (!l->greeted && needs_greeting) {
+		reply(l, LMTP_REPLY_LHLO_FIRST);
+		return;
+	}
+	if (error) {
+		reply(l, lmtp_reply_of_error(error));
+		return;
+	}
+	switch (c.kind) {
+	case LMTP_LHLO: lhlo(l, &c); break;
+	case LMTP_MAIL: mail(l, &c); break;
+	case LMTP_RCPT: rcpt(l, &c); break;
+	case LMTP_DATA: data(l); break;
+	case LMTP_HELO: reply(l, LMTP_REPLY_NOT_LMTP); break;
+	case LMTP_VRFY: reply(l, LMTP_REPLY_VRFY); break;
+	case LMTP_NOOP: reply(l, LMTP_REPLY_DONE); break;
+	case LMTP_RSET:
 		reset(l);
-		l->greeted = true;
-		buf_printf(conn_out(c), "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE %ld\r\n",
-			   c->loop->server->config.hostname, c->loop->server->config.message_bytes_max);
-	} else if (line.len >= 4 && (strncasecmp(line.ptr, "HELO", 4) == 0 || strncasecmp(line.ptr, "EHLO", 4) == 0)) {
-		conn_write_text(c, "500 5.5.1 This is LMTP\r\n");
-	} else if (span_is(line, "QUIT")) {
-		conn_write_text(c, "221 2.0.0 Bye\r\n");
-		l->quit = true;
-	} else if (span_is(line, "NOOP") || span_is(line, "RSET")) {
-		if (span_is(line, "RSET"))
-			reset(l);
-		conn_write_text(c, "250 2.0.0 OK\r\n");
-	} else if (!l->greeted) {
-		conn_write_text(c, "503 5.5.1 LHLO first\r\n");
-	} else if (path_of(line, "MAIL FROM:", l->sender, sizeof(l->sender))) {
-		const char *size = memmem(line.ptr, line.len, "SIZE=", 5);
-		bool big = size && strtol(size + 5, NULL, 10) > c->loop->server->config.message_bytes_max;
-		bool again = l->has_sender;
-		l->has_sender = l->has_sender || !big;
-		conn_write_text(c, again ? "503 5.5.1 One sender\r\n" : (big ? "552 5.3.4 Too large\r\n" : "250 2.1.0 OK\r\n"));
-	} else if (path_of(line, "RCPT TO:", address, sizeof(address))) {
-		if (!l->has_sender || l->recipients_n >= RECIPIENTS_MAX) {
-			conn_write_text(c, l->has_sender ? "452 4.5.3 Too many recipients\r\n" : "503 5.5.1 MAIL first\r\n");
-			return;
-		}
-		struct lmtp_op *o = xcalloc(1, sizeof(*o));
-		address_normalise(address, strlen(address), o->address);
-		op_init(&o->op, "LMTP recipient", rcpt_run, rcpt_done);
-		submit(l, o, accounts_directory(c->loop->server->accounts));
-	} else if (span_is(line, "DATA")) {
-		l->in_data = l->recipients_n > 0;
-		conn_write_text(c, l->in_data ? "354 Go on\r\n" : "503 5.5.1 No recipients\r\n");
-		buf_init(&l->data, (size_t)c->loop->server->config.message_bytes_max + 4096);
-	} else if (line.len >= 4 && strncasecmp(line.ptr, "VRFY", 4) == 0) {
-		conn_write_text(c, "252 2.5.0 Perhaps\r\n");
-	} else {
-		conn_write_text(c, "500 5.5.2 Not understood\r\n");
+		reply(l, LMTP_REPLY_DONE);
+		break;
+	case LMTP_QUIT:
+		reply(l, LMTP_REPLY_BYE);
+		l->state = LMTP_ENDING;
+		break;
+	case LMTP_UNKNOWN:
+		invariant(error);
 	}
 }
 
-/* One line of data.  The end is CRLF.CRLF exactly; a bare LF is data and becomes CRLF. */
-static void data_line(struct lmtp *l, struct span line, bool crlf)
+/* ---- input ---- */
+
+/* One line; false: it is not whole. */
+static bool read_line(struct lmtp *l, struct span *in)
 {
-	if (crlf && line.len == 1 && line.ptr[0] == '.') {
-		l->in_data = false;
-		l->too_big = l->data.failed;
-		deliver_next(l);
-		return;
+	const char *lf = in->len ? memchr(in->ptr, '\n', in->len) : NULL;
+	size_t len = lf ? (size_t)(lf - in->ptr) : in->len;
+	if (len > LMTP_LINE_MAX + 1 && !l->skips_line) {
+		l->skips_line = true;
+		reply(l, LMTP_REPLY_LINE_TOO_LONG);
 	}
-	if (line.len && line.ptr[0] == '.')
-		line = span_after(line, 1);
-	buf_add_span(&l->data, line);
-	buf_add_text(&l->data, "\r\n");
+	if (!lf) {
+		if (l->skips_line)
+			*in = span_after(*in, len);
+		return false;
+	}
+	struct span line = span_make(in->ptr, len);
+	*in = span_after(*in, len + 1);
+	if (l->skips_line) {
+		l->skips_line = false;
+		return true;
+	}
+	if (line.len && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	command(l, line);
+	return true;
+}
+
+/* Some of the message; false: there is nothing, or it has to wait. */
+static bool read_data(struct lmtp *l, struct span *in)
+{
+	struct transaction *t = l->transaction;
+	if (in->len == 0 || !transaction_has_room(t))
+		return false;
+	struct span step = span_make(in->ptr, in->len < STEP_BYTES ? in->len : STEP_BYTES);
+	const char *begin = step.ptr;
+	while (transaction_has_room(t)) {
+		struct span piece = lmtp_data_next(&l->data, &step);
+		if (piece.len == 0)
+			break;
+		transaction_add(t, l->conn, piece);
+	}
+	*in = span_after(*in, (size_t)(step.ptr - begin));
+	if (lmtp_data_ended(&l->data)) {
+		transaction_end_data(t);
+		l->state = LMTP_DELIVERING;
+	}
+	return true;
+}
+
+static bool deliver(struct lmtp *l)
+{
+	if (!transaction_step(l->transaction, l->conn))
+		return false;
+	reset(l);
+	l->state = LMTP_COMMANDS;
+	return true;
+}
+
+/* Does one thing; false: there is nothing to do now. */
+static bool step(struct lmtp *l, struct span *in)
+{
+	switch (l->state) {
+	case LMTP_COMMANDS:
+		return read_line(l, in);
+	case LMTP_READING:
+		return read_data(l, in);
+	case LMTP_DELIVERING:
+		return deliver(l);
+	case LMTP_LOOKUP: case LMTP_ENDING:
+		break;
+	}
+	return false;
 }
 
 static void lmtp_run(struct lmtp *l)
 {
 	struct conn *c = l->conn;
-	size_t used = 0;
-	while (!l->busy && !l->quit && conn_is_open(c)) {
-		struct span rest = span_after(buf_span(&c->in), used);
-		const char *nl = rest.len ? memchr(rest.ptr, '\n', rest.len) : NULL;
-		if (!nl && !(l->in_data && rest.len > IN_HIGH) && rest.len <= (l->in_data ? (size_t)1 << 19 : LMTP_LINE_MAX))
-			break;
-		if (!nl) {
-			conn_write_text(c, "500 5.5.2 The line is too long\r\n");
-			l->quit = true;
-			break;
-		}
-		size_t len = (size_t)(nl - rest.ptr);
-		used += len + 1;
-		bool crlf = len > 0 && rest.ptr[len - 1] == '\r';
-		struct span line = span_make(rest.ptr, len - crlf);
-		if (l->in_data)
-			data_line(l, line, crlf);
-		else
-			command(l, line);
-	}
-	buf_drop(&c->in, used);
+	struct span in = buf_span(&c->in);
+	int turns = 0;
+	invariant(!l->running);
+	l->running = true;
+	while (conn_is_open(c) && turns < TURNS_MAX && conn_has_room(c) && step(l, &in))
+		turns++;
+	l->running = false;
+	buf_drop(&c->in, c->in.len - in.len);
+	if (turns == TURNS_MAX)
+		conn_yield(c);
 	conn_flush(c);
-	if (l->quit)
+	if (l->state == LMTP_ENDING)
 		conn_close_later(c);
 	else
-		conn_set_reading(c, !l->busy || c->in.len < IN_HIGH);
+		conn_set_reading(c, c->in.len < IN_HIGH);
 }
+
+/* ---- facts ---- */
 
 static void on_fact(struct conn *c)
 {
@@ -252,12 +312,13 @@ static void on_closed(struct conn *c)
 {
 	struct lmtp *l = c->session;
 	reset(l);
+	free((char *)(uintptr_t)l->domain.ptr);
 	free(l);
 }
 
 static void on_ending(struct conn *c, enum conn_end why)
 {
-	conn_write_text(c, why == CONN_END_STOPPING ? "421 4.3.2 The server stops\r\n" : "421 4.4.2 Idle for too long\r\n");
+	lmtp_reply(conn_out(c), why == CONN_END_STOPPING ? LMTP_REPLY_STOPPING : LMTP_REPLY_IDLE);
 }
 
 static void on_accept(struct conn *c)
@@ -266,8 +327,7 @@ static void on_accept(struct conn *c)
 	l->conn = c;
 	c->session = l;
 	conn_admit(c, LIMIT_LMTP_IDLE_S);
-	buf_init(&l->data, 4096);
-	buf_printf(conn_out(c), "220 %s LMTP Roost\r\n", c->loop->server->config.hostname);
+	lmtp_reply_greeting(conn_out(c), c->loop->server->config.hostname);
 }
 
 const struct conn_user lmtp_user = {on_accept, on_fact, on_fact, on_ending, on_closed};

@@ -41,7 +41,7 @@ void lmtp_reply(struct buf *out, enum lmtp_reply reply)
 	buf_add_text(out, "\r\n");
 }
 
-void lmtp_reply_error(struct buf *out, enum lmtp_error error)
+enum lmtp_reply lmtp_reply_of_error(enum lmtp_error error)
 {
 	static const enum lmtp_reply replies[] = {[LMTP_BAD_COMMAND] = LMTP_REPLY_UNKNOWN_COMMAND,
 						  [LMTP_BAD_ARGUMENTS] = LMTP_REPLY_BAD_ARGUMENTS,
@@ -49,7 +49,7 @@ void lmtp_reply_error(struct buf *out, enum lmtp_error error)
 						  [LMTP_BAD_RECIPIENT] = LMTP_REPLY_BAD_RECIPIENT,
 						  [LMTP_BAD_PARAMETER] = LMTP_REPLY_BAD_PARAMETER};
 	invariant(error != LMTP_OK);
-	lmtp_reply(out, replies[error]);
+	return replies[error];
 }
 
 void lmtp_reply_greeting(struct buf *out, const char *hostname)

@@ -45,7 +45,7 @@ extern const struct lmtp_reply_row lmtp_replies[LMTP_REPLIES];
 
 void lmtp_reply(struct buf *out, enum lmtp_reply reply);
 /* For a command that lmtp_parse() refused; never LMTP_OK. */
-void lmtp_reply_error(struct buf *out, enum lmtp_error error);
+enum lmtp_reply lmtp_reply_of_error(enum lmtp_error error);
 /* "220 host LMTP ..." */
 void lmtp_reply_greeting(struct buf *out, const char *hostname);
 /* The answer to LHLO: what is offered, one line each (RFC 2033 4.1). */

@@ -20,9 +20,10 @@ void trace_write_received(struct buf *out, const struct trace_received *r)
 	gmtime_r(&t, &tm);
 	buf_add_text(out, "Received: from ");
 	buf_add_span(out, r->domain);
-	buf_printf(out, " (%s)\r\n\tby %s with LMTP id %llx;\r\n\t%.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n", r->peer,
-		   r->host, (unsigned long long)r->id, days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3,
-		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, r->peer ? " ([%s])\r\n" : " (%s)\r\n", r->peer ? r->peer : "local");
+	buf_printf(out, "\tby %s with LMTP id %llx;\r\n\t%.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n", r->host,
+		   (unsigned long long)r->id, days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3, tm.tm_year + 1900,
+		   tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static const char name[TRACE_HELD_MAX + 1] = "return-path:";

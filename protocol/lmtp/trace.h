@@ -9,10 +9,11 @@
 
 /* "Return-Path: <sender>" and "Delivered-To: recipient". */
 void trace_write_recipient(struct buf *out, struct span sender, struct span recipient);
-/* "Received: from domain (peer) by host with LMTP id ID; date", folded, in UTC. */
+/* "Received: from domain ([peer]) by host with LMTP id ID; date", folded, in UTC. */
 struct trace_received {
 	struct span domain; /* as LHLO had it */
-	const char *peer, *host;
+	const char *peer; /* an IP address; NULL for the same machine */
+	const char *host;
 	uint64_t id; /* written in hexadecimal */
 	int64_t unix_s;
 };

@@ -119,3 +119,19 @@ void mime_parts_end(struct mime_parts_writer *w)
 	buf_add_span(w->out, buf_span(&w->names));
 	buf_finish(&w->names);
 }
+
+bool mime_parts_prepend(struct span t, uint32_t bytes, struct buf *out)
+{
+	uint32_t n = mime_parts_count(t);
+	buf_reset(out);
+	buf_add_span(out, t);
+	if (n == 0 || out->failed)
+		return false;
+	char *row = out->data + HEAD_BYTES;
+	put32(row + 4, get32(row + 4) + bytes);
+	for (uint32_t i = 1; i < n; i++) {
+		row += ROW_BYTES;
+		put32(row, get32(row) + bytes);
+	}
+	return true;
+}

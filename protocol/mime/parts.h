@@ -64,6 +64,10 @@ void mime_parts_begin(struct mime_parts_writer *w, struct buf *out);
 void mime_parts_add(struct mime_parts_writer *w, const struct mime_part *part);
 void mime_parts_end(struct mime_parts_writer *w);
 
+/* The table of the same message with `bytes` of further header lines before it: the message's own header is longer by
+ * them, and all other parts are that much further on. False: this is no table. */
+MUST_USE bool mime_parts_prepend(struct span table, uint32_t bytes, struct buf *out);
+
 static inline bool mime_is_text(enum mime_media media)
 {
 	return media == MIME_PLAIN || media == MIME_HTML || media == MIME_TEXT;

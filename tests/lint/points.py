@@ -9,6 +9,7 @@ POINTED = re.compile(r"(?<!\w)(file_create|file_write|file_sync|file_rename|file
 # Calls that have nothing to do with the store: the file, the call, why.
 FREE = {
     ("server/server.c", "unlink"): "a listener's socket",
+    ("server/accounts.c", "unlink"): "a file that loses its name as it is made: nothing of it outlives the process",
     ("server/listener.c", "unlink"): "a listener's socket",
     ("server/admin.c", "unlink"): "the admin socket",
     ("server/crash.c", "unlink"): "an old crash record",

@@ -121,7 +121,7 @@ static void test_replies(void **state)
 	buf_init(&b, 1000);
 	lmtp_reply(&b, LMTP_REPLY_UNKNOWN_USER);
 	lmtp_reply(&b, LMTP_REPLY_GO_ON);
-	lmtp_reply_error(&b, LMTP_BAD_PARAMETER);
+	lmtp_reply(&b, lmtp_reply_of_error(LMTP_BAD_PARAMETER));
 	lmtp_reply_greeting(&b, "h");
 	lmtp_reply_lhlo(&b, "h", 12);
 	assert_true(span_equal(buf_span(&b), span_of("550 5.1.1 There is no such user\r\n354 Go on, and end with a dot\r\n"
@@ -225,12 +225,16 @@ static void test_trace(void **state)
 	(void)state;
 	buf_init(&b, 1000);
 	trace_write_recipient(&b, span_of(""), span_of("a@b"));
-	struct trace_received r = {.domain = span_of("c.example"), .peer = "local", .host = "h", .id = 255,
+	struct trace_received r = {.domain = span_of("c.example"), .host = "h", .id = 255,
 				   .unix_s = 760686745};
 	trace_write_received(&b, &r);
 	assert_true(span_equal(buf_span(&b), span_of("Return-Path: <>\r\nDelivered-To: a@b\r\n"
 						     "Received: from c.example (local)\r\n\tby h with LMTP id ff;\r\n"
 						     "\tTue, 8 Feb 1994 05:52:25 +0000\r\n")));
+	buf_reset(&b);
+	r.peer = "192.0.2.7";
+	trace_write_received(&b, &r);
+	assert_memory_equal(b.data, "Received: from c.example ([192.0.2.7])\r\n\tby h", 45);
 	buf_finish(&b);
 }
 

@@ -1,0 +1,152 @@
+#include "server/delivery.h"
+
+#include "protocol/mime/parts.h"
+#include "storage/append.h"
+#include "storage/flagset.h"
+#include "storage/mailbox.h"
+
+#include <openssl/evp.h>
+
+enum { STEP_BYTES = 65536, PARTS_BYTES_MAX = 1 << 20 };
+
+struct delivery *delivery_create(struct accounts *accounts, uint64_t limit_bytes, struct span head)
+{
+	struct delivery *d = xcalloc(1, sizeof(*d));
+	d->limit_bytes = limit_bytes;
+	buf_init(&d->normal, 2 * STEP_BYTES);
+	buf_init(&d->filtered, 2 * STEP_BYTES + TRACE_HELD_MAX);
+	d->parser = mime_parser_create();
+	spool_init(&d->spool, accounts);
+	mime_parser_feed(d->parser, head);
+	d->failed = spool_write(&d->spool, head);
+	return d;
+}
+
+void delivery_destroy(struct delivery *d)
+{
+	if (!d)
+		return;
+	mime_parser_destroy(d->parser);
+	spool_finish(&d->spool);
+	buf_finish(&d->normal);
+	buf_finish(&d->filtered);
+	free(d);
+}
+
+static void take(struct delivery *d, struct span bytes)
+{
+	bytes = crlf_feed(&d->crlf, bytes, &d->normal);
+	d->size += bytes.len;
+	if (d->crlf.nul) {
+		d->failed = STORE_CANNOT;
+	} else if (d->size > d->limit_bytes) {
+		d->failed = STORE_LIMIT;
+	} else {
+		bytes = trace_filter_feed(&d->filter, bytes, &d->filtered);
+		mime_parser_feed(d->parser, bytes);
+		d->failed = spool_write(&d->spool, bytes);
+	}
+}
+
+enum store_err delivery_write(struct delivery *d, struct span bytes)
+{
+	invariant(!d->summary);
+	while (bytes.len && !d->failed) {
+		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
+		take(d, span_make(bytes.ptr, n));
+		bytes = span_after(bytes, n);
+	}
+	return d->failed;
+}
+
+enum store_err delivery_seal(struct delivery *d)
+{
+	if (delivery_is_sealed(d))
+		return d->failed;
+	struct span rest = trace_filter_end(&d->filter);
+	mime_parser_feed(d->parser, rest);
+	d->failed = spool_write(&d->spool, rest);
+	d->summary = mime_parser_end(d->parser);
+	buf_finish(&d->normal);
+	buf_finish(&d->filtered);
+	return d->failed;
+}
+
+static enum store_err copy_bytes(struct delivery_copy *c, struct span bytes)
+{
+	invariant(EVP_DigestUpdate(c->digest, bytes.ptr, bytes.len) == 1);
+	return content_writer_write(c->writer, bytes.ptr, bytes.len);
+}
+
+void delivery_copy_begin(struct delivery_copy *c, const struct delivery *d, struct account *a, struct span head)
+{
+	invariant(d->summary && !d->failed);
+	*c = (struct delivery_copy){.delivery = d, .writer = content_writer_create(a), .digest = EVP_MD_CTX_new(),
+				    .head_len = (uint32_t)head.len};
+	buf_init(&c->scratch, PARTS_BYTES_MAX);
+	invariant(c->digest && EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) == 1);
+	/* A failure stays with the writer. */
+	enum store_err err = copy_bytes(c, head);
+	(void)err;
+}
+
+enum store_err delivery_copy_write(struct delivery_copy *c, struct slice *slice, bool *more)
+{
+	const struct spool *spool = &c->delivery->spool;
+	enum store_err err = STORE_OK;
+	while (!err && c->at < spool->size) {
+		struct span bytes;
+		*more = true;
+		if (slice_is_over(slice, 64))
+			return STORE_OK;
+		err = spool_read(spool, c->at, STEP_BYTES, &c->scratch, &bytes);
+		if (!err)
+			err = copy_bytes(c, bytes);
+		c->at += bytes.len;
+	}
+	*more = false;
+	return err ? err : content_writer_seal(c->writer);
+}
+
+static struct bytes bytes_of(const struct buf *b)
+{
+	return (struct bytes){b->data, b->len};
+}
+
+/* What was computed once, as it is with this copy's own lines before the message. */
+static enum store_err finish_content(struct delivery_copy *c, int64_t *out_content)
+{
+	const struct mime_summary *s = c->delivery->summary;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	if (!mime_parts_prepend(buf_span(&s->parts), c->head_len, &c->scratch))
+		return STORE_CORRUPT;
+	invariant(EVP_DigestFinal_ex(c->digest, digest, NULL) == 1);
+	struct content_meta meta = {.header_len = s->header_len + c->head_len, .parser = MIME_PARSER_VERSION,
+				    .sent = s->has_date ? s->date.day : CONTENT_NO_DATE,
+				    .envelope = bytes_of(&s->envelope), .body = bytes_of(&s->body),
+				    .bodystructure = bytes_of(&s->bodystructure), .parts = bytes_of(&c->scratch)};
+	memcpy(meta.digest, digest, sizeof(meta.digest));
+	return content_writer_finish(c->writer, &meta, out_content);
+}
+
+enum store_err delivery_copy_publish(struct delivery_copy *c, struct account *a, uint32_t *out_uid)
+{
+	struct append_item item = {.internal_date = a->env->now_s(a->env->ctx),
+				   .size = (uint32_t)content_writer_size(c->writer)};
+	const struct flag_spec none = {0, ""};
+	int64_t inbox;
+	enum store_err err = mailbox_find(a, "INBOX", &inbox);
+	if (!err)
+		err = flagset_apply(a, 0, FLAG_SET, &none, &item.flagset);
+	if (!err)
+		err = finish_content(c, &item.content);
+	return err ? err : messages_append(a, inbox, &item, 1, out_uid);
+}
+
+void delivery_copy_end(struct delivery_copy *c)
+{
+	content_writer_destroy(c->writer);
+	EVP_MD_CTX_free(c->digest);
+	buf_finish(&c->scratch);
+	*c = (struct delivery_copy){0};
+}

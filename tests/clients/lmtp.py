@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""LMTP against a real daemon: sizes on both sides of what is kept in memory, many recipients, breaks and refusals."""
+import argparse, imaplib, os, pathlib, random, re, socket, sys, time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from daemon import Daemon
+
+imaplib._MAXLINE = 100_000_000
+LIMIT = 8_000_000
+
+
+class Lmtp:
+    def __init__(self, daemon):
+        self.socket = socket.create_connection(("127.0.0.1", daemon.lmtp), timeout=60)
+        self.file = self.socket.makefile("rb")
+        assert self.reply().startswith("220 ")
+        self.say("LHLO client.example.net", "250")
+
+    def reply(self):
+        while True:
+            line = self.file.readline().decode()
+            if line[3:4] != "-":
+                return line.rstrip("\r\n")
+
+    def say(self, line, code):
+        self.socket.sendall(line.encode() + b"\r\n")
+        got = self.reply()
+        assert got.startswith(code), (line, got)
+        return got
+
+    def begin(self, recipients, sender="s@example.net"):
+        self.say(f"MAIL FROM:<{sender}>", "250 2.1.0")
+        for r in recipients:
+            self.say(f"RCPT TO:<{r}>", "250 2.1.5")
+        self.say("DATA", "354 ")
+
+    def deliver(self, recipients, message, code="250 2.0.0", cuts=None):
+        self.begin(recipients)
+        stuffed = re.sub(rb"(?m)^\.", b"..", message)
+        assert stuffed.endswith(b"\r\n")
+        stuffed += b".\r\n"
+        at = 0
+        while at < len(stuffed):
+            n = cuts.randrange(1, 100_000) if cuts else len(stuffed)
+            self.socket.sendall(stuffed[at:at + n])
+            at += n
+        for r in recipients:
+            got = self.reply()
+            assert got.startswith(code), (r, got)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def log_in(daemon, user):
+    c = imaplib.IMAP4("127.0.0.1", daemon.imap)
+    c.login(f"{user}@example.org", "pass")
+    c.select("INBOX", readonly=True)
+    return c
+
+
+def fetch(connection, number, item):
+    status, data = connection.fetch(str(number), f"({item})")
+    assert status == "OK", data
+    return data[0][1] if isinstance(data[0], tuple) else data[0]
+
+
+def count(daemon, user):
+    c = log_in(daemon, user)
+    status, data = c.status("INBOX", "(MESSAGES)")
+    c.logout()
+    return int(re.search(rb"MESSAGES (\d+)", data[0]).group(1))
+
+
+def message(size, seed):
+    """A multipart of about `size` octets, with dots at line starts and a Return-Path of another delivery."""
+    r = random.Random(seed)
+    body = bytearray()
+    while len(body) < size:
+        body += b"." * r.randrange(0, 3) + bytes(r.choices(b"abcdefghij klmnop", k=r.randrange(0, 76))) + b"\r\n"
+    return (b"Return-Path: <old@example.net>\r\n\tfolded\r\nFrom: A <a@example.net>\r\nSubject: %d of %d\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/mixed; boundary=xx\r\n\r\n--xx\r\n\r\n%s\r\n--xx\r\nContent-Type: text/html\r\n\r\n<p>%d</p>\r\n"
+            b"--xx--\r\n" % (seed, size, bytes(body), seed)), bytes(body)
+
+
+def check_stored(connection, number, user, sent, body, seed):
+    whole = fetch(connection, number, "BODY.PEEK[]")
+    head = rb"Return-Path: <s@example\.net>\r\nDelivered-To: %s@example\.org\r\nReceived: from client\.example\.net \(\[127\.0\.0\.1\]\)" \
+           rb"\r\n\tby \S+ with LMTP id [0-9a-f]+;\r\n\t\w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000\r\n" % user.encode()
+    m = re.match(head, whole)
+    assert m, whole[:400]
+    rest = sent[sent.index(b"From:"):]
+    assert whole[m.end():] == rest, (len(whole), len(rest))
+    assert fetch(connection, number, "BODY.PEEK[HEADER]") + fetch(connection, number, "BODY.PEEK[TEXT]") == whole
+    assert fetch(connection, number, "BODY.PEEK[1]") == body
+    assert fetch(connection, number, "BODY.PEEK[2]") == b"<p>%d</p>" % seed
+    assert fetch(connection, number, "BODY.PEEK[2.MIME]") == b"Content-Type: text/html\r\n\r\n"
+    size = int(re.search(rb"RFC822.SIZE (\d+)", fetch(connection, number, "RFC822.SIZE")).group(1))
+    assert size == len(whole)
+    assert b'("A" NIL "a" "example.net")' in fetch(connection, number, "ENVELOPE")
+
+
+def test_sizes(daemon):
+    sizes = [1, 1000, 200_000, 261_000, 262_144, 263_000, 330_000, 700_000, 3_000_000]
+    cuts = random.Random(7)
+    for n, size in enumerate(sizes, 1):
+        text, body = message(size, n)
+        client = Lmtp(daemon)
+        client.deliver(["user1@example.org"], text, cuts=cuts if n % 2 else None)
+        client.close()
+        connection = log_in(daemon, "user1")
+        check_stored(connection, n, "user1", text, body, n)
+        connection.logout()
+
+
+def test_many_recipients(daemon):
+    users = [f"user{n}" for n in range(2, 52)]
+    for n, size in enumerate((2_000, 1_500_000), 1):
+        text, body = message(size, n)
+        client = Lmtp(daemon)
+        client.deliver([f"{u}@example.org" for u in users], text)
+        client.say("NOOP", "250 2.0.0")
+        client.close()
+        for user in (users if n == 1 else users[::10]):
+            connection = log_in(daemon, user)
+            check_stored(connection, n, user, text, body, n)
+            connection.logout()
+
+
+def descriptors(daemon):
+    return sorted(os.readlink(f"/proc/{daemon.pid}/fd/{f}") for f in os.listdir(f"/proc/{daemon.pid}/fd"))
+
+
+def test_breaks(daemon):
+    """A client that goes away in the middle, before and after the spool has become a file: nothing is left."""
+    before = count(daemon, "user60")
+    for size in (10, 100_000, 2_000_000):
+        client = Lmtp(daemon)
+        client.begin(["user60@example.org", "user61@example.org"])
+        client.socket.sendall(b"Subject: broken\r\n\r\n" + b"x" * 70 + b"\r\n" * (size // 2) + b"\r\n.\r")
+        time.sleep(0.1)
+        client.close()
+    deadline = time.monotonic() + 10
+    while any("(deleted)" in d for d in descriptors(daemon)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [d for d in descriptors(daemon) if "(deleted)" in d], descriptors(daemon)
+    assert count(daemon, "user60") == before
+
+
+def test_refusals(daemon):
+    client = Lmtp(daemon)
+    client.deliver(["user62@example.org", "user62@example.org"], b"Subject: n\r\n\r\na\0b\r\n", code="554 5.6.0")
+    client.deliver(["user62@example.org"], b"Subject: n\r\n\r\n" + b"x" * 998 + b"\r\n" + b"a\0b\r\n" * 200_000, code="554 5.6.0")
+    client.deliver(["user62@example.org", "user63@example.org"], b"y" * 98 + b"\r\n" * (LIMIT // 2), code="552 5.3.4")
+    client.deliver(["user62@example.org"], b"Subject: kept\r\n\r\n" + b"z\n" * 10 + b"\r\n")
+    client.deliver(["user62+detail@example.org"], b"Subject: with detail\r\n\r\n")
+    client.close()
+    connection = log_in(daemon, "user62")
+    assert fetch(connection, 1, "BODY.PEEK[TEXT]") == b"z\r\n" * 10 + b"\r\n"
+    assert fetch(connection, 2, "BODY.PEEK[HEADER.FIELDS (SUBJECT DELIVERED-TO)]") == \
+        b"Delivered-To: user62@example.org\r\nSubject: with detail\r\n\r\n"
+    status, data = connection.search(None, "ALL")
+    assert data == [b"1 2"], data
+    connection.logout()
+
+
+def test_bad_commands(daemon):
+    client = Lmtp(daemon)
+    client.say("X" * 5000, "500 5.5.2")
+    client.say("MAIL FROM:<" + "x" * 2000 + "@example.net>", "501 5.1.7")
+    client.say("MAIL FROM:<a@example.net> AUTH=<>", "555 5.5.4")
+    client.say("EHLO x", "500 5.5.1")
+    client.say("DATA", "503 5.5.1")
+    client.say("MAIL FROM:<a@example.net>", "250")
+    client.say("RCPT TO:<\"user62\"@example.org>", "250")
+    client.say("RCPT TO:<user62>", "550 5.1.1")
+    client.say("RSET", "250")
+    client.say("RCPT TO:<user62@example.org>", "503 5.5.1")
+    for _ in range(43):
+        client.say("BOGUS", "500 5.5.1")
+    client.socket.sendall(b"BOGUS\r\nNOOP\r\n")
+    assert client.reply().startswith("500 ") and client.reply().startswith("421 4.7.0")
+    assert client.file.readline() == b""
+    client.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--roost", required=True)
+    args = parser.parse_args()
+    daemon = Daemon(args.roost, users=70, extra=f"message_bytes_max = {LIMIT}\n")
+    for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_bad_commands):
+        test(daemon)
+        print(f"{test.__name__} ok", flush=True)
+        assert daemon.alive(), daemon.log_tail()
+    return daemon.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
