@@ -17,12 +17,13 @@
 #include "storage/roster.h"
 #include "storage/schema.h"
 #include "storage/scratch.h"
+#include "storage/sweep.h"
 
 #include <unistd.h>
 
 enum { ACCOUNT_ID = 0x526f6f73 /* "Roos" */, ACCOUNT_VERSION = 1, ACCOUNT_PATH_MAX = 4000, ROSTER_MESSAGE_BYTES = 48 };
 
-static int64_t meta_get(struct account *a, const char *key)
+int64_t account_meta(struct account *a, const char *key)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT value FROM meta WHERE key=?");
 	if (!stmt)
@@ -33,7 +34,7 @@ static int64_t meta_get(struct account *a, const char *key)
 	return value;
 }
 
-static enum store_err meta_set(struct account *a, const char *key, int64_t value)
+enum store_err account_set_meta(struct account *a, const char *key, int64_t value)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT OR REPLACE INTO meta VALUES(?,?)");
 	if (!stmt)
@@ -112,7 +113,7 @@ static enum store_err root_set(struct account *a)
 static enum store_err load(struct account *a)
 {
 	enum store_err err = root_get(a);
-	a->marked_unclean = meta_get(a, "unclean") != 0;
+	a->marked_unclean = account_meta(a, "unclean") != 0;
 	if (!err)
 		err = flagset_load(a);
 	int64_t inbox;
@@ -171,7 +172,7 @@ static void mark_clean(struct account *a)
 	if (!err)
 		err = roster_flush_all(a); /* recent marks */
 	if (!err)
-		err = meta_set(a, "unclean", 0);
+		err = account_set_meta(a, "unclean", 0);
 	if (!err)
 		err = db_commit(&a->db, POINT_CLEAN_COMMIT);
 	if (!err)
@@ -205,6 +206,9 @@ void account_close(struct account *a)
 	free(a->actor_login);
 	free(a->actor_device);
 	free(a->touched);
+	sweep_stop(a);
+	free(a->sweep);
+	free(a->unlinks);
 	free(a->dir);
 	free(a);
 }
@@ -235,9 +239,9 @@ enum store_err account_idle(struct account *a)
  * This must be on disk itself before anything that is not. */
 static enum store_err mark_unclean(struct account *a)
 {
-	enum store_err err = meta_set(a, "unclean", 1);
+	enum store_err err = account_set_meta(a, "unclean", 1);
 	if (!err)
-		err = meta_set(a, "boot", (int64_t)a->env->boot_id);
+		err = account_set_meta(a, "boot", (int64_t)a->env->boot_id);
 	if (err)
 		return err;
 	a->marked_unclean = a->needs_sync = true;
@@ -253,6 +257,7 @@ enum store_err account_begin(struct account *a)
 					    .flagsets_n = a->flags->n,
 					    .keywords_n = a->flags->keywords_n,
 					    .alone = !a->in_transaction,
+					    .unlinks_n = a->unlinks_n,
 					    .marked_unclean = a->marked_unclean};
 	if (a->before.alone) {
 		err = db_begin(&a->db, POINT_BEGIN);
@@ -329,6 +334,7 @@ static enum store_err undo_op(struct account *a)
 	a->last_uidvalidity = a->before.uidvalidity;
 	flagset_undo(a, a->before.flagsets_n, a->before.keywords_n);
 	a->actor_id = 0;
+	a->unlinks_n = a->before.unlinks_n;
 	return undo_database(a);
 }
 
@@ -377,6 +383,9 @@ enum store_err account_commit(struct account *a, const struct account_touched **
 		a->db.broken = true;
 		return err;
 	}
+	/* What stays behind is garbage that the next sweep finds. */
+	while (a->unlinks_n)
+		(void)!blob_unlink(a, a->unlinks[--a->unlinks_n]);
 	a->modseq_committed = a->modseq;
 	db_rest(&a->db);
 	*touched = a->touched;
@@ -464,6 +473,16 @@ enum store_err account_actor(struct account *a, int64_t *out)
 void account_durable(struct account *a)
 {
 	a->needs_sync = true;
+}
+
+void account_unlink_later(struct account *a, int64_t content)
+{
+	if (a->unlinks_n == a->unlinks_cap) {
+		a->unlinks_cap = a->unlinks_cap ? a->unlinks_cap * 2 : 16;
+		a->unlinks = xrealloc(a->unlinks, a->unlinks_cap * sizeof(*a->unlinks));
+	}
+	a->unlinks[a->unlinks_n++] = content;
+	account_durable(a);
 }
 
 size_t account_bytes(const struct account *a)

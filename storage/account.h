@@ -19,6 +19,7 @@ struct content_writer;
 struct flag_table;
 struct roster;
 struct scratch;
+struct sweep;
 
 /* What a commit tells those who watch: the mailbox is now at this modseq.  No content. */
 struct account_touched {
@@ -39,6 +40,7 @@ struct account_before {
 	size_t flagsets_n, keywords_n;
 	bool alone;          /* the op is the transaction's first: it has no savepoint of its own */
 	bool marked_unclean;
+	size_t unlinks_n;
 };
 
 struct account {
@@ -61,6 +63,9 @@ struct account {
 	int64_t actor_id; /* their row, 0: not looked for */
 	uint32_t last_uidvalidity;
 	struct content_writer *writers; /* those that live */
+	struct sweep *sweep;            /* NULL: none was started */
+	int64_t *unlinks;               /* contents whose files go after the commit */
+	size_t unlinks_n, unlinks_cap;
 	struct content_cursor rows, headers, bodies;
 	struct scratch *scratch;        /* lent, or our own */
 	bool scratch_is_own;
@@ -102,6 +107,11 @@ struct change *account_touch(struct account *a, int64_t mailbox, unsigned kind);
 MUST_USE enum store_err account_actor(struct account *a, int64_t *out);
 /* The op must be on disk before its reply (append, copy, names; not flags). */
 void account_durable(struct account *a);
+/* Unlinks the content's file when the op's deletion of its row is on disk. */
+void account_unlink_later(struct account *a, int64_t content);
+/* Numbers that concern the file as a whole; 0 for one that was never set. */
+int64_t account_meta(struct account *a, const char *key);
+MUST_USE enum store_err account_set_meta(struct account *a, const char *key, int64_t value);
 /* Memory the account holds, by and large: what closing it would give back. */
 size_t account_bytes(const struct account *a);
 /* What went wrong last, for the log only. */

@@ -6,6 +6,7 @@
 
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
+#include "storage/sweep.h"
 
 static enum store_err read_segment(struct account *a, struct roster *r, int64_t key, struct bytes data)
 {
@@ -91,6 +92,7 @@ static enum store_err write_segment(struct account *a, const struct roster *r, u
 	invariant(found && slice.n == s->count);
 	if (s->low == 0)
 		s->low = slice.uid[0];
+	sweep_note(a, slice.content, slice.n);
 	size_t len = segment_pack(&slice, data);
 	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT OR REPLACE INTO segment VALUES(?,?,?,?,?,?)");
 	if (!stmt)

@@ -43,6 +43,28 @@ struct message_columns {
 	int16_t *zone_min;
 };
 
+/* Room for one segment's columns, 12 KB: on the stack of whoever reads rows without a roster. */
+struct segment_room {
+	uint32_t uid[SEGMENT_MESSAGES], flagset[SEGMENT_MESSAGES], size[SEGMENT_MESSAGES];
+	uint64_t modseq[SEGMENT_MESSAGES];
+	int64_t internal_date[SEGMENT_MESSAGES], save_date[SEGMENT_MESSAGES], content[SEGMENT_MESSAGES];
+	int16_t zone_min[SEGMENT_MESSAGES];
+};
+
+static inline struct message_columns segment_room_columns(struct segment_room *r)
+{
+	return (struct message_columns){.uid = r->uid, .flagset = r->flagset, .size = r->size, .modseq = r->modseq,
+					.internal_date = r->internal_date, .save_date = r->save_date,
+					.content = r->content, .zone_min = r->zone_min};
+}
+
+static inline struct roster_slice segment_room_slice(const struct segment_room *r, uint32_t n)
+{
+	return (struct roster_slice){.n = n, .uid = r->uid, .flagset = r->flagset, .size = r->size, .modseq = r->modseq,
+				     .internal_date = r->internal_date, .save_date = r->save_date,
+				     .content = r->content, .zone_min = r->zone_min};
+}
+
 /* Packs the slice's messages (1 to 256); returns the length. */
 size_t segment_pack(const struct roster_slice *in, unsigned char out[SEGMENT_BYTES_MAX]);
 /* How many messages `data` holds, after its checksum was found right. STORE_CORRUPT also for a foreign version. */
