@@ -17,6 +17,7 @@
 struct change;
 struct content_writer;
 struct flag_table;
+struct live;
 struct roster;
 struct scratch;
 struct sweep;
@@ -64,6 +65,7 @@ struct account {
 	uint32_t last_uidvalidity;
 	struct content_writer *writers; /* those that live */
 	struct sweep *sweep;            /* NULL: none was started */
+	struct live *watching;          /* a check's, which is told as a sweep is */
 	int64_t *unlinks;               /* contents whose files go after the commit */
 	size_t unlinks_n, unlinks_cap;
 	struct content_cursor rows, headers, bodies;

@@ -19,7 +19,7 @@ enum phase { SWEEP_HISTORY, SWEEP_MARK, SWEEP_DELETE, SWEEP_FILES, SWEEP_VACUUM,
 struct sweep {
 	enum phase phase;
 	int64_t before_s; /* history from before then is forgotten */
-	double floors;    /* the sum of the mailboxes' floors at the start: pruning the graveyard raises them */
+	int64_t buried;   /* rows of the graveyard at the start */
 	bool thorough;
 	int64_t last;   /* the highest content id at the start */
 	struct live live;
@@ -28,7 +28,7 @@ struct sweep {
 	struct sweep_counts counts;
 };
 
-static enum store_err read_number(struct account *a, const char *sql, int64_t argument, double *out)
+static enum store_err read_number(struct account *a, const char *sql, int64_t argument, int64_t *out)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
 	if (stmt && sqlite3_bind_parameter_count(stmt))
@@ -37,17 +37,9 @@ static enum store_err read_number(struct account *a, const char *sql, int64_t ar
 	*out = 0;
 	if (!db_next(&a->db, stmt, &err))
 		return err;
-	*out = sqlite3_column_double(stmt, 0);
+	*out = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return STORE_OK;
-}
-
-static enum store_err read_id(struct account *a, const char *sql, int64_t argument, int64_t *out)
-{
-	double number;
-	enum store_err err = read_number(a, sql, argument, &number);
-	*out = (int64_t)number; /* ids stay below 2^53 */
-	return err;
 }
 
 bool sweep_is_due(struct account *a)
@@ -83,6 +75,8 @@ void sweep_note(struct account *a, const int64_t *contents, uint32_t n)
 {
 	if (a->sweep && a->sweep->live.n)
 		live_note(&a->sweep->live, contents, n);
+	if (a->watching)
+		live_note(a->watching, contents, n);
 }
 
 /* The window that begins with the first content from `from` on; none left: on to the files. */
@@ -90,7 +84,7 @@ static enum store_err next_window(struct account *a, struct sweep *s, int64_t fr
 {
 	int64_t first;
 	live_finish(&s->live);
-	enum store_err err = read_id(a, "SELECT min(id) FROM content WHERE id>=?", from, &first);
+	enum store_err err = read_number(a, "SELECT min(id) FROM content WHERE id>=?", from, &first);
 	if (err)
 		return err;
 	if (first == 0 || first > s->last) {
@@ -105,18 +99,18 @@ static enum store_err next_window(struct account *a, struct sweep *s, int64_t fr
 
 static enum store_err history_step(struct account *a, struct sweep *s)
 {
-	static const char floors_sql[] = "SELECT total(floor) FROM mailbox WHERE id>0";
+	static const char buried_sql[] = "SELECT count(*) FROM gone";
 	bool more = false;
-	double floors = 0;
-	enum store_err err = s->last < 0 ? read_number(a, floors_sql, 0, &s->floors) : STORE_OK;
+	int64_t buried = 0;
+	enum store_err err = s->last < 0 ? read_number(a, buried_sql, 0, &s->buried) : STORE_OK;
 	if (!err && s->last < 0)
-		err = read_id(a, "SELECT seq FROM sqlite_sequence WHERE name='content'", 0, &s->last);
+		err = read_number(a, "SELECT seq FROM sqlite_sequence WHERE name='content'", 0, &s->last);
 	if (!err)
 		err = history_prune(a, s->before_s, HISTORY_ROWS, &more);
 	if (err || more)
 		return err;
-	err = read_number(a, floors_sql, 0, &floors);
-	if (!err && !s->thorough && floors <= s->floors) {
+	err = read_number(a, buried_sql, 0, &buried);
+	if (!err && !s->thorough && buried >= s->buried) {
 		s->phase = SWEEP_VACUUM;
 		return STORE_OK;
 	}
@@ -195,7 +189,7 @@ static void on_blob(void *ctx, int64_t id, const char *name)
 	if (o->err || id == 0 || id > o->s->last)
 		return;
 	int64_t is_named;
-	o->err = read_id(o->a, "SELECT EXISTS(SELECT 1 FROM body WHERE content=? AND data IS NULL)", id, &is_named);
+	o->err = read_number(o->a, "SELECT EXISTS(SELECT 1 FROM body WHERE content=? AND data IS NULL)", id, &is_named);
 	if (o->err || is_named)
 		return;
 	account_unlink_later(o->a, id);
@@ -214,9 +208,9 @@ static enum store_err files_step(struct account *a, struct sweep *s)
 static enum store_err vacuum_step(struct account *a, struct sweep *s)
 {
 	int64_t free_pages, pages;
-	enum store_err err = read_id(a, "PRAGMA freelist_count", 0, &free_pages);
+	enum store_err err = read_number(a, "PRAGMA freelist_count", 0, &free_pages);
 	if (!err)
-		err = read_id(a, "PRAGMA page_count", 0, &pages);
+		err = read_number(a, "PRAGMA page_count", 0, &pages);
 	if (err)
 		return err;
 	if (free_pages < VACUUM_PAGES_MIN || free_pages < pages / VACUUM_SPARE) {

@@ -3,7 +3,10 @@
 #define TESTS_UNIT_ACCOUNT_FIXTURE_H
 
 #include "storage/account.h"
+#include "storage/append.h"
 #include "storage/content_writer.h"
+#include "storage/expunge.h"
+#include "storage/mailbox.h"
 #include "tests/unit/scratch_dir.h"
 
 #include <setjmp.h>
@@ -127,6 +130,64 @@ static inline int64_t fixture_store(struct account_fixture *f, const char *messa
 	assert_int_equal(fixture_commit(f), STORE_OK);
 	content_writer_destroy(w);
 	return id;
+}
+
+static inline void fixture_begin(struct account_fixture *f)
+{
+	assert_int_equal(account_begin(f->account), STORE_OK);
+}
+
+/* The op ends well, and is committed. */
+static inline void fixture_end(struct account_fixture *f)
+{
+	assert_int_equal(account_end(f->account, true), STORE_OK);
+	assert_int_equal(fixture_commit(f), STORE_OK);
+}
+
+static inline int64_t fixture_mailbox(struct account_fixture *f, const char *name)
+{
+	int64_t id;
+	enum store_err err = mailbox_find(f->account, name, &id);
+	if (err == STORE_NOTFOUND) {
+		fixture_begin(f);
+		err = mailbox_create(f->account, name, 0, &id);
+		fixture_end(f);
+	}
+	assert_int_equal(err, STORE_OK);
+	return id;
+}
+
+static inline uint32_t fixture_publish(struct account_fixture *f, int64_t mailbox, int64_t content, uint32_t size)
+{
+	struct append_item item = {.content = content, .size = size, .internal_date = f->now_s};
+	uint32_t uid;
+	fixture_begin(f);
+	assert_int_equal(messages_append(f->account, mailbox, &item, 1, &uid), STORE_OK);
+	fixture_end(f);
+	return uid;
+}
+
+static inline void fixture_remove(struct account_fixture *f, int64_t mailbox, uint32_t first, uint32_t last)
+{
+	struct uidset set = {0};
+	uidset_append(&set, first, last);
+	fixture_begin(f);
+	assert_int_equal(messages_remove(f->account, mailbox, &set), STORE_OK);
+	fixture_end(f);
+	uidset_finish(&set);
+}
+
+/* Behind storage's back. */
+static inline void fixture_execute(struct account_fixture *f, const char *sql)
+{
+	assert_int_equal(db_exec(&f->account->db, sql), STORE_OK);
+}
+
+static inline const char *fixture_blob(struct account_fixture *f, int64_t id)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "account/blob/%02x/%lld", (unsigned)(id & 0xff), (long long)id);
+	return scratch_path(&f->dir, name);
 }
 
 #endif

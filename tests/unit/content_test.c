@@ -8,13 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 
-static const char *blob_name(struct account_fixture *f, int64_t id)
-{
-	char name[64];
-	snprintf(name, sizeof(name), "account/blob/%02x/%lld", (unsigned)(id & 0xff), (long long)id);
-	return scratch_path(&f->dir, name);
-}
-
 static size_t tmp_files(struct account_fixture *f)
 {
 	size_t n = 0;
@@ -24,11 +17,6 @@ static size_t tmp_files(struct account_fixture *f)
 		n += e->d_name[0] != '.';
 	closedir(dir);
 	return n;
-}
-
-static void execute(struct account_fixture *f, const char *sql)
-{
-	assert_int_equal(db_exec(&f->account->db, sql), STORE_OK);
 }
 
 static void check_range(struct account_fixture *f, int64_t id, const char *message, size_t offset, size_t len)
@@ -50,7 +38,7 @@ static void test_what_goes_in_comes_out(void **state)
 		char *message = fixture_message(f, len, i % 2 == 0);
 		int64_t id = fixture_store(f, message, len, (uint32_t)(len < 500 ? len : 500));
 		if (i % 2 == 1 || len < 300000) /* so much text compresses to somewhere near the limit */
-			assert_int_equal(access(blob_name(f, id), F_OK) == 0, i % 2 == 1 && len > BODY_INLINE_MAX);
+			assert_int_equal(access(fixture_blob(f, id), F_OK) == 0, i % 2 == 1 && len > BODY_INLINE_MAX);
 		check_range(f, id, message, 0, len);
 		for (int j = 0; j < 40; j++) {
 			size_t from = fixture_random(f) % len, part = fixture_random(f) % (len - from + 1);
@@ -137,7 +125,7 @@ static void test_any_order_of_ids(void **state)
 		snprintf(text, sizeof(text), "message %d", i);
 		ids[i] = fixture_store(f, text, strlen(text), 3);
 	}
-	execute(f, "DELETE FROM content WHERE id%5=0; DELETE FROM body WHERE content%5=0;"
+	fixture_execute(f, "DELETE FROM content WHERE id%5=0; DELETE FROM body WHERE content%5=0;"
 		   "DELETE FROM header WHERE content%5=0");
 	for (int round = 0; round < 3000; round++) {
 		int i = round < 2 * N ? round % N : (int)(fixture_random(f) % N);
@@ -222,8 +210,8 @@ static void test_the_same_bytes_are_stored_once_if_they_are_sound(void **state)
 		message[len / 2] ^= 1;
 		check_range(f, first, message, 0, len);
 		/* Damage on disk must not swallow a message that arrives again. */
-		if (access(blob_name(f, first), F_OK) == 0) {
-			FILE *file = fopen(blob_name(f, first), "r+");
+		if (access(fixture_blob(f, first), F_OK) == 0) {
+			FILE *file = fopen(fixture_blob(f, first), "r+");
 			assert_non_null(file);
 			fseek(file, (long)len / 2, SEEK_SET);
 			fputc(message[len / 2] ^ 0x40, file);
@@ -232,7 +220,7 @@ static void test_the_same_bytes_are_stored_once_if_they_are_sound(void **state)
 			char sql[100];
 			snprintf(sql, sizeof(sql), "UPDATE body SET data=zeroblob(length(data)) WHERE content=%lld",
 				 (long long)first);
-			execute(f, sql);
+			fixture_execute(f, sql);
 		}
 		int64_t fresh = fixture_store(f, message, len, 50);
 		assert_int_not_equal(fresh, first);
@@ -251,7 +239,7 @@ static void test_damage_is_found_before_bytes_leave(void **state)
 	char *message = fixture_message(f, len, false), *got = xmalloc(len);
 	int64_t id = fixture_store(f, message, len, 50);
 	char path[160];
-	snprintf(path, sizeof(path), "%s", blob_name(f, id));
+	snprintf(path, sizeof(path), "%s", fixture_blob(f, id));
 	FILE *file = fopen(path, "r+");
 	assert_non_null(file);
 	fseek(file, 3 * 65536 + 5, SEEK_SET);
@@ -271,7 +259,7 @@ static void test_damage_is_found_before_bytes_leave(void **state)
 	for (size_t i = 0; i < countof(tables); i++) {
 		char sql[160];
 		snprintf(sql, sizeof(sql), "UPDATE body SET frames=%s WHERE content=%lld", tables[i], (long long)small);
-		execute(f, sql);
+		fixture_execute(f, sql);
 		assert_int_equal(content_read(f->account, small, 0, 10, got), STORE_CORRUPT);
 	}
 	free(got);

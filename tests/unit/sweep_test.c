@@ -1,52 +1,11 @@
 /* storage/sweep, live: what nobody names goes, what anybody names stays, whatever happens in between. */
 #include "storage/sweep.h"
 
-#include "storage/append.h"
 #include "storage/blob.h"
 #include "storage/copy.h"
-#include "storage/expunge.h"
-#include "storage/mailbox.h"
 #include "tests/unit/account_fixture.h"
 
 #include <errno.h>
-
-static void begin(struct account_fixture *f)
-{
-	assert_int_equal(account_begin(f->account), STORE_OK);
-}
-
-static void end(struct account_fixture *f)
-{
-	assert_int_equal(account_end(f->account, true), STORE_OK);
-	assert_int_equal(fixture_commit(f), STORE_OK);
-}
-
-static int64_t inbox(struct account_fixture *f)
-{
-	int64_t id;
-	assert_int_equal(mailbox_find(f->account, "INBOX", &id), STORE_OK);
-	return id;
-}
-
-static uint32_t publish(struct account_fixture *f, int64_t mailbox, int64_t content, uint32_t size)
-{
-	struct append_item item = {.content = content, .size = size};
-	uint32_t uid;
-	begin(f);
-	assert_int_equal(messages_append(f->account, mailbox, &item, 1, &uid), STORE_OK);
-	end(f);
-	return uid;
-}
-
-static void remove_message(struct account_fixture *f, int64_t mailbox, uint32_t uid)
-{
-	struct uidset set = {0};
-	uidset_append(&set, uid, uid);
-	begin(f);
-	assert_int_equal(messages_remove(f->account, mailbox, &set), STORE_OK);
-	end(f);
-	uidset_finish(&set);
-}
 
 static struct sweep_counts sweep(struct account_fixture *f, bool thorough)
 {
@@ -54,9 +13,9 @@ static struct sweep_counts sweep(struct account_fixture *f, bool thorough)
 	sweep_start(f->account, SWEEP_RETENTION_S, thorough);
 	for (int steps = 0; more; steps++) {
 		assert_true(steps < 10000);
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(sweep_step(f->account, &more), STORE_OK);
-		end(f);
+		fixture_end(f);
 	}
 	return sweep_result(f->account);
 }
@@ -67,16 +26,9 @@ static bool exists(struct account_fixture *f, int64_t content)
 	return content_get(f->account, content, &row) == STORE_OK;
 }
 
-static const char *blob_name(struct account_fixture *f, int64_t id)
-{
-	char name[64];
-	snprintf(name, sizeof(name), "account/blob/%02x/%lld", (unsigned)(id & 0xff), (long long)id);
-	return scratch_path(&f->dir, name);
-}
-
 static bool has_file(struct account_fixture *f, int64_t id)
 {
-	return access(blob_name(f, id), F_OK) == 0;
+	return access(fixture_blob(f, id), F_OK) == 0;
 }
 
 static int64_t store(struct account_fixture *f, size_t len)
@@ -90,11 +42,11 @@ static int64_t store(struct account_fixture *f, size_t len)
 static void test_what_is_expunged_stays_until_retention_ends(void **state)
 {
 	struct account_fixture *f = *state;
-	int64_t box = inbox(f), kept = store(f, 1000), small = store(f, 2000), large = store(f, 300000);
-	publish(f, box, kept, 1000);
-	uint32_t a = publish(f, box, small, 2000), b = publish(f, box, large, 300000);
-	remove_message(f, box, a);
-	remove_message(f, box, b);
+	int64_t box = fixture_mailbox(f, "INBOX"), kept = store(f, 1000), small = store(f, 2000), large = store(f, 300000);
+	fixture_publish(f, box, kept, 1000);
+	uint32_t a = fixture_publish(f, box, small, 2000), b = fixture_publish(f, box, large, 300000);
+	fixture_remove(f, box, a, a);
+	fixture_remove(f, box, b, b);
 	assert_int_equal(sweep(f, true).contents, 0);
 	f->now_s += SWEEP_RETENTION_S - 10;
 	assert_int_equal(sweep(f, false).contents, 0);
@@ -104,6 +56,20 @@ static void test_what_is_expunged_stays_until_retention_ends(void **state)
 	assert_int_equal(counts.contents, 2);
 	assert_true(exists(f, kept) && !exists(f, small) && !exists(f, large) && !has_file(f, large));
 	assert_int_equal(sweep(f, true).files, 0);
+}
+
+static void test_a_deleted_mailbox_is_a_candidate(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t box = fixture_mailbox(f, "Lists"), content = store(f, 1000);
+	fixture_publish(f, box, content, 1000);
+	fixture_begin(f);
+	assert_int_equal(mailbox_delete(f->account, "Lists"), STORE_OK);
+	fixture_end(f);
+	assert_int_equal(sweep(f, false).contents, 0);
+	f->now_s += SWEEP_RETENTION_S + 1;
+	assert_int_equal(sweep(f, false).contents, 1);
+	assert_false(exists(f, content));
 }
 
 /* Without candidates there is nothing to look for; a thorough one finds what was stored and never published. */
@@ -125,11 +91,11 @@ static void test_a_writer_that_lives_holds_its_content(void **state)
 	struct content_writer *w = content_writer_create(f->account);
 	int64_t id;
 	assert_int_equal(content_writer_write(w, message, 5000), STORE_OK);
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(content_writer_finish(w, &meta, &id), STORE_OK);
-	end(f);
+	fixture_end(f);
 	assert_int_equal(sweep(f, true).contents, 0);
-	publish(f, inbox(f), id, 5000);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), id, 5000);
 	content_writer_destroy(w);
 	assert_int_equal(sweep(f, true).contents, 0);
 	assert_true(exists(f, id));
@@ -147,16 +113,16 @@ static void test_files_without_rows(void **state)
 {
 	struct account_fixture *f = *state;
 	int64_t small = store(f, 1000), large = store(f, 300000), last = store(f, 300001);
-	publish(f, inbox(f), small, 1000);
-	publish(f, inbox(f), large, 300000);
-	publish(f, inbox(f), last, 300001);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), small, 1000);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), large, 300000);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), last, 300001);
 	char dir[64];
 	snprintf(dir, sizeof(dir), "account/blob/%02x", (unsigned)small);
 	mkdir(scratch_path(&f->dir, dir), 0700);
-	make_file(blob_name(f, small)); /* its body is in the database: what a rolled back op left */
+	make_file(fixture_blob(f, small)); /* its body is in the database: what a rolled back op left */
 	snprintf(dir, sizeof(dir), "account/blob/%02x", (unsigned)(last + 1));
 	mkdir(scratch_path(&f->dir, dir), 0700);
-	make_file(blob_name(f, last + 1)); /* may be on its way in */
+	make_file(fixture_blob(f, last + 1)); /* may be on its way in */
 	make_file(scratch_path(&f->dir, "account/blob/02/not-ours"));
 	assert_int_equal(sweep(f, true).files, 1);
 	assert_true(!has_file(f, small) && has_file(f, large) && has_file(f, last) && has_file(f, last + 1));
@@ -184,10 +150,10 @@ static void test_a_deletion_that_is_undone_keeps_its_file(void **state)
 	bool more = true;
 	sweep_start(f->account, SWEEP_RETENTION_S, true);
 	while (more && f->account->unlinks_n == 0) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(sweep_step(f->account, &more), STORE_OK);
 		if (f->account->unlinks_n == 0)
-			end(f);
+			fixture_end(f);
 	}
 	assert_int_equal(f->account->unlinks_n, 1);
 	assert_int_equal(account_end(f->account, false), STORE_OK);
@@ -197,7 +163,7 @@ static void test_a_deletion_that_is_undone_keeps_its_file(void **state)
 	f->fail_at = POINT_COMMIT_SYNC;
 	f->fail_with = EIO;
 	for (enum store_err err = STORE_OK; !err;) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(sweep_step(f->account, &more), STORE_OK);
 		assert_int_equal(account_end(f->account, true), STORE_OK);
 		err = fixture_commit(f);
@@ -242,9 +208,9 @@ static void test_when_it_is_due(void **state)
 static void step(struct account_fixture *f, int steps)
 {
 	for (bool more; steps; steps--) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(sweep_step(f->account, &more), STORE_OK);
-		end(f);
+		fixture_end(f);
 		assert_true(more);
 	}
 }
@@ -252,9 +218,9 @@ static void step(struct account_fixture *f, int steps)
 static void finish_sweep(struct account_fixture *f)
 {
 	for (bool more = true; more;) {
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(sweep_step(f->account, &more), STORE_OK);
-		end(f);
+		fixture_end(f);
 	}
 }
 
@@ -264,11 +230,11 @@ static void test_a_content_that_comes_back_to_life(void **state)
 	struct account_fixture *f = *state;
 	char *message = fixture_message(f, 700, false);
 	int64_t first = store(f, 100), id = fixture_store(f, message, 700, 10);
-	publish(f, inbox(f), first, 100);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), first, 100);
 	sweep_start(f->account, SWEEP_RETENTION_S, true);
 	step(f, 4); /* history; segments and their end; graveyard */
 	assert_int_equal(fixture_store(f, message, 700, 10), id);
-	publish(f, inbox(f), id, 700);
+	fixture_publish(f, fixture_mailbox(f, "INBOX"), id, 700);
 	finish_sweep(f);
 	assert_int_equal(sweep_result(f->account).contents, 0);
 	assert_true(exists(f, id));
@@ -284,26 +250,17 @@ static void test_segments_that_join_behind_the_pass(void **state)
 	for (int i = 0; i < BEFORE; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "a%d", i);
-		begin(f);
-		assert_int_equal(mailbox_create(f->account, name, 0, &box), STORE_OK);
-		end(f);
-		publish(f, box, store(f, 100), 100);
+		box = fixture_mailbox(f, name);
+		fixture_publish(f, box, store(f, 100), 100);
 	}
-	begin(f);
-	assert_int_equal(mailbox_create(f->account, "last", 0, &box), STORE_OK);
-	end(f);
+	box = fixture_mailbox(f, "last");
 	for (int i = 0; i < IN_ONE + MORE; i++) {
 		contents[i] = store(f, 110);
-		publish(f, box, contents[i], 110);
+		fixture_publish(f, box, contents[i], 110);
 	}
 	sweep_start(f->account, SWEEP_RETENTION_S, true);
 	step(f, 2); /* history, 64 segments */
-	struct uidset set = {0};
-	uidset_append(&set, 1, IN_ONE - 10);
-	begin(f);
-	assert_int_equal(messages_remove(f->account, box, &set), STORE_OK);
-	end(f);
-	uidset_finish(&set);
+	fixture_remove(f, box, 1, IN_ONE - 10);
 	struct roster *r;
 	assert_int_equal(roster_get(f->account, box, &r), STORE_OK);
 	assert_int_equal(r->segments_n, 1);
@@ -340,11 +297,11 @@ static void arrive(struct traffic *t)
 	struct append_item item = {.size = (uint32_t)len};
 	uint32_t uid;
 	assert_int_equal(content_writer_write(w, message, len), STORE_OK);
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(content_writer_finish(w, &meta, &item.content), STORE_OK);
 	assert_int_equal(messages_append(f->account, t->boxes[fixture_random(f) % BOXES], &item, 1, &uid), STORE_OK);
 	content_writer_destroy(w);
-	end(f);
+	fixture_end(f);
 	t->contents[at] = item.content;
 	t->n += !again;
 }
@@ -358,20 +315,20 @@ static void something(struct traffic *t)
 	uidset_append(&all, 1 + (uint32_t)(fixture_random(f) % 5), UINT32_MAX);
 	switch (fixture_random(f) % 6) {
 	case 0:
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(messages_copy(f->account, from, &all, to, &result), STORE_OK);
-		end(f);
+		fixture_end(f);
 		break;
 	case 1:
 	case 2:
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(messages_move(f->account, from, &all, to, &result), STORE_OK);
-		end(f);
+		fixture_end(f);
 		break;
 	case 3:
-		begin(f);
+		fixture_begin(f);
 		assert_int_equal(messages_remove(f->account, from, &all), STORE_OK);
-		end(f);
+		fixture_end(f);
 		break;
 	default:
 		arrive(t);
@@ -408,9 +365,7 @@ static void test_other_ops_between_the_steps(void **state)
 	for (int i = 0; i < BOXES; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "box%d", i);
-		begin(f);
-		assert_int_equal(mailbox_create(f->account, name, 0, &t->boxes[i]), STORE_OK);
-		end(f);
+		t->boxes[i] = fixture_mailbox(f, name);
 	}
 	for (int i = 0; i < 3 * BOXES; i++)
 		arrive(t);
@@ -421,9 +376,9 @@ static void test_other_ops_between_the_steps(void **state)
 		/* Retention of nothing at times: what moves while the sweep runs has no graveyard to lie in. */
 		sweep_start(f->account, round % 2 ? SWEEP_RETENTION_S : 0, true);
 		while (more) {
-			begin(f);
+			fixture_begin(f);
 			assert_int_equal(sweep_step(f->account, &more), STORE_OK);
-			end(f);
+			fixture_end(f);
 			for (uint64_t k = fixture_random(f) % 3; k; k--)
 				something(t);
 		}
@@ -441,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_expunged_stays_until_retention_ends, fixture_set_up,
 						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_deleted_mailbox_is_a_candidate, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_what_was_never_published, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_a_writer_that_lives_holds_its_content, fixture_set_up,
 						fixture_tear_down),
