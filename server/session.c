@@ -104,8 +104,7 @@ static void finish_command(struct session *s)
 	write_tagged(s, cmd);
 	s->bad = cmd->status.word == STATUS_BAD ? s->bad + 1 : 0;
 	if (s->bad >= LIMIT_BAD_COMMANDS) {
-		buf_add_text(session_out(s), "* BYE Too many bad commands\r\n");
-		s->ending = true;
+		session_bye(s, NULL, "Too many bad commands");
 	}
 	s->command = NULL;
 	s->wait = WAIT_NOTHING;
@@ -154,7 +153,7 @@ static void op_failed(struct session *s, struct command *cmd)
 	if (cmd->open || cmd->told) {
 		/* A response cannot be finished, or the client was to hear of changes that may not have happened. */
 		if (!cmd->open)
-			buf_add_text(session_out(s), "* BYE [UNAVAILABLE] The store failed\r\n");
+			session_bye(s, "UNAVAILABLE", "The store failed");
 		s->ending = true;
 		return;
 	}
@@ -271,11 +270,10 @@ static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 
 static void on_ending(struct conn *c, enum conn_end why)
 {
-	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
-					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
 	struct session *s = c->session;
 	if (!s->command || !s->command->more) /* else the output may stop inside a literal */
-		conn_write_text(c, words[why]);
+		session_bye(s, why == CONN_END_STOPPING ? "UNAVAILABLE" : NULL,
+			    why == CONN_END_STOPPING ? "The server stops" : "Idle for too long");
 }
 
 static void on_accept(struct conn *c)
@@ -285,9 +283,10 @@ static void on_accept(struct conn *c)
 	s->watch.on_change = on_change;
 	c->session = s;
 	reader_init(&s->reader, &reader_limits_before_login);
-	conn_write_text(c, "* OK [CAPABILITY ");
-	session_add_capabilities(s, conn_out(c));
-	conn_write_text(c, "] Roost is ready\r\n");
+	struct buf code;
+	session_capability_code(s, &code);
+	response_status(conn_out(c), span_make(NULL, 0), RESPONSE_OK, code.data, "Roost is ready");
+	buf_finish(&code);
 }
 
 const struct conn_user session_user = {on_accept, on_fact, on_fact, on_ending, on_closed};
