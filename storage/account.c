@@ -13,6 +13,7 @@
 #include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
+#include "storage/jump.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
 #include "storage/schema.h"
@@ -119,6 +120,9 @@ static enum store_err load(struct account *a)
 	int64_t inbox;
 	if (!err && mailbox_find(a, "INBOX", &inbox) == STORE_NOTFOUND)
 		err = make_first_mailboxes(a);
+	/* What was not synced when the machine stopped may be gone, and clients may have been told of it. */
+	else if (!err && a->marked_unclean && (uint64_t)account_meta(a, "boot") != a->env->boot_id)
+		err = account_jump(a, a->modseq, false);
 	return err;
 }
 
@@ -223,7 +227,12 @@ enum store_err account_reopen(struct account **a)
 	account_close(*a);
 	enum store_err err = account_open(env, dir, false, a);
 	free(dir);
-	(void)told;
+	if (!err && told > (*a)->modseq)
+		err = account_jump(*a, told, false);
+	if (err) {
+		account_close(*a);
+		*a = NULL;
+	}
 	return err;
 }
 

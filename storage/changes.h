@@ -22,7 +22,8 @@ enum change_kind {
 	CHANGE_RENAMED = 16,
 	CHANGE_DELETED = 32,
 	CHANGE_SUBSCRIBED = 64,
-	CHANGE_UNSUBSCRIBED = 128
+	CHANGE_UNSUBSCRIBED = 128,
+	CHANGE_RESTAMPED = 256 /* the clock jumped: every message may have other flags (jump.h) */
 };
 
 /* An old flag set and the new one. */

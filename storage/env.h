@@ -15,7 +15,7 @@ struct store_env {
 	void (*open_failed)(void *ctx, const char *dir, const char *fault);
 	void *ctx;
 	bool fsync_always;  /* also for flag-only commits */
-	uint64_t boot_id;   /* differs between boots of the machine: what was not fsynced may be lost between them */
+	uint64_t boot_id;   /* differs between boots of the machine, which may lose what was not fsynced (jump.h) */
 	const char *vfs;    /* SQLite's, by name; NULL for the system's */
 };
 
