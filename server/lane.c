@@ -116,6 +116,7 @@ static void do_chores(struct lane *lane, unsigned chores)
 
 static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 {
+	account_set_actor(lane->account, op->login, op->device);
 	enum store_err err = account_begin(lane->account);
 	if (err) {
 		op->fate = OP_UNAVAILABLE;
@@ -209,7 +210,10 @@ static void settle(struct turn *t, struct op *op, enum op_result result, size_t 
 		release_waiting(t, op->err);
 		a = NULL;
 	}
-	if (result == OP_AGAIN) {
+	bool again = result == OP_AGAIN && !workers_are_stopping(lane->workers);
+	if (result == OP_AGAIN && !again)
+		op->fate = OP_CANCELLED;
+	if (again) {
 		workers_lock(lane->workers);
 		push(lane, op);
 		writes_left = lane->clients.writes;

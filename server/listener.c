@@ -222,13 +222,11 @@ static int open_socket(const struct listen_config *c)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd >= 0 && address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	/* What bind() makes for the admin socket has this mode, whatever the umask. */
-	bool ok = fd >= 0 && (c->protocol != PROTOCOL_ADMIN || fchmod(fd, 0600) == 0);
-	ok = ok && bind(fd, (struct sockaddr *)&address, len) == 0;
-	/* Any other is for mail servers and webmail that run as somebody else: its directory says who gets there. */
-	if (ok && c->path && c->protocol != PROTOCOL_ADMIN)
-		ok = chmod(c->path, 0666) == 0;
-	if (!ok || listen(fd, LIMIT_BACKLOG) != 0) {
+	/* The umask is 077, so what bind() makes nobody else can use: right for the admin socket.  Delivery agents run as other users;
+	 * the directory decides who comes that far. */
+	bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 &&
+		  (!c->path || c->protocol == PROTOCOL_ADMIN || chmod(c->path, 0666) == 0) && listen(fd, LIMIT_BACKLOG) == 0;
+	if (!ok) {
 		fail(c, errno);
 		if (fd >= 0)
 			close(fd);

@@ -19,7 +19,7 @@ struct lane;
 struct loop;
 struct watch_group;
 
-enum { WATCH_ALL = 0 /* for `mailbox`: every mailbox of the account */ };
+enum { WATCH_ALL = -1 /* for `mailbox`: every mailbox of the account, and its subscriptions (mailbox 0) */ };
 
 /* Embedded in a session, zeroed while it watches nothing. */
 struct watch {

@@ -53,6 +53,8 @@ struct op {
 	/* Set before it is submitted. */
 	bool writes;     /* runs inside a savepoint of the lane's transaction */
 	bool background; /* waits until no client's op of the account does */
+	/* Who acts, for the journal: static, or in the arena; NULL: the server itself. */
+	const char *login, *device;
 	/* On a worker; at most a few milliseconds, else OP_AGAIN.  `account` is NULL on the directory's lane. */
 	enum op_result (*run)(struct op *op, struct account *account);
 	/* On the loop of the ticket; `conn` is NULL when the session is gone.  Frees the op. */

@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
@@ -167,7 +166,6 @@ static void prepare_process(void)
 {
 	struct rlimit files;
 	signal(SIGPIPE, SIG_IGN);
-	umask(077);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &files) != 0)

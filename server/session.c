@@ -39,8 +39,10 @@ enum step session_op(struct session *s, struct command *cmd,
 	cmd->view = s->view;
 	s->view = NULL;
 	s->dirty = false;
-	if (!cmd->lane)
+	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
+		cmd->op.login = arena_copy(&cmd->arena, span_of(s->address)).ptr;
+	}
 	conn_submit(s->conn, cmd->lane, &cmd->op);
 	return STEP_OP;
 }

@@ -16,7 +16,7 @@ struct workers {
 	int background_running, background_max;
 	int count;
 	pthread_t *threads;
-	bool stopping;
+	atomic_bool stopping;
 };
 
 void workers_lock(struct workers *w)
@@ -27,6 +27,11 @@ void workers_lock(struct workers *w)
 void workers_unlock(struct workers *w)
 {
 	uv_mutex_unlock(&w->mutex);
+}
+
+bool workers_are_stopping(struct workers *w)
+{
+	return atomic_load_explicit(&w->stopping, memory_order_relaxed);
 }
 
 /* Called with the mutex held.  True: a thread is to be woken. */
@@ -95,7 +100,7 @@ static void *worker(void *arg)
 		struct lane *lane = take_lane(w);
 		if (lane)
 			run_turn(w, lane, &tools);
-		else if (w->stopping && !w->background)
+		else if (workers_are_stopping(w) && !w->background)
 			break;
 		else
 			uv_cond_wait(&w->work, &w->mutex);
@@ -139,7 +144,7 @@ struct workers *workers_create(int count, struct crash_handlers *crashes)
 void workers_stop(struct workers *w)
 {
 	uv_mutex_lock(&w->mutex);
-	w->stopping = true;
+	atomic_store(&w->stopping, true);
 	uv_cond_broadcast(&w->work);
 	uv_mutex_unlock(&w->mutex);
 	for (int i = 0; i < w->count; i++)

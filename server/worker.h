@@ -26,7 +26,7 @@ struct worker_tools {
 
 /* `count` threads; 0 for tests, which run turns with workers_run_one().  `crashes` outlives them, or is NULL. */
 struct workers *workers_create(int count, struct crash_handlers *crashes);
-/* Runs what is queued, and what that queues, then ends the threads. */
+/* Runs what is queued, and what that queues, then ends the threads.  An op that would run again is ended instead. */
 void workers_stop(struct workers *workers);
 void workers_destroy(struct workers *workers);
 /* The caller's own thread does one turn, if a lane is runnable. */
@@ -35,6 +35,7 @@ bool workers_run_one(struct workers *workers);
 /* For lane.c: around what touches a lane's queues. */
 void workers_lock(struct workers *workers);
 void workers_unlock(struct workers *workers);
+bool workers_are_stopping(struct workers *workers);
 /* Puts the lane where a worker will find it, unless it is there already or has its turn. */
 void workers_wake_and_unlock(struct workers *workers, struct lane *lane);
 
