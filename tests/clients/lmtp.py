@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """LMTP against a real daemon: sizes on both sides of what is kept in memory, many recipients, breaks and refusals."""
-import argparse, imaplib, os, pathlib, random, re, socket, sys, time
+import argparse, concurrent.futures, imaplib, os, pathlib, random, re, resource, socket, sys, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import Daemon
@@ -165,6 +165,33 @@ def test_refusals(daemon):
     connection.logout()
 
 
+def test_full_disk(daemon):
+    """No file may grow over 1 MiB, as on a disk without space: 452, nothing is there, and with space again it is."""
+    text, _ = message(2_000_000, 1)
+    client = Lmtp(daemon)
+    old = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    client.deliver(["user64@example.org", "user65@example.org"], text, code="452 4.3.1")
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, old)
+    assert count(daemon, "user64") == 0
+    client.deliver(["user64@example.org", "user65@example.org"], text)
+    client.close()
+    assert count(daemon, "user64") == count(daemon, "user65") == 1
+
+
+def test_parallel(daemon):
+    """Several clients at once for the same people: each message once for each."""
+    def one(n):
+        client = Lmtp(daemon)
+        for size in (500, 300_000):
+            client.deliver(["user66@example.org", "user67@example.org", "user68@example.org"], message(size, n)[0])
+        client.close()
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, range(12)))
+    for user in ("user66", "user67", "user68"):
+        assert count(daemon, user) == 24, count(daemon, user)
+
+
 def test_bad_commands(daemon):
     client = Lmtp(daemon)
     client.say("X" * 5000, "500 5.5.2")
@@ -190,7 +217,8 @@ def main():
     parser.add_argument("--roost", required=True)
     args = parser.parse_args()
     daemon = Daemon(args.roost, users=70, extra=f"message_bytes_max = {LIMIT}\n")
-    for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_bad_commands):
+    for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_full_disk, test_parallel,
+                 test_bad_commands):
         test(daemon)
         print(f"{test.__name__} ok", flush=True)
         assert daemon.alive(), daemon.log_tail()
