@@ -50,6 +50,17 @@ const struct limit limits[] = {
 	 "messages of one APPEND that wait in memory until they are stored"},
 	{"LIMIT_FIELDS_HEADER_BYTES", LIMIT_FIELDS_HEADER_BYTES, "bytes",
 	 "of a part's header, or of a huge one, that HEADER.FIELDS and SEARCH look at"},
+	{"LIMIT_LMTP_LINE_BYTES", LIMIT_LMTP_LINE_BYTES, "bytes",
+	 "a command of LMTP: 512 and what extensions add (RFC 5321 4.5.3.1.4); the rest of the line is discarded: 500"},
+	{"LIMIT_LMTP_PATH_BYTES", LIMIT_LMTP_PATH_BYTES, "bytes", "a path: 256 at least (RFC 5321 4.5.3.1.3): 501"},
+	{"LIMIT_LMTP_ERRORS", LIMIT_LMTP_ERRORS, "", "answers 5xx of one connection, unknown users not counted, before 421"},
+	{"LIMIT_LMTP_TURNS", LIMIT_LMTP_TURNS, "", "steps of one connection before the loop's others have theirs"},
+	{"LIMIT_LMTP_RECIPIENTS", LIMIT_LMTP_RECIPIENTS, "", "of one message: 100 at least (RFC 5321 4.5.3.1.8): 452"},
+	{"LIMIT_LMTP_COPIES", LIMIT_LMTP_COPIES, "",
+	 "recipients of one message that are delivered to at once: each has a writer of up to 300 KiB"},
+	{"LIMIT_LMTP_CHUNK_BYTES", LIMIT_LMTP_CHUNK_BYTES, "bytes", "octets of a message that go to a worker at once"},
+	{"LIMIT_LMTP_MEMORY_BYTES", LIMIT_LMTP_MEMORY_BYTES, "bytes",
+	 "of a message that is kept in memory, and delivered in one op; a longer one goes to a file without a name"},
 };
 const size_t limits_n = countof(limits);
 

@@ -12,7 +12,8 @@
 
 #include <time.h>
 
-enum { RECIPIENTS_MAX = 1000, ERRORS_MAX = 50, TURNS_MAX = 64, STEP_BYTES = 65536 };
+_Static_assert((int)LIMIT_LMTP_LINE_BYTES == (int)LMTP_LINE_MAX && (int)LIMIT_LMTP_PATH_BYTES == (int)LMTP_PATH_MAX,
+	       "docs/limits.md has what the parser has");
 
 struct lmtp {
 	struct conn *conn;
@@ -40,7 +41,7 @@ static const struct config *config_of(const struct lmtp *l)
 static void reply(struct lmtp *l, enum lmtp_reply which)
 {
 	lmtp_reply(conn_out(l->conn), which);
-	if (lmtp_replies[which].code[0] != '5' || ++l->errors < ERRORS_MAX)
+	if (lmtp_replies[which].code[0] != '5' || ++l->errors < LIMIT_LMTP_ERRORS)
 		return;
 	lmtp_reply(conn_out(l->conn), LMTP_REPLY_TOO_MANY_ERRORS);
 	l->state = LMTP_ENDING;
@@ -145,7 +146,7 @@ static void rcpt(struct lmtp *l, const struct lmtp_command *c)
 {
 	if (!l->transaction)
 		reply(l, LMTP_REPLY_MAIL_FIRST);
-	else if (l->transaction->recipients_n >= RECIPIENTS_MAX)
+	else if (l->transaction->recipients_n >= LIMIT_LMTP_RECIPIENTS)
 		reply(l, LMTP_REPLY_TOO_MANY_RECIPIENTS);
 	else
 		look_up(l, c->path);
@@ -240,7 +241,7 @@ static bool read_data(struct lmtp *l, struct span *in)
 	struct transaction *t = l->transaction;
 	if (in->len == 0 || !transaction_has_room(t))
 		return false;
-	struct span step = span_make(in->ptr, in->len < STEP_BYTES ? in->len : STEP_BYTES);
+	struct span step = span_make(in->ptr, in->len < LIMIT_LMTP_CHUNK_BYTES ? in->len : LIMIT_LMTP_CHUNK_BYTES);
 	const char *begin = step.ptr;
 	while (transaction_has_room(t)) {
 		struct span piece = lmtp_data_next(&l->data, &step);
@@ -288,11 +289,11 @@ static void lmtp_run(struct lmtp *l)
 	int turns = 0;
 	invariant(!l->running);
 	l->running = true;
-	while (conn_is_open(c) && turns < TURNS_MAX && conn_has_room(c) && step(l, &in))
+	while (conn_is_open(c) && turns < LIMIT_LMTP_TURNS && conn_has_room(c) && step(l, &in))
 		turns++;
 	l->running = false;
 	buf_drop(&c->in, c->in.len - in.len);
-	if (turns == TURNS_MAX)
+	if (turns == LIMIT_LMTP_TURNS)
 		conn_yield(c);
 	conn_flush(c);
 	if (l->state == LMTP_ENDING)

@@ -6,11 +6,7 @@
 #include "server/log.h"
 #include "server/server.h"
 
-enum {
-	FIRST_CHUNK_BYTES = 262144, /* a message up to here is one op */
-	CHUNK_BYTES = 65536,
-	AWAY_MAX = 4                /* recipients that are delivered to at once: a writer may hold 300 KiB */
-};
+enum { FIRST_CHUNK_BYTES = LIMIT_LMTP_MEMORY_BYTES, CHUNK_BYTES = LIMIT_LMTP_CHUNK_BYTES };
 
 struct transaction *transaction_create(struct span sender, uint64_t message_bytes_max)
 {
@@ -359,7 +355,7 @@ bool transaction_step(struct transaction *t, struct conn *c)
 			t->recipients[t->begun].done = true;
 		}
 	}
-	size_t most = t->is_whole ? AWAY_MAX : 1;
+	size_t most = t->is_whole ? LIMIT_LMTP_COPIES : 1;
 	while (t->begun < t->recipients_n && t->away < most)
 		begin_recipient(t, c, t->begun++);
 	write_replies(t, c);

@@ -8,7 +8,7 @@
 void spool_init(struct spool *s, struct accounts *accounts)
 {
 	*s = (struct spool){.accounts = accounts, .fd = -1};
-	buf_init(&s->memory, SPOOL_MEMORY_MAX);
+	buf_init(&s->memory, LIMIT_LMTP_MEMORY_BYTES);
 }
 
 void spool_finish(struct spool *s)
@@ -49,7 +49,7 @@ enum store_err spool_write(struct spool *s, struct span bytes)
 {
 	if (s->failed)
 		return s->failed;
-	if (s->fd < 0 && bytes.len <= SPOOL_MEMORY_MAX - s->memory.len) {
+	if (s->fd < 0 && bytes.len <= LIMIT_LMTP_MEMORY_BYTES - s->memory.len) {
 		buf_add_span(&s->memory, bytes);
 		s->size += bytes.len;
 		return STORE_OK;

@@ -7,8 +7,7 @@
 
 #include "protocol/buf.h"
 #include "server/accounts.h"
-
-enum { SPOOL_MEMORY_MAX = 262144 };
+#include "server/limits.h"
 
 struct spool {
 	struct accounts *accounts;

@@ -81,11 +81,12 @@ uint32_t parse_words(struct lexer *lx, const char *const *names, size_t n, const
 	return bits;
 }
 
-/* "tag SP". The span is absent when there is no such thing. */
+/* "tag SP". The span is absent when there is no tag; one that ends the text is a tag. */
 static struct span tag_and_space(struct lexer *lx)
 {
 	struct span tag = lexer_tag(lx);
-	if (!lexer_within(lx, LIMIT_TAG_BYTES, tag.len) || !lexer_peek(lx, ' '))
+	bool ends = lx->at == lx->end || *lx->at == ' ';
+	if (!lexer_within(lx, LIMIT_TAG_BYTES, tag.len) || !ends)
 		tag.ptr = NULL;
 	lexer_space(lx);
 	return tag;

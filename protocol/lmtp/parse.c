@@ -118,19 +118,20 @@ static bool read_size(struct span s, uint64_t *out)
 	return s.len > 0 && s.len <= 20;
 }
 
-static bool mail_parameter(struct span parameter, struct lmtp_command *c)
+static enum lmtp_error mail_parameter(struct span parameter, struct lmtp_command *c)
 {
 	struct span size = span_of("SIZE="), body = span_of("BODY=");
-	if (parameter.len > size.len && span_iequal(span_make(parameter.ptr, size.len), size)) {
+	if (parameter.len >= size.len && span_iequal(span_make(parameter.ptr, size.len), size)) {
 		bool again = c->has_size;
 		c->has_size = true;
-		return !again && read_size(span_after(parameter, size.len), &c->size);
+		return !again && read_size(span_after(parameter, size.len), &c->size) ? LMTP_OK : LMTP_BAD_ARGUMENTS;
 	}
-	if (parameter.len > body.len && span_iequal(span_make(parameter.ptr, body.len), body)) {
+	if (parameter.len >= body.len && span_iequal(span_make(parameter.ptr, body.len), body)) {
 		struct span value = span_after(parameter, body.len);
-		return span_is(value, "7BIT") || span_is(value, "8BITMIME"); /* RFC 1652 3 */
+		bool known = span_is(value, "7BIT") || span_is(value, "8BITMIME"); /* RFC 1652 3 */
+		return known ? LMTP_OK : LMTP_BAD_ARGUMENTS;
 	}
-	return false;
+	return LMTP_BAD_PARAMETER;
 }
 
 static enum lmtp_error mail(struct span arguments, struct lmtp_command *c)
@@ -138,10 +139,10 @@ static enum lmtp_error mail(struct span arguments, struct lmtp_command *c)
 	struct span rest;
 	if (!read_path(arguments, "FROM:", true, &c->path, &rest))
 		return LMTP_BAD_SENDER;
-	while (rest.len)
-		if (!mail_parameter(word(rest, &rest), c))
-			return LMTP_BAD_PARAMETER;
-	return LMTP_OK;
+	enum lmtp_error error = LMTP_OK;
+	while (rest.len && !error)
+		error = mail_parameter(word(rest, &rest), c);
+	return error;
 }
 
 static enum lmtp_error rcpt(struct span arguments, struct lmtp_command *c)

@@ -27,10 +27,10 @@ struct lmtp_command {
 enum lmtp_error {
 	LMTP_OK,
 	LMTP_BAD_COMMAND,   /* not known */
-	LMTP_BAD_ARGUMENTS, /* too few, too many, or none of this kind */
+	LMTP_BAD_ARGUMENTS, /* too few, too many, or none of this kind; a parameter's value that is none */
 	LMTP_BAD_SENDER,    /* no reverse-path */
 	LMTP_BAD_RECIPIENT, /* no forward-path */
-	LMTP_BAD_PARAMETER, /* MAIL or RCPT: a parameter that was not offered, or is wrong */
+	LMTP_BAD_PARAMETER, /* MAIL or RCPT: a parameter that was not offered */
 };
 
 /* `line` is without its line end. The kind is set whenever the verb is known. Spans point into the line. */

@@ -30,10 +30,10 @@ static void test_commands(void **state)
 		{"MAIL FROM:<> SIZE=5 BODY=8BITMIME", LMTP_OK, LMTP_MAIL, "", 5},
 		{"MAIL FROM:<@x,@y:a@b> body=7bit size=99999999999999999999", LMTP_OK, LMTP_MAIL, "a@b", INT64_MAX},
 		{"MAIL FROM:<\"a>b\\\"@\"@c>", LMTP_OK, LMTP_MAIL, "\"a>b\\\"@\"@c", 0},
-		{"MAIL FROM:<a@b> SIZE=", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
-		{"MAIL FROM:<a@b> SIZE=1x", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
-		{"MAIL FROM:<a@b> SIZE=1 SIZE=2", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
-		{"MAIL FROM:<a@b> BODY=BINARYMIME", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> SIZE=", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> SIZE=1x", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> SIZE=1 SIZE=2", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> BODY=BINARYMIME", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:<a@b> SMTPUTF8", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:<a@b>SIZE=1", LMTP_BAD_SENDER, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:a@b", LMTP_BAD_SENDER, LMTP_MAIL, NULL, 0},
@@ -125,7 +125,7 @@ static void test_replies(void **state)
 	lmtp_reply_greeting(&b, "h");
 	lmtp_reply_lhlo(&b, "h", 12);
 	assert_true(span_equal(buf_span(&b), span_of("550 5.1.1 There is no such user\r\n354 Go on, and end with a dot\r\n"
-						     "555 5.5.4 This parameter is not known, or wrong\r\n220 h LMTP Roost\r\n"
+						     "555 5.5.4 This parameter is not known\r\n220 h LMTP Roost\r\n"
 						     "250-h\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
 						     "250 SIZE 12\r\n")));
 	buf_finish(&b);

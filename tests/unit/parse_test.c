@@ -440,7 +440,7 @@ static void test_tag_is_known_where_readable(void **state)
 {
 	static const struct {
 		const char *text, *tag;
-	} cases[] = {{"a1 ZZZ", "a1"}, {"a1 FETCH", "a1"}, {"a1", NULL}, {"(x NOOP", NULL}, {"", NULL}, {"a1 (", "a1"}};
+	} cases[] = {{"a1 ZZZ", "a1"}, {"a1 FETCH", "a1"}, {"a1", "a1"}, {"a1+ NOOP", NULL}, {"(x NOOP", NULL}, {"", NULL}, {"a1 (", "a1"}};
 	struct arena a;
 	struct request r;
 	struct parse_error error;
