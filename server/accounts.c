@@ -27,6 +27,7 @@ struct accounts {
 	struct workers *workers;
 	struct loop *loops;
 	const char *store;
+	int64_t retention_s;
 	struct store_env env;
 	struct held *held;
 	struct lane *open; /* least recently used first */
@@ -121,6 +122,11 @@ void accounts_release(struct lane *lane)
 	invariant(lane->references > 0);
 	lane->references--;
 	uv_mutex_unlock(&accounts->mutex);
+}
+
+int64_t accounts_retention_s(const struct lane *lane)
+{
+	return lane->accounts->retention_s;
 }
 
 struct lane *accounts_directory(struct accounts *accounts)
@@ -397,6 +403,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
 	db_start();
 	accounts->store = config->store;
+	accounts->retention_s = (int64_t)config->retention_days * 24 * 3600;
 	accounts->workers = workers;
 	accounts->loops = loops;
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,

@@ -49,6 +49,9 @@ MUST_USE int accounts_open_unnamed(struct accounts *accounts);
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 
+/* How long what was expunged is kept, in seconds. */
+int64_t accounts_retention_s(const struct lane *lane);
+
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);
 /* Ops ran in this turn: the account is the most recently used one. */

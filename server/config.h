@@ -30,6 +30,7 @@ struct config {
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
+	int retention_days;
 	long message_bytes_max;
 	int password_cost, scram_iterations;
 	int login_delay_ms, login_failures_max;

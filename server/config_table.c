@@ -30,6 +30,9 @@ const struct option config_options[] = {
 	{NULL, "fsync", OPTION_CHOICE, IN(fsync), "messages", 0, 0, fsyncs,
 	 "What is on disk before it is acknowledged: messages, or always: changes of flags too. Without it those survive a "
 	 "crash of the daemon, and may be lost with the power."},
+	{NULL, "retention_days", OPTION_INT, IN(retention_days), "7", 0, 3650, NULL,
+	 "How long what was expunged stays on disk, and what happened is remembered: for devices that come back, and for "
+	 "undoing mistakes."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "password_cost", OPTION_INT, IN(password_cost), "5", 1, 11, NULL,

@@ -6,6 +6,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/notify.h"
+#include "server/sweeper.h"
 #include "server/worker.h"
 
 #include <string.h>
@@ -106,7 +107,10 @@ static struct op *take(struct lane *lane, size_t *writes_left, unsigned *chores)
 
 static void do_chores(struct lane *lane, unsigned chores)
 {
-	enum store_err err = (chores & CHORE_IDLE) && lane->account ? account_idle(lane->account) : STORE_OK;
+	bool idle = (chores & CHORE_IDLE) && lane->account;
+	enum store_err err = idle ? account_idle(lane->account) : STORE_OK;
+	if (idle && !err && !(chores & CHORE_CLOSE))
+		sweeper_consider(lane);
 	if (err)
 		log_event(LOG_ERROR, "account_idle_failed", log_text("account", lane->id),
 			  log_text("error", accounts_error_name(err)), log_text("fault", account_fault(lane->account)));

@@ -9,6 +9,7 @@ enum {
 	HISTORY_ROWS = 500,
 	MARK_ROWS = 64,
 	DELETE_ROWS = 64,
+	LOOK_ROWS = 2000,
 	VACUUM_PAGES = 64,    /* a step: 1 MiB */
 	VACUUM_SPARE = 8,     /* an eighth of the database may be free: it will be used again */
 	VACUUM_PAGES_MIN = 64
@@ -23,7 +24,9 @@ struct sweep {
 	bool thorough;
 	int64_t last;   /* the highest content id at the start */
 	struct live live;
-	int64_t at;     /* in the window: ids below were looked at */
+	unsigned char digest[DIGEST_BYTES]; /* the row looked at last: ids are read from the index over digests, */
+	int digest_len;                     /* which is a fiftieth of the table */
+	int64_t id;
 	unsigned directory;
 	struct sweep_counts counts;
 };
@@ -92,7 +95,8 @@ static enum store_err next_window(struct account *a, struct sweep *s, int64_t fr
 		return STORE_OK;
 	}
 	live_init(&s->live, first, s->last);
-	s->at = first;
+	s->digest_len = 0;
+	s->id = 0;
 	s->phase = SWEEP_MARK;
 	return STORE_OK;
 }
@@ -126,11 +130,12 @@ static enum store_err mark_step(struct account *a, struct sweep *s)
 	return err;
 }
 
-static enum store_err delete_content(struct account *a, int64_t id, bool in_file)
+static enum store_err delete_content(struct account *a, int64_t id)
 {
 	static const char *const sql[] = {"DELETE FROM content WHERE id=?", "DELETE FROM header WHERE content=?",
 					  "DELETE FROM body WHERE content=?"};
-	enum store_err err = STORE_OK;
+	int64_t in_file;
+	enum store_err err = read_number(a, "SELECT data IS NULL FROM body WHERE content=?", id, &in_file);
 	for (size_t i = 0; i < countof(sql) && !err; i++) {
 		sqlite3_stmt *stmt = db_prepare(&a->db, sql[i]);
 		if (stmt)
@@ -142,37 +147,50 @@ static enum store_err delete_content(struct account *a, int64_t id, bool in_file
 	return err;
 }
 
+/* Looks on from the row looked at last; false: that was the last of all. */
+static bool next_dead(struct account *a, struct sweep *s, sqlite3_stmt *stmt, int64_t *out_dead, unsigned *rows,
+		      enum store_err *err)
+{
+	int64_t end = s->live.first + s->live.n;
+	while (db_next(&a->db, stmt, err)) {
+		s->id = sqlite3_column_int64(stmt, 1);
+		s->digest_len = sqlite3_column_bytes(stmt, 0) < DIGEST_BYTES ? sqlite3_column_bytes(stmt, 0) : DIGEST_BYTES;
+		memcpy(s->digest, sqlite3_column_blob(stmt, 0), (size_t)s->digest_len);
+		bool in_window = s->id >= s->live.first && s->id < end;
+		*out_dead = in_window && !live_has(&s->live, s->id) && !content_writers_hold(a, s->id) ? s->id : 0;
+		if (*out_dead || ++*rows == LOOK_ROWS)
+			return true;
+	}
+	return false;
+}
+
 static enum store_err delete_step(struct account *a, struct sweep *s)
 {
-	int64_t dead[DELETE_ROWS], end = s->live.first + s->live.n, looked_at = s->at - 1;
-	bool in_file[DELETE_ROWS];
-	unsigned n = 0;
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, (SELECT data IS NULL FROM body WHERE content=id)"
-						" FROM content WHERE id>=? AND id<? ORDER BY id");
+	int64_t dead[DELETE_ROWS];
+	unsigned n = 0, rows = 0;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT digest, id FROM content INDEXED BY content_digest"
+						" WHERE (digest, id)>(?,?) ORDER BY digest, id");
 	if (stmt) {
-		sqlite3_bind_int64(stmt, 1, s->at);
-		sqlite3_bind_int64(stmt, 2, end);
+		sqlite3_bind_blob(stmt, 1, s->digest, s->digest_len, SQLITE_TRANSIENT);
+		sqlite3_bind_int64(stmt, 2, s->id);
 	}
 	enum store_err err;
-	/* Live ones cost little: a step ends with enough dead ones, or after many of either kind. */
-	bool stopped = false;
-	for (unsigned rows = 0; !stopped && db_next(&a->db, stmt, &err); rows++) {
-		looked_at = sqlite3_column_int64(stmt, 0);
-		if (!live_has(&s->live, looked_at) && !content_writers_hold(a, looked_at)) {
-			in_file[n] = sqlite3_column_int(stmt, 1) != 0;
-			dead[n++] = looked_at;
-		}
-		stopped = n == DELETE_ROWS || rows == 32 * DELETE_ROWS;
+	bool more = true;
+	while (more && n < DELETE_ROWS && rows < LOOK_ROWS) {
+		more = next_dead(a, s, stmt, &dead[n], &rows, &err);
+		n += more && dead[n];
 	}
-	if (stopped)
+	if (more)
 		sqlite3_reset(stmt);
-	for (unsigned i = 0; i < n && !err; i++)
-		err = delete_content(a, dead[i], in_file[i]);
-	if (err)
+	else if (err)
 		return err;
+	for (unsigned i = 0; i < n; i++) {
+		err = delete_content(a, dead[i]);
+		if (err)
+			return err;
+	}
 	s->counts.contents += n;
-	s->at = looked_at + 1;
-	return stopped ? STORE_OK : next_window(a, s, end);
+	return more ? STORE_OK : next_window(a, s, s->live.first + s->live.n);
 }
 
 struct orphans {
