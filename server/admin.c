@@ -8,8 +8,6 @@
 #include "server/admin_frame.h"
 #include "server/auth_pool.h"
 #include "server/conn.h"
-#include "server/intake.h"
-#include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -41,151 +39,25 @@ struct admin {
 
 static void admin_run(struct admin *a);
 
-/* ---- what verbs ask for ---- */
+/* ---- ops ---- */
 
-static size_t param_of(const struct admin_verb *verb, const char *name)
+/* Nothing of what it said holds.  With --all it is said in a row, and the next account has its turn. */
+static void op_failed(struct admin_task *task)
 {
-	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
-		if (verb->params[i].kind && strcmp(verb->params[i].name, name) == 0)
-			return i;
-	return ADMIN_PARAMS_MAX;
-}
-
-const char *admin_value(const struct admin_task *task, const char *name)
-{
-	size_t i = param_of(task->verb, name);
-	return i < ADMIN_PARAMS_MAX ? task->values[i] : NULL;
-}
-
-bool admin_is_for_all(const struct admin_task *task)
-{
-	return (task->verb->flags & ADMIN_EACH) && admin_value(task, "all");
-}
-
-static PRINTF_LIKE(3, 0) void say(struct admin_task *task, int code, const char *fmt, va_list args)
-{
-	task->exit = code;
-	vsnprintf(task->message, sizeof(task->message), fmt, args);
-}
-
-void admin_say(struct admin_task *task, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	say(task, ADMIN_EXIT_DONE, fmt, args);
-	va_end(args);
-}
-
-void admin_fail(struct admin_task *task, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	say(task, ADMIN_EXIT_FAILED, fmt, args);
-	va_end(args);
-}
-
-void admin_store_error(struct admin_task *task, const char *what, enum store_err err)
-{
-	static const char *const texts[] = {
-		[STORE_NOTFOUND] = "not found",
-		[STORE_EXISTS] = "exists already",
-		[STORE_CANNOT] = "this can never be done",
-		[STORE_HASCHILDREN] = "there is something below it",
-		[STORE_LIMIT] = "a limit is reached",
-		[STORE_FULL] = "the disk is full; nothing was changed",
-		[STORE_BUSY] = "somebody else has it open",
-		[STORE_CORRUPT] = "what is stored is damaged; the log of the daemon says where",
-		[STORE_FOREIGN] = "not a file of this version of roost",
-		[STORE_IO] = "the disk failed; the log of the daemon says how",
-	};
-	if (err == STORE_OK)
-		admin_say(task, "%s", "");
-	else
-		admin_fail(task, "%s: %s", what, texts[err]);
-}
-
-void admin_row_begin(struct admin_task *task, struct buf *row)
-{
-	(void)task;
-	buf_init(row, ADMIN_FRAME_MAX);
-}
-
-static void add_text(struct buf *row, const char *text)
-{
-	buf_add(row, text, strlen(text) + 1);
-}
-
-void admin_row_text(struct buf *row, const char *key, const char *value)
-{
-	add_text(row, key);
-	buf_add_char(row, 's');
-	add_text(row, value);
-}
-
-void admin_row_number(struct buf *row, const char *key, int64_t value)
-{
-	char text[32];
-	snprintf(text, sizeof(text), "n%lld", (long long)value);
-	add_text(row, key);
-	add_text(row, text);
-}
-
-void admin_row_bool(struct buf *row, const char *key, bool value)
-{
-	add_text(row, key);
-	add_text(row, value ? "btrue" : "bfalse");
-}
-
-void admin_row_end(struct admin_task *task, struct buf *row)
-{
-	if (!row->failed)
-		admin_frame_add(&task->out, ADMIN_ROW, buf_span(row));
-	buf_finish(row);
-}
-
-/* ---- the task ---- */
-
-static void destroy(struct admin_task *task)
-{
-	accounts_release(task->lane);
-	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
-	buf_finish(&task->out);
-	buf_finish(&task->input);
-	op_finish(&task->op);
-	free(task);
-}
-
-static enum op_result release_run(struct op *op, struct account *account)
-{
-	struct admin_task *task = container_of(op, struct admin_task, op);
-	(void)account;
-	intake_destroy(task->intake);
-	task->intake = NULL;
-	return OP_DONE;
-}
-
-/* An account that cannot be opened, or a server that has stopped, has nobody beside us. */
-static void release_done(struct op *op, struct conn *conn)
-{
-	struct admin_task *task = container_of(op, struct admin_task, op);
-	(void)conn;
-	intake_destroy(task->intake);
-	destroy(task);
-}
-
-/* By way of the lane when something of the account's is left.  Takes NULL. */
-static void task_dispose(struct admin_task *task)
-{
-	if (!task)
+	struct buf row;
+	buf_reset(&task->out);
+	task->more = false;
+	admin_store_error(task, task->user.address[0] ? task->user.address : "the store",
+			  task->op.err ? task->op.err : STORE_BUSY);
+	if (!admin_is_for_all(task) || task->phase == ADMIN_FIND)
 		return;
-	if (!task->intake) {
-		destroy(task);
-		return;
-	}
-	op_finish(&task->op);
-	task->op = (struct op){0};
-	op_init(&task->op, "release", release_run, release_done);
-	lane_submit(task->lane, &task->op);
+	admin_row_begin(task, &row);
+	admin_row_text(&row, "address", task->user.address);
+	admin_row_text(&row, "problem", task->message);
+	admin_row_text(&row, "account", task->user.account);
+	admin_row_end(task, &row);
+	admin_say(task, "%s", "");
+	task->exit_at_end = ADMIN_EXIT_FAILED;
 }
 
 static void on_op_done(struct op *op, struct conn *conn)
@@ -193,15 +65,13 @@ static void on_op_done(struct op *op, struct conn *conn)
 	struct admin_task *task = container_of(op, struct admin_task, op);
 	struct admin *a = conn ? conn->session : NULL;
 	if (!a) {
-		task_dispose(task);
+		admin_task_dispose(task);
 		return;
 	}
 	a->task = task;
 	a->away = false;
 	if (op->fate != OP_RAN) {
-		buf_reset(&task->out);
-		task->more = false;
-		admin_store_error(task, "the store", op->err ? op->err : STORE_BUSY);
+		op_failed(task);
 	}
 	admin_run(a);
 }
@@ -297,7 +167,7 @@ static void on_hash_done(struct auth_job *job)
 			   PASSWORD_MAX);
 	free(h);
 	if (!conn) {
-		task_dispose(task);
+		admin_task_dispose(task);
 		return;
 	}
 	struct admin *a = conn->session;
@@ -339,16 +209,15 @@ static bool take_arguments(struct admin_task *task, struct span body)
 		if (!admin_frame_text(&body, &value))
 			return false;
 		bool is_password = (task->verb->flags & ADMIN_PASSWORD) && strcmp(name, "password") == 0;
-		size_t i = param_of(task->verb, name);
+		size_t i = admin_param_of(task->verb, name);
 		if (i == ADMIN_PARAMS_MAX && !is_password)
 			return false;
 		*(is_password ? &task->password : &task->values[i]) = arena_copy(&task->op.arena, span_of(value)).ptr;
 	}
 	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
-		if (task->verb->params[i].kind == ADMIN_PARAM_WORD && !task->values[i])
+		if (task->verb->params[i].kind == ADMIN_PARAM_WORD && !task->values[i] != admin_is_for_all(task))
 			return false;
-	bool has_account = !(task->verb->flags & ADMIN_ACCOUNT) || admin_is_for_all(task) || admin_value(task, "ADDRESS");
-	return body.len == 0 && has_account && (!(task->verb->flags & ADMIN_PASSWORD) || task->password);
+	return body.len == 0 && (!(task->verb->flags & ADMIN_PASSWORD) || task->password);
 }
 
 static void begin(struct admin *a, struct span body)
@@ -384,6 +253,8 @@ static void finish(struct admin *a)
 	struct admin_task *task = a->task;
 	struct buf body;
 	a->stage = STAGE_OVER;
+	if (task->exit == ADMIN_EXIT_DONE)
+		task->exit = task->exit_at_end;
 	bool is_daemon = *a->conn->listener->path; /* else whoever typed the command knows */
 	if (is_daemon && task->exit == ADMIN_EXIT_DONE && (task->verb->flags & ADMIN_WRITES))
 		log_event(LOG_INFO, "admin", log_text("verb", task->verb->name), log_text("on", task->values[0]));
@@ -578,7 +449,7 @@ static void on_ending(struct conn *c, enum conn_end why)
 static void on_closed(struct conn *c)
 {
 	struct admin *a = c->session;
-	task_dispose(a->task);
+	admin_task_dispose(a->task);
 	free(a);
 }
 

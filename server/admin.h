@@ -41,6 +41,7 @@ struct admin_param {
 
 struct admin_task;
 struct auth_pool;
+struct check;
 struct intake;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
@@ -73,8 +74,12 @@ struct admin_task {
 	struct buf out;                       /* frames */
 	struct buf input;                     /* a piece of standard input */
 	bool input_ended;
-	struct intake *intake;                /* deliver's: lives and dies on the lane */
+	struct intake *intake;                /* deliver's, and */
+	struct check *check;                  /* check's: live and die on the lane */
+	size_t rows;                          /* of the account that is checked */
+	uint64_t accounts, damage;            /* checked so far, found in them */
 	int exit;
+	int exit_at_end; /* with --all: of what went wrong on the way, which does not keep us from the rest */
 	char message[1000];
 	bool more;                     /* run again when the rows have left */
 	char cursor[ADDRESS_MAX + 1];  /* where a list goes on */
@@ -101,6 +106,12 @@ void admin_row_number(struct buf *row, const char *key, int64_t value);
 void admin_row_bool(struct buf *row, const char *key, bool value);
 void admin_row_end(struct admin_task *task, struct buf *row);
 
+/* For admin.c. */
+/* The place of a parameter in verb->params; ADMIN_PARAMS_MAX when there is none of that name. */
+size_t admin_param_of(const struct admin_verb *verb, const char *name);
+/* Frees it, by way of the lane when something of the account's is left.  Takes NULL. */
+void admin_task_dispose(struct admin_task *task);
+
 /* The verbs, by file. */
 enum op_result admin_domain_add(struct admin_task *task, struct account *account);
 enum op_result admin_domain_list(struct admin_task *task, struct account *account);
@@ -111,6 +122,7 @@ enum op_result admin_user_passwd(struct admin_task *task, struct account *accoun
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_status(struct admin_task *task, struct account *account);
+enum op_result admin_check(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
 

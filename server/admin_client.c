@@ -158,13 +158,13 @@ static void take_row(const struct admin_call *call, struct span body)
 		call->on_row(call->ctx, fields, n);
 }
 
-static int take_done(struct span body)
+static int take_done(const struct admin_call *call, struct span body)
 {
 	int code = body.len ? (unsigned char)body.ptr[0] : ADMIN_EXIT_FAILED;
 	struct span text = span_after(body, 1);
 	if (text.len && code)
 		trouble("%.*s", (int)text.len, text.ptr);
-	else if (text.len)
+	else if (text.len && !call->quiet)
 		printf("%.*s\n", (int)text.len, text.ptr);
 	return code;
 }
@@ -197,7 +197,7 @@ static int converse(struct client *c, const struct admin_call *call)
 			return ADMIN_EXIT_FAILED;
 		}
 		if (frame.type == ADMIN_DONE)
-			return take_done(frame.body);
+			return take_done(call, frame.body);
 		if (frame.type == ADMIN_ROW)
 			take_row(call, frame.body);
 		else if (frame.type == ADMIN_READY && !send_input(c, call->input))

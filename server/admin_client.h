@@ -21,6 +21,7 @@ struct admin_call {
 	const char *values[ADMIN_PARAMS_MAX]; /* by place in verb->params; NULL: not given */
 	const char *password;                 /* for ADMIN_PASSWORD */
 	int input;                            /* for ADMIN_INPUT: read to its end */
+	bool quiet;                           /* standard output is for the rows alone */
 	void (*on_row)(void *ctx, const struct admin_field *fields, size_t n);
 	void *ctx;
 };

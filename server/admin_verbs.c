@@ -3,12 +3,16 @@
 
 #define WORD(name) {ADMIN_PARAM_WORD, name, NULL}
 #define MAYBE(name) {ADMIN_PARAM_MAYBE, name, NULL}
+#define FLAG(name, help) {ADMIN_PARAM_FLAG, name, help}
 #define VALUE(name, help) {ADMIN_PARAM_VALUE, name, help}
 
 static const char first_help[] = "with --count: the first number";
 static const char count_help[] = "adds numbered users (name1@, name2@, ... up to this number) with one password, for tests";
 
 const struct admin_verb admin_verbs[] = {
+	{"check", "Proves that a user's mail is sound: every reference, counter, checksum and digest. Exit code 1 when not.",
+	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 2, admin_check,
+	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
 	{"deliver", "Puts the message on standard input into a mailbox of a user: INBOX, or the one named.",
 	 ADMIN_ACCOUNT | ADMIN_INPUT | ADMIN_WRITES, 0, admin_deliver, {WORD("ADDRESS"), MAYBE("MAILBOX")},
 	 admin_deliver_take},

@@ -171,15 +171,19 @@ static int read_arguments(struct command_line *line, char *const *argv, int argc
 	return 0;
 }
 
-static const char *missing_word(const struct command_line *line)
+/* Of ADMIN_EACH either the word is given, or --all. */
+static const char *wrong_word(const struct command_line *line, const char **out_why)
 {
 	bool for_all = false;
 	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
 		for_all = for_all || (line->verb->params[i].kind == ADMIN_PARAM_FLAG && line->values[i] &&
 				      strcmp(line->verb->params[i].name, "all") == 0);
-	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
-		if (line->verb->params[i].kind == ADMIN_PARAM_WORD && !line->values[i] && !for_all)
-			return line->verb->params[i].name;
+	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++) {
+		if (line->verb->params[i].kind == ADMIN_PARAM_WORD && !line->values[i] != for_all) {
+			*out_why = for_all ? "one word too many beside --all" : "missing";
+			return for_all ? line->values[i] : line->verb->params[i].name;
+		}
+	}
 	return NULL;
 }
 
@@ -188,7 +192,7 @@ static int administer(const struct command_line *line)
 	char password[PASSWORD_MAX + 2];
 	struct cli_output output = {.json = line->json, .columns = line->verb->columns};
 	struct admin_call call = {.verb = line->verb, .password = line->password, .input = STDIN_FILENO,
-				  .on_row = cli_output_row, .ctx = &output};
+				  .quiet = line->json, .on_row = cli_output_row, .ctx = &output};
 	struct config config;
 	memcpy(call.values, line->values, sizeof(call.values));
 	int code = ADMIN_EXIT_FAILED;
@@ -200,7 +204,8 @@ static int administer(const struct command_line *line)
 			code = admin_client_call(&config, &call);
 		if (asks)
 			OPENSSL_cleanse(password, sizeof(password));
-		if (code == ADMIN_EXIT_DONE && (line->verb->flags & ADMIN_LISTS) && !cli_output_end(&output))
+		bool has_output = (line->verb->flags & ADMIN_LISTS) && (code == ADMIN_EXIT_DONE || output.rows);
+		if (has_output && !cli_output_end(&output))
 			code = ADMIN_EXIT_FAILED;
 	}
 	config_finish(&config);
@@ -222,9 +227,9 @@ static int run_verb(struct command_line *line, char *const *argv, int argc)
 		print_help(stdout, line->verb);
 		return ADMIN_EXIT_DONE;
 	}
-	const char *missing = missing_word(line);
-	if (missing)
-		return usage(line->verb, "missing", missing);
+	const char *why, *wrong = wrong_word(line, &why);
+	if (wrong)
+		return usage(line->verb, why, wrong);
 	if (line->password)
 		fputs("roost: others on this machine can see --password while the command runs; --password-stdin is safer\n",
 		      stderr);

@@ -13,7 +13,6 @@
 #include "server/session.h"
 
 #include "protocol/imap/parse.h"
-#include "protocol/imap/response.h"
 #include "server/config.h"
 #include "server/intake.h"
 #include "server/limits.h"
@@ -177,11 +176,8 @@ static enum op_result publish_run(struct command *cmd, struct account *account)
 	if (!ok || err)
 		return OP_FAILED;
 	uint32_t end = first + (uint32_t)a->n - 1;
-	struct buf code;
-	buf_init(&code, 100);
-	response_code_appenduid(&code, info.uidvalidity, first, end);
-	command_ok(cmd, arena_copy(&cmd->arena, buf_span(&code)).ptr, "Done");
-	buf_finish(&code);
+	command_ok(cmd, command_code(cmd, end > first ? "APPENDUID %u %u:%u" : "APPENDUID %u %u", info.uidvalidity, first, end),
+		   "Done");
 	return OP_DONE;
 }
 

@@ -2,13 +2,13 @@
  * protocol. */
 #include "server/session.h"
 
-#include "protocol/imap/response.h"
-
 static enum step log_in(struct session *s, struct command *cmd, const struct auth_result *result)
 {
 	struct buf code;
 	session_log_in(s, result->account, result->address); /* result is gone after it */
-	session_capability_code(s, &code);
+	buf_init(&code, 4096);
+	buf_add_text(&code, "CAPABILITY ");
+	session_add_capabilities(s, &code);
 	command_ok(cmd, arena_copy(&cmd->arena, buf_span(&code)).ptr, "Logged in");
 	buf_finish(&code);
 	return STEP_DONE;
@@ -16,9 +16,12 @@ static enum step log_in(struct session *s, struct command *cmd, const struct aut
 
 static enum step take_result(struct session *s, struct command *cmd, const struct auth_result *result)
 {
+	struct buf *out = session_out(s);
 	switch (result->status) {
 	case AUTH_CHALLENGE:
-		response_challenge(session_out(s), result->challenge);
+		buf_add_text(out, "+ ");
+		buf_add_span(out, result->challenge);
+		buf_add_text(out, "\r\n");
 		return STEP_INPUT;
 	case AUTH_OK:
 		return log_in(s, cmd, result);
@@ -29,8 +32,10 @@ static enum step take_result(struct session *s, struct command *cmd, const struc
 		command_bad(cmd, result->text);
 		break;
 	}
-	if (result->cut)
-		session_bye(s, NULL, "Too many failed logins");
+	if (result->cut) {
+		buf_add_text(out, "* BYE Too many failed logins\r\n");
+		session_end(s);
+	}
 	return STEP_DONE;
 }
 

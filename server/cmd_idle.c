@@ -1,8 +1,6 @@
 /* IDLE (RFC 2177): what changes is told at once, until a line comes. */
 #include "server/session.h"
 
-#include "protocol/imap/response.h"
-
 static enum step idle_input(struct session *s, struct command *cmd, const struct reader_event *event)
 {
 	(void)s;
@@ -21,7 +19,7 @@ static enum step idle_wait(struct session *s, struct command *cmd)
 
 enum step cmd_idle(struct session *s, struct command *cmd)
 {
-	response_continue(session_out(s), "idling");
+	buf_add_text(session_out(s), "+ idling\r\n");
 	cmd->input = idle_input;
 	cmd->step = idle_wait;
 	return session_op(s, cmd, NULL); /* what is due is told now */

@@ -1,9 +1,6 @@
 /* Commands about the conversation itself (RFC 3501 6.1, 6.4.1; RFC 2342, 2971, 5161). */
 #include "server/session.h"
 
-#include "protocol/imap/response.h"
-#include "protocol/imap/response_list.h"
-
 enum step cmd_noop(struct session *s, struct command *cmd)
 {
 	command_ok(cmd, NULL, "Done");
@@ -13,24 +10,24 @@ enum step cmd_noop(struct session *s, struct command *cmd)
 enum step cmd_capability(struct session *s, struct command *cmd)
 {
 	struct buf *out = session_out(s);
-	response_capability_begin(out);
+	buf_add_text(out, "* CAPABILITY ");
 	session_add_capabilities(s, out);
-	response_capability_end(out);
+	buf_add_text(out, "\r\n");
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }
 
 enum step cmd_logout(struct session *s, struct command *cmd)
 {
-	session_bye(s, NULL, "Logging out");
+	buf_add_text(session_out(s), "* BYE Logging out\r\n");
 	command_ok(cmd, NULL, "Done");
+	session_end(s);
 	return STEP_DONE;
 }
 
 enum step cmd_id(struct session *s, struct command *cmd)
 {
-	static const struct response_id_field fields[] = {{"name", "Roost"}, {"version", ROOST_VERSION}};
-	response_id(session_out(s), fields, countof(fields));
+	buf_add_text(session_out(s), "* ID (\"name\" \"Roost\")\r\n");
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }
@@ -38,14 +35,14 @@ enum step cmd_id(struct session *s, struct command *cmd)
 /* Nothing that can be enabled is offered; what is unknown is ignored (RFC 5161 3.1). */
 enum step cmd_enable(struct session *s, struct command *cmd)
 {
-	response_enabled(session_out(s), NULL, 0);
+	buf_add_text(session_out(s), "* ENABLED\r\n");
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }
 
 enum step cmd_namespace(struct session *s, struct command *cmd)
 {
-	response_namespace(session_out(s));
+	buf_add_text(session_out(s), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }

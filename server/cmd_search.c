@@ -168,7 +168,7 @@ enum step cmd_search(struct session *s, struct command *cmd)
 	cmd->finish = find_finish;
 	switch (search_make(&f->search, &cmd->arena, &cmd->request, session_view(s))) {
 	case SEARCH_BAD_CHARSET:
-		command_no(cmd, RESPONSE_CODE_BADCHARSET, "This charset is not known");
+		command_no(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
 		return STEP_DONE;
 	case SEARCH_BAD_TEXT:
 		command_bad(cmd, "A string is not in its charset");

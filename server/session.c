@@ -106,7 +106,8 @@ static void finish_command(struct session *s)
 	write_tagged(s, cmd);
 	s->bad = cmd->status.word == STATUS_BAD ? s->bad + 1 : 0;
 	if (s->bad >= LIMIT_BAD_COMMANDS) {
-		session_bye(s, NULL, "Too many bad commands");
+		buf_add_text(session_out(s), "* BYE Too many bad commands\r\n");
+		s->ending = true;
 	}
 	s->command = NULL;
 	s->wait = WAIT_NOTHING;
@@ -155,7 +156,7 @@ static void op_failed(struct session *s, struct command *cmd)
 	if (cmd->open || cmd->told) {
 		/* A response cannot be finished, or the client was to hear of changes that may not have happened. */
 		if (!cmd->open)
-			session_bye(s, "UNAVAILABLE", "The store failed");
+			buf_add_text(session_out(s), "* BYE [UNAVAILABLE] The store failed\r\n");
 		s->ending = true;
 		return;
 	}
@@ -272,10 +273,11 @@ static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 
 static void on_ending(struct conn *c, enum conn_end why)
 {
+	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
+					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
 	struct session *s = c->session;
 	if (!s->command || !s->command->more) /* else the output may stop inside a literal */
-		session_bye(s, why == CONN_END_STOPPING ? "UNAVAILABLE" : NULL,
-			    why == CONN_END_STOPPING ? "The server stops" : "Idle for too long");
+		conn_write_text(c, words[why]);
 }
 
 static void on_accept(struct conn *c)
@@ -285,10 +287,9 @@ static void on_accept(struct conn *c)
 	s->watch.on_change = on_change;
 	c->session = s;
 	reader_init(&s->reader, &reader_limits_before_login);
-	struct buf code;
-	session_capability_code(s, &code);
-	response_status(conn_out(c), span_make(NULL, 0), RESPONSE_OK, code.data, "Roost is ready");
-	buf_finish(&code);
+	conn_write_text(c, "* OK [CAPABILITY ");
+	session_add_capabilities(s, conn_out(c));
+	conn_write_text(c, "] Roost is ready\r\n");
 }
 
 const struct conn_user session_user = {on_accept, on_fact, on_fact, on_ending, on_closed};

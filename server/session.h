@@ -39,10 +39,8 @@ bool session_has_tls(const struct session *s);
 void session_start_tls(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
-/* The same as a response code, NUL-terminated; the caller finishes `out`. */
-void session_capability_code(const struct session *s, struct buf *out);
-/* "* BYE": the connection is closed once what is written has left.  No code when it is NULL. */
-void session_bye(struct session *s, const char *code, const char *text);
+/* The connection is closed once what is written has left. */
+void session_end(struct session *s);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */
 const struct view *session_view(const struct session *s);
 /* No mailbox is selected any more. */

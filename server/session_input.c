@@ -2,7 +2,6 @@
 #include "server/session_private.h"
 
 #include "protocol/imap/parse.h"
-#include "protocol/imap/response.h"
 
 /* The tag and the row that a command's first words name; for one that is not whole yet. */
 static const struct command_row *peek_row(struct span text, struct span *tag)
@@ -73,7 +72,7 @@ static void decide_literal(struct session *s, const struct reader_event *event)
 		refuse_command(s, tag, over[event->literal.over]);
 	} else {
 		if (event->literal.sync)
-			response_continue(session_out(s), "OK");
+			buf_add_text(session_out(s), "+ OK\r\n");
 		reader_keep(&s->reader);
 	}
 }
@@ -121,7 +120,8 @@ bool session_read_input(struct session *s)
 	if (event.kind == READER_MORE)
 		return take_bytes(s);
 	if (event.kind == READER_LOST) {
-		session_bye(s, "CLIENTBUG", "Where the literal ends cannot be known");
+		buf_add_text(session_out(s), "* BYE [CLIENTBUG] Where the literal ends cannot be known\r\n");
+		s->ending = true;
 	} else if (cmd) {
 		s->streaming = s->streaming && (event.kind == READER_LITERAL || event.kind == READER_PIECE);
 		session_obey(s, cmd->input(s, cmd, &event));

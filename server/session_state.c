@@ -2,7 +2,6 @@
 #include "server/session_private.h"
 
 #include "protocol/imap/capability.h"
-#include "protocol/imap/response.h"
 #include "server/accounts.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -58,20 +57,6 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	capability_write(out, &context);
 }
 
-void session_capability_code(const struct session *s, struct buf *out)
-{
-	buf_init(out, 4096);
-	buf_add_text(out, "CAPABILITY ");
-	session_add_capabilities(s, out);
-	buf_add_char(out, '\0');
-}
-
-void session_bye(struct session *s, const char *code, const char *text)
-{
-	response_status(session_out(s), span_make(NULL, 0), RESPONSE_BYE, code, text);
-	s->ending = true;
-}
-
 void session_log_in(struct session *s, const char *account, const char *address)
 {
 	invariant(!s->lane);
@@ -92,6 +77,11 @@ void session_start_tls(struct session *s)
 	s->start_tls = true;
 }
 
+void session_end(struct session *s)
+{
+	s->ending = true;
+}
+
 const struct view *session_view(const struct session *s)
 {
 	return s->view;
@@ -106,6 +96,6 @@ void session_unselect(struct session *s)
 void session_accept_literal(struct session *s, const struct reader_event *event)
 {
 	if (event->literal.sync)
-		response_continue(session_out(s), "OK");
+		buf_add_text(session_out(s), "+ OK\r\n");
 	reader_stream(&s->reader);
 }

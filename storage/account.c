@@ -10,6 +10,7 @@
 
 #include "storage/blob.h"
 #include "storage/changes.h"
+#include "storage/check.h"
 #include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
@@ -201,6 +202,7 @@ void account_close(struct account *a)
 			mark_clean(a);
 	}
 	content_writers_give_up(a);
+	check_give_up(a);
 	account_lend(a, NULL);
 	roster_drop_all(a);
 	flagset_unload(a);

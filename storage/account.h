@@ -17,6 +17,7 @@
 struct change;
 struct content_writer;
 struct flag_table;
+struct check;
 struct live;
 struct roster;
 struct scratch;
@@ -66,6 +67,7 @@ struct account {
 	struct content_writer *writers; /* those that live */
 	struct sweep *sweep;            /* NULL: none was started */
 	struct live *watching;          /* a check's, which is told as a sweep is */
+	struct check *check;            /* NULL: none runs */
 	int64_t *unlinks;               /* contents whose files go after the commit */
 	size_t unlinks_n, unlinks_cap;
 	struct content_cursor rows, headers, bodies;

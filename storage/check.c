@@ -139,20 +139,33 @@ static enum store_err check_journal(struct check *c)
 struct check *check_create(struct account *a, const struct check_digest *digest,
 			   void (*report)(void *ctx, enum check_kind kind, const char *line), void *ctx)
 {
+	if (a->check)
+		return NULL;
 	struct check *c = xcalloc(1, sizeof(*c));
 	c->a = a;
+	a->check = c;
 	c->digest = digest;
 	c->report = report;
 	c->ctx = ctx;
 	return c;
 }
 
+void check_give_up(struct account *a)
+{
+	if (!a->check)
+		return;
+	if (a->watching == &a->check->live)
+		a->watching = NULL;
+	a->check->a = NULL;
+	a->check = NULL;
+}
+
 void check_destroy(struct check *c)
 {
 	if (!c)
 		return;
-	if (c->a->watching == &c->live)
-		c->a->watching = NULL;
+	if (c->a)
+		check_give_up(c->a);
 	live_finish(&c->live);
 	free(c);
 }
@@ -191,6 +204,9 @@ static enum store_err run_phase(struct check *c)
 
 enum store_err check_step(struct check *c, bool *out_more)
 {
+	*out_more = false;
+	if (!c->a)
+		return STORE_IO;
 	invariant(!c->a->in_op);
 	enum check_phase phase = c->phase;
 	enum store_err err = run_phase(c);

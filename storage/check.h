@@ -40,12 +40,14 @@ struct check_counts {
 struct check;
 
 /* `report` gets each problem as one line of text without line end, valid during the call; it does not call back.
- * `digest` NULL: digests are not proved.  The account must not be closed before check_destroy(). */
+ * `digest` NULL: digests are not proved.  NULL when a check of this account runs already. */
 struct check *check_create(struct account *a, const struct check_digest *digest,
 			   void (*report)(void *ctx, enum check_kind kind, const char *line), void *ctx);
 /* A few milliseconds, but for the database's own check, which takes as long as reading it.  *out_more: to be called
- * again.  An error is not a problem found, but that it cannot go on (STORE_IO). */
+ * again.  An error is not a problem found, but that it cannot go on (STORE_IO), as when the account was closed. */
 MUST_USE enum store_err check_step(struct check *c, bool *out_more);
+/* For account_close(): the check that runs finds that out at its next step. */
+void check_give_up(struct account *a);
 struct check_counts check_result(const struct check *c);
 /* Accepts NULL. */
 void check_destroy(struct check *c);

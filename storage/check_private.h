@@ -24,7 +24,7 @@ struct check_place {
 };
 
 struct check {
-	struct account *a;
+	struct account *a; /* NULL after it was closed */
 	const struct check_digest *digest;
 	void (*report)(void *ctx, enum check_kind kind, const char *line);
 	void *ctx;

@@ -177,6 +177,11 @@ void response_code_copyuid(struct buf *out, uint32_t uidvalidity, const struct n
 	response_range(out, true, first, first + (n - 1));
 }
 
+void response_code_badcharset(struct buf *out)
+{
+	buf_add_text(out, "BADCHARSET (US-ASCII UTF-8)");
+}
+
 /* ---- untagged data ---- */
 
 void response_number(struct buf *out, uint32_t number, const char *word)
@@ -204,16 +209,6 @@ void response_permanent_flags(struct buf *out, struct span text, bool new_keywor
 		buf_add_text(out, "\\*");
 	}
 	buf_add_text(out, ")] Flags that are kept\r\n");
-}
-
-void response_capability_begin(struct buf *out)
-{
-	buf_add_text(out, "* CAPABILITY ");
-}
-
-void response_capability_end(struct buf *out)
-{
-	buf_add_text(out, "\r\n");
 }
 
 void response_enabled(struct buf *out, const char *const *names, size_t n)

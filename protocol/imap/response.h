@@ -52,8 +52,7 @@ void response_code_appenduid(struct buf *out, uint32_t uidvalidity, uint32_t fir
 /* `source` (normalised) names n messages; they became UIDs first to first + n - 1, in order. */
 void response_code_copyuid(struct buf *out, uint32_t uidvalidity, const struct numset *source, uint32_t first,
 			   uint32_t n);
-/* The charsets that SEARCH knows. */
-#define RESPONSE_CODE_BADCHARSET "BADCHARSET (US-ASCII UTF-8)"
+void response_code_badcharset(struct buf *out);
 
 /* ---- untagged data ---- */
 
@@ -63,9 +62,6 @@ void response_number(struct buf *out, uint32_t number, const char *word);
 void response_flags(struct buf *out, struct span text);
 /* "* OK [PERMANENTFLAGS (text \*)] ..."; \* when new keywords can be made. */
 void response_permanent_flags(struct buf *out, struct span text, bool new_keywords);
-/* "* CAPABILITY ": then capability_write(), then the end. */
-void response_capability_begin(struct buf *out);
-void response_capability_end(struct buf *out);
 /* "* ENABLED a b" */
 void response_enabled(struct buf *out, const char *const *names, size_t n);
 /* "* ID (...)": keys and values, or NIL when there are none (RFC 2971 3.2). */

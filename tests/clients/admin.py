@@ -177,6 +177,37 @@ def test_long_lists(store):
     assert len(store.run("user", "list").split()) == 1300
 
 
+@both_ways
+def test_check(store):
+    with_users(store)
+    store.run("user", "add", "--count", "20", "u@example.org", stdin=b"pass\n")
+    for n in range(30):
+        store.run("deliver", "alice@example.org", stdin=b"Subject: %d\r\n\r\nhello\r\n" % n)
+    store.run("deliver", "u7@example.org", stdin=b"Subject: large\r\n\r\n" + os.urandom(300000).hex().encode())
+    said = store.run("check", "alice@example.org")
+    assert "6 mailboxes, 30 messages" in said and "0 problems" in said, said
+    assert store.json("check", "alice@example.org") == []
+    assert "21 accounts looked at, 0 problems" in store.run("check", "--all")
+    assert store.json("check", "--all") == []
+    assert "not found" in store.run("check", "nobody@example.org", code=1)
+    store.run("check", code=2)
+    store.run("check", "--all", "alice@example.org", code=2)
+    if store.daemon:
+        assert store.stop() == 0
+    accounts = {r["address"]: store.directory / "store/accounts" / r["account"] for r in store.json("user", "list")}
+    blob, = [p for p in (accounts["u7@example.org"] / "blob").rglob("*") if p.is_file()]
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+    (accounts["u3@example.org"] / "index.db").write_bytes(b"this is no database" * 1000)
+    store.start()
+    store.run("check", "u8@example.org")
+    p = subprocess.run([store.roost, "-c", store.config, "check", "u7@example.org"], capture_output=True, text=True)
+    assert p.returncode == 1 and p.stdout.startswith("u7@example.org\t") and "1 problems" in p.stderr, p
+    p = subprocess.run([store.roost, "-c", store.config, "check", "--all", "--json"], capture_output=True, text=True)
+    assert p.returncode == 1 and {r["address"] for r in json.loads(p.stdout)} == {"u3@example.org", "u7@example.org"}, p
+
+
 def test_too_large(store):
     store.write(store.config.read_text() + "message_bytes_max = 10000\n")
     with_users(store)
@@ -287,6 +318,33 @@ def test_strangers_frames(store):
     assert "INBOX\t0\t0" in store.run("mailbox", "list", "alice@example.org")
 
 
+def test_command_gone(store):
+    """Whoever asked is gone, at any moment of it; what was asked is done or not, and nothing is left of it."""
+    with_users(store)
+    store.start()
+    store.run("deliver", "alice@example.org", stdin=b"Subject: large\r\n\r\n" + os.urandom(2000000).hex().encode())
+    frame = lambda kind, *texts: kind + sum(len(t) + 1 for t in texts).to_bytes(4, "big") + b"".join(t + b"\0" for t in texts)
+    requests = ([b"check", b"ADDRESS", b"alice@example.org"], [b"check", b"all", b""],
+                [b"user passwd", b"ADDRESS", b"alice@example.org", b"password", b"other"],
+                [b"deliver", b"ADDRESS", b"alice@example.org"], [b"mailbox list", b"ADDRESS", b"alice@example.org"])
+    for number in range(60):
+        for request in requests:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(str(store.directory / "store/admin.sock"))
+                s.sendall(frame(b"Q", b"roost-admin-1", *request))
+                if number % 3 == 0 and request[0] == b"deliver":
+                    assert s.recv(5)[:1] == b"R"
+                    s.sendall(frame(b"B", b"Subject: half" * (1 + number * 80)))
+                time.sleep(number % 5 / 1000)
+    assert "INBOX\t1\t1" in store.run("mailbox", "list", "alice@example.org")
+    assert "0 problems" in store.run("check", "--all")
+
+
+def verb_words(line):
+    """The words of a verb in a line of "roost help", without its arguments."""
+    return [w for w in line.split()[1:] if w.islower() and w[0] not in "[<" and "|" not in w]
+
+
 def test_words(store):
     """Exit code 2, and help."""
     for words in ((), ("frob",), ("user",), ("user", "frob"), ("user", "add"), ("user", "add", "a", "b"), ("user", "list", "--frob"),
@@ -294,10 +352,10 @@ def test_words(store):
                   ("serve", "now"), ("help", "frob")):
         p = subprocess.run([store.roost, *words], capture_output=True, text=True)
         assert p.returncode == 2 and p.stderr and not p.stdout, (words, p)
-    verbs = [line.split()[1:3] for line in subprocess.run([store.roost, "help"], capture_output=True, text=True,
-                                                          check=True).stdout.splitlines() if line.startswith("  roost ")]
-    assert ["user", "add"] in verbs and ["deliver", "ADDRESS"] in verbs, verbs
-    for words in (v if v[1].islower() else v[:1] for v in verbs if v[0] not in ("config", "help", "serve", "version")):
+    said = subprocess.run([store.roost, "help"], capture_output=True, text=True, check=True).stdout
+    verbs = [verb_words(line) for line in said.splitlines() if line.startswith("  roost ")]
+    assert ["user", "add"] in verbs and ["deliver"] in verbs, verbs
+    for words in (v for v in verbs if v[0] not in ("config", "help", "serve", "version")):
         for p in (("help", *words), (*words, "--help"), (*words, "-h")):
             out = subprocess.run([store.roost, *p], capture_output=True, text=True, check=True).stdout
             assert out.startswith("roost " + " ".join(words)), out
@@ -306,7 +364,7 @@ def test_words(store):
 
 def test_manual(store):
     """roost(1) has every verb as it is, and every option."""
-    page = (ROOT / "docs/man/roost.1").read_text()
+    page = (ROOT / "docs/man/roost.1").read_text().replace("\\-", "-")
     said = subprocess.run([store.roost, "help"], capture_output=True, text=True, check=True).stdout
     verbs = [line[2:] for line in said.splitlines() if line.startswith("  roost ")]
     for verb in verbs:
@@ -314,12 +372,12 @@ def test_manual(store):
     named = [line[3:] for line in page.splitlines() if line.startswith(".B roost ")]
     assert not set(named) - set(verbs) - {"roost serve", "roost help", "roost"}, "roost(1) has verbs that are none"
     for verb in verbs:
-        words = [w for w in verb.split()[1:] if w.islower() and w[0] not in "[<" and "|" not in w]
+        words = verb_words(verb)
         if words[0] in ("config", "help", "serve", "version"):
             continue
         out = subprocess.run([store.roost, *words, "--help"], capture_output=True, text=True, check=True).stdout
         for option in re.findall(r"^  (--?[a-z-]+)", out, re.M):
-            assert option.replace("-", "\\-") in page, f"roost(1) lacks {option}"
+            assert option in page, f"roost(1) lacks {option}"
 
 
 def test_terminal(store):

@@ -273,6 +273,31 @@ static void test_mail_arrives_between_the_slices(void **state)
 	assert_true(steps > 20);
 }
 
+/* One check an account; one whose account was closed under it goes no further, at whatever step that was. */
+static void test_the_account_is_closed_meanwhile(void **state)
+{
+	struct account_fixture *f = *state;
+	make_mail(f);
+	struct found found = {0};
+	bool more = true;
+	for (int steps = 0; more; steps++) {
+		struct check *c = check_create(f->account, &digest, on_problem, &found);
+		assert_non_null(c);
+		assert_null(check_create(f->account, &digest, on_problem, &found));
+		for (int i = 0; i < steps && more; i++)
+			assert_int_equal(check_step(c, &more), STORE_OK);
+		fixture_close(f);
+		fixture_open(f);
+		if (more) {
+			bool again;
+			assert_int_equal(check_step(c, &again), STORE_IO);
+			assert_false(again);
+		}
+		check_destroy(c);
+	}
+	assert_int_equal(found.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +305,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_damage_is_found, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_garbage_is_no_damage, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_mail_arrives_between_the_slices, fixture_set_up,
+						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_the_account_is_closed_meanwhile, fixture_set_up,
 						fixture_tear_down),
 	};
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

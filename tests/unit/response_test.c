@@ -125,7 +125,6 @@ static void test_status_responses(void **state)
 	expect(&b, "* OK [PERMANENTFLAGS (x[ \\*)] Flags that are kept\r\n");
 	response_permanent_flags(&b, span_of(""), true), expect(&b, "* OK [PERMANENTFLAGS (\\*)] Flags that are kept\r\n");
 	static const char *const names[] = {"A", "B"};
-	response_capability_begin(&b), response_capability_end(&b), expect(&b, "* CAPABILITY \r\n");
 	response_enabled(&b, names, 2), expect(&b, "* ENABLED A B\r\n");
 	response_enabled(&b, names, 0), expect(&b, "* ENABLED\r\n");
 	static const struct response_id_field fields[] = {{"name", "Ro\"ost"}, {"os", NULL}};
