@@ -64,16 +64,3 @@ bool numset_has(const struct numset *set, uint32_t number)
 	}
 	return lo < set->n && set->v[lo].lo <= number;
 }
-
-uint32_t numset_max(const struct numset *set)
-{
-	return set->n ? set->v[set->n - 1].hi : 0;
-}
-
-bool numset_has_star(const struct numset *set)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (set->v[i].lo == NUMSET_STAR || set->v[i].hi == NUMSET_STAR)
-			return true;
-	return false;
-}

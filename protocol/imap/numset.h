@@ -22,9 +22,5 @@ void numset_parse(struct lexer *lx, struct numset *out);
 void numset_normalise(struct numset *set, uint32_t star);
 /* Only of a normalised set. O(log n) */
 bool numset_has(const struct numset *set, uint32_t number);
-/* Only of a normalised set: its largest number, 0 if it is empty. */
-uint32_t numset_max(const struct numset *set);
-/* Only before normalising: is "*" named? */
-bool numset_has_star(const struct numset *set);
 
 #endif

@@ -191,6 +191,30 @@ static void test_capabilities(void **state)
 	buf_finish(&b);
 }
 
+/* The page lists each, and no other. */
+static void test_capabilities_are_documented(void **state)
+{
+	static char page[1 << 18];
+	(void)state;
+	FILE *f = fopen("docs/protocol-support.md", "r");
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	const char *begin = strstr(page, "## Capabilities"), *end = begin ? strstr(begin, "\n## ") : NULL;
+	assert_non_null(end);
+	size_t rows = 0, names = 0;
+	for (const char *at = begin; (at = strstr(at, "\n| `")) && at < end; at++)
+		rows++;
+	for (const char *name; (name = capability_name_at(names)); names++) {
+		char row[80];
+		snprintf(row, sizeof(row), "\n| `%s` |", name);
+		const char *at = strstr(begin, row);
+		if (!at || at > end)
+			fail_msg("%s is not on the page", name);
+	}
+	assert_int_equal(rows, names);
+}
+
 /* A writer that runs into the buf's limit says so, and writes nothing beyond. */
 static void test_writers_latch(void **state)
 {
@@ -211,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_long_strings_are_literals), cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_status_responses), cmocka_unit_test(test_search),
 		cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_capabilities_are_documented),
 		cmocka_unit_test(test_writers_latch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
