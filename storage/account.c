@@ -198,7 +198,7 @@ void account_close(struct account *a)
 		return;
 	if (a->db.handle) {
 		db_rollback(&a->db);
-		if (a->marked_unclean && !a->db.broken)
+		if ((a->marked_unclean || roster_is_behind(a)) && !a->db.broken)
 			mark_clean(a);
 	}
 	content_writers_give_up(a);

@@ -45,7 +45,8 @@ MUST_USE enum store_err subscription_add(struct account *a, const char *name);
 MUST_USE enum store_err subscription_remove(struct account *a, const char *name);
 
 /* A read-write session has told of every message up to now: the recent mark moves (RFC 3501 2.3.2).  In memory, and in
- * the database with the next op that writes or when the account closes; takes no modseq and needs no op. */
+ * the database with the next op that ends well or when the account closes (until then a crash, or a failed op on the
+ * mailbox, may take it back); takes no modseq and needs no op. */
 MUST_USE enum store_err mailbox_take_recent(struct account *a, int64_t id, uint32_t *old_mark);
 
 /* Reads.  STORE_NOTFOUND also for a name without mailbox. */

@@ -102,6 +102,14 @@ void roster_drop_all(struct account *a)
 		roster_drop(a, a->rosters->info.id);
 }
 
+bool roster_is_behind(const struct account *a)
+{
+	const struct roster *r = a->rosters;
+	while (r && !r->info_dirty)
+		r = r->next;
+	return r != NULL;
+}
+
 void roster_keep(struct account *a)
 {
 	for (struct roster *r = a->rosters; r; r = r->next)

@@ -74,6 +74,7 @@ void roster_drop(struct account *a, int64_t mailbox);
 void roster_drop_all(struct account *a);
 /* account.c alone.  Writes what differs from the database; then the op has ended well, or its changes are forgotten. */
 MUST_USE enum store_err roster_flush_all(struct account *a);
+bool roster_is_behind(const struct account *a); /* there is something to write */
 void roster_keep(struct account *a);
 void roster_undo(struct account *a);
 

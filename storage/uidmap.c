@@ -320,7 +320,7 @@ void uids_extend(struct uids *u, const struct uids *from, uint32_t uid)
 	invariant(u->n == 0 || uids_last(u) < uid);
 	if (at == from->n)
 		return;
-	if (at == 0) {
+	if (at == 0 && u->n == 0) {
 		uids_release(u);
 		*u = uids_acquire(from);
 		return;

@@ -203,6 +203,23 @@ static void test_empty(void **state)
 	uids_release(&other);
 }
 
+/* A view that is not told yet keeps what is gone, also when nothing it knows is left. */
+static void test_extend_keeps_what_is_gone(void **state)
+{
+	(void)state;
+	struct uids old = {0}, now = {0};
+	for (uint32_t uid = 1; uid <= 5; uid++)
+		uids_append(&old, uid);
+	for (uint32_t uid = 6; uid <= 8; uid++)
+		uids_append(&now, uid);
+	uids_extend(&old, &now, 6);
+	assert_int_equal(old.n, 8);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(uids_at(&old, i), i + 1);
+	uids_release(&old);
+	uids_release(&now);
+}
+
 /* An append does not show in values taken before, though they share its chunk. */
 static void test_append_is_not_seen(void **state)
 {
@@ -224,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_append_is_not_seen),
+		cmocka_unit_test(test_extend_keeps_what_is_gone),
 		cmocka_unit_test(test_against_plain_array),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
