@@ -102,12 +102,23 @@ static size_t packed_bytes(uint32_t n, unsigned bits)
 	return ((size_t)n * bits + 7) / 8;
 }
 
-/* Writes up to 7 bytes more than packed_bytes(); the next column, or the trailing word, goes over them. */
+/* Widths up to which a value and the bits before it in its byte fit in one word: nearly all columns. */
+enum { BITS_IN_WORD = 57 };
+
+/* Writes up to 8 bytes more than packed_bytes(); the next column, or the trailing word, goes over them. */
 static void pack_bits(unsigned char *to, const int64_t *v, int64_t least, uint32_t n, unsigned bits)
 {
 	uint64_t word = 0;
 	unsigned fill = 0;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; bits <= BITS_IN_WORD && i < n; i++) {
+		word |= ((uint64_t)v[i] - (uint64_t)least) << fill;
+		memcpy(to, &word, 8);
+		fill += bits;
+		to += fill >> 3;
+		word = (fill & ~7u) < 64 ? word >> (fill & ~7u) : 0;
+		fill &= 7;
+	}
+	for (uint32_t i = 0; bits > BITS_IN_WORD && i < n; i++) {
 		uint64_t d = (uint64_t)v[i] - (uint64_t)least;
 		word |= d << fill;
 		fill += bits;
@@ -124,13 +135,23 @@ static void pack_bits(unsigned char *to, const int64_t *v, int64_t least, uint32
 static void unpack_bits(const unsigned char *from, int64_t least, uint32_t n, unsigned bits, int64_t *v)
 {
 	uint64_t mask = bits == 64 ? UINT64_MAX : (1ull << bits) - 1, word;
-	for (uint32_t i = 0; i < n; i++) {
-		size_t at = (size_t)i * bits;
-		memcpy(&word, from + (at >> 3), 8);
-		word >>= at & 7;
-		if ((at & 7) + bits > 64)
-			word |= (uint64_t)from[(at >> 3) + 8] << (64 - (at & 7));
-		v[i] = (int64_t)((uint64_t)least + (word & mask));
+	size_t at = 0;
+	if (bits == 0) {
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = least;
+	} else if (bits <= BITS_IN_WORD) {
+		for (uint32_t i = 0; i < n; i++, at += bits) {
+			memcpy(&word, from + (at >> 3), 8);
+			v[i] = (int64_t)((uint64_t)least + (word >> (at & 7) & mask));
+		}
+	} else {
+		for (uint32_t i = 0; i < n; i++, at += bits) {
+			memcpy(&word, from + (at >> 3), 8);
+			word >>= at & 7;
+			if ((at & 7) + bits > 64)
+				word |= (uint64_t)from[(at >> 3) + 8] << (64 - (at & 7));
+			v[i] = (int64_t)((uint64_t)least + (word & mask));
+		}
 	}
 }
 
