@@ -194,7 +194,7 @@ uint32_t roster_first_unseen(const struct account *a, const struct roster *r)
 	for (uint32_t i = 0; i < r->segments[k].count; i++, index++)
 		if (!(flagset_system(a, c.flagset[i]) & FLAG_SEEN))
 			return index;
-	invariant(!"a segment's count of unseen messages is right");
+	invariant(false && "a segment's count of unseen messages is right");
 	return index;
 }
 
