@@ -124,9 +124,10 @@ static void add_encoded(struct buf *out, const char *from, size_t len)
 	}
 }
 
-static struct mime_param *piece(struct mime_params *p, size_t from, struct span name, unsigned section)
+/* Pieces may stand in any order. */
+static struct mime_param *piece(struct mime_params *p, struct span name, unsigned section)
 {
-	for (size_t i = from; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].continued && p->v[i].section == section && span_iequal(p->v[i].name, name))
 			return &p->v[i];
 	return NULL;
@@ -137,7 +138,7 @@ static void join(struct mime_params *p, size_t i)
 {
 	struct mime_param *first = &p->v[i], *next = first;
 	size_t at = p->text.len;
-	for (unsigned section = 0; next; next = piece(p, i, first->name, ++section)) {
+	for (unsigned section = 0; next; next = piece(p, first->name, ++section)) {
 		/* The text may move while it is copied within itself. */
 		size_t len = next->len;
 		char *to = buf_reserve(&p->text, len * 3 + 1);
