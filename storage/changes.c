@@ -177,6 +177,22 @@ enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since,
 	return r->info.expunge_modseq > since ? gone_since(a, mailbox, since, uidnext, expunged) : STORE_OK;
 }
 
+enum store_err changes_recall(struct account *a, const struct roster *r, uint64_t since, uint32_t uidnext,
+			      struct uids *out)
+{
+	struct uidset gone = {0};
+	enum store_err err = STORE_OK;
+	*out = (struct uids){0};
+	if (since < r->info.floor)
+		return STORE_LIMIT;
+	if (r->info.expunge_modseq > since)
+		err = gone_since(a, r->info.id, since, uidnext, &gone);
+	if (!err)
+		*out = uids_with(&r->uids, uidnext, &gone);
+	uidset_finish(&gone);
+	return err;
+}
+
 /* The highest modseq of the journal's oldest rows that are from before `before_s`, 0 for none. */
 static enum store_err find_cut(struct account *a, int64_t before_s, uint32_t rows_max, uint64_t *cut, bool *more)
 {

@@ -12,6 +12,7 @@
 
 struct roster;
 struct roster_flag_run;
+struct uids;
 
 /* What happened to a mailbox, as bits.  Subscriptions are the root's (mailbox 0). */
 enum change_kind {
@@ -77,6 +78,11 @@ void changes_flags(const struct roster *r, uint64_t since, uint32_t from, uint32
  * STORE_LIMIT: the history does not reach back that far (since is below the mailbox's floor); `changed` is right. */
 MUST_USE enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since, uint32_t uidnext,
 				      struct uidset *expunged, struct uidset *changed);
+
+/* The UIDs as someone knows them who was in sync at modseq `since`, when UIDNEXT was `uidnext`: for a view that was laid
+ * aside.  Shares all it can with the roster.  STORE_LIMIT as above. uids_release() it. */
+MUST_USE enum store_err changes_recall(struct account *a, const struct roster *r, uint64_t since, uint32_t uidnext,
+				       struct uids *out);
 
 /* Housekeeping, inside an op of its own; takes no modseq.  Forgets journal and graveyard from before `before_s`, at
  * most `rows_max` rows of the journal at a time.  *more: there is more to forget. */

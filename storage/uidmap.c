@@ -344,6 +344,77 @@ void uids_extend(struct uids *u, const struct uids *from, uint32_t uid)
 	*u = made;
 }
 
+/* The first `n` messages; the counts alone say so. */
+static struct uids first_of(const struct uids *u, uint32_t n)
+{
+	struct uids first = {0};
+	if (n == 0)
+		return first;
+	struct place last = place_of_index(u, n - 1);
+	first = uids_acquire(u);
+	first.n = n;
+	first.nodes = last.node + 1;
+	first.slots = last.slot + 1;
+	return first;
+}
+
+/* Ascending UIDs, gathered into chunks. */
+struct gather {
+	struct uids *made;
+	uint32_t uid[UIDMAP_CHUNK], n;
+};
+
+static void flush_gather(struct gather *g)
+{
+	if (g->n)
+		memcpy(uids_add_chunk(g->made, g->n, g->n, g->uid[0]), g->uid, g->n * sizeof(*g->uid));
+	g->n = 0;
+}
+
+static void gather_uid(struct gather *g, uint32_t uid)
+{
+	if (g->n == UIDMAP_CHUNK)
+		flush_gather(g);
+	g->uid[g->n++] = uid;
+}
+
+/* The UID after `uid` in the set; 0 at its end. */
+static uint32_t step_set(const struct uidset *set, size_t *range, uint32_t uid)
+{
+	if (uid < set->v[*range].hi)
+		return uid + 1;
+	return ++*range < set->n ? set->v[*range].lo : 0;
+}
+
+struct uids uids_with(const struct uids *u, uint32_t below, const struct uidset *more)
+{
+	struct uids made = {0}, old = first_of(u, uids_lower(u, below));
+	struct gather g = {.made = &made};
+	struct uids_run run;
+	size_t range = 0;
+	uint32_t next = more->n ? more->v[0].lo : 0; /* of `more`; 0 at its end */
+	if (more->n == 0)
+		return old;
+	for (uint32_t at = 0; uids_run(&old, at, &run); at += run.n) {
+		uint32_t last = run.uid[run.n - 1];
+		if (!next || next > last) {
+			flush_gather(&g);
+			uids_share_chunk(&made, &old, run.chunk);
+			continue;
+		}
+		for (uint32_t i = 0; i < run.n; i++) {
+			for (; next && next < run.uid[i]; next = step_set(more, &range, next))
+				gather_uid(&g, next);
+			gather_uid(&g, run.uid[i]);
+		}
+	}
+	for (; next; next = step_set(more, &range, next))
+		gather_uid(&g, next);
+	flush_gather(&g);
+	uids_release(&old);
+	return made;
+}
+
 void uids_diff_init(struct uids_diff *d, const struct uids *old, const struct uids *now)
 {
 	*d = (struct uids_diff){.old = old, .now = now};

@@ -16,7 +16,7 @@
 #ifndef STORAGE_UIDMAP_H
 #define STORAGE_UIDMAP_H
 
-#include "storage/base.h"
+#include "storage/uidset.h"
 
 enum { UIDMAP_CHUNK = 256, UIDMAP_FAN = 64 };
 
@@ -62,6 +62,10 @@ bool uids_diff_next(struct uids_diff *d, uint32_t *index, uint32_t *uid);
 
 /* Makes `u` end with what `from` holds at and above `uid`, which must be above all that `u` holds. */
 void uids_extend(struct uids *u, const struct uids *from, uint32_t uid);
+
+/* What `u` holds below `below`, and the UIDs of `more` (normalised, each of them a message's, none in `u`): chunks without
+ * any of those are shared. */
+struct uids uids_with(const struct uids *u, uint32_t below, const struct uidset *more);
 
 /* For the owner.  Adds a UID above all at the end; true when it opened a new chunk. */
 bool uids_append(struct uids *u, uint32_t uid);

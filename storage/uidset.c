@@ -36,7 +36,11 @@ void uidset_normalise(struct uidset *s)
 {
 	if (s->n < 2)
 		return;
-	qsort(s->v, s->n, sizeof(*s->v), range_order);
+	bool sorted = true;
+	for (size_t i = 1; i < s->n && sorted; i++)
+		sorted = s->v[i - 1].lo <= s->v[i].lo;
+	if (!sorted)
+		qsort(s->v, s->n, sizeof(*s->v), range_order);
 	size_t out = 0;
 	for (size_t i = 1; i < s->n; i++) {
 		if (s->v[out].hi == UINT32_MAX || s->v[i].lo <= s->v[out].hi + 1) {

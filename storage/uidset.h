@@ -1,4 +1,7 @@
-/* A set of UIDs as sorted, disjoint, non-adjacent ranges; grows at the end only.  Heap, owned. */
+/*
+ * A set of UIDs as ranges.  Normalised: sorted, disjoint, and no two that touch; that is what everything but
+ * uidset_add_any() keeps and expects.  As large as its ranges are many, whatever UIDs they span.  Heap, owned.
+ */
 #ifndef STORAGE_UIDSET_H
 #define STORAGE_UIDSET_H
 
@@ -13,13 +16,16 @@ struct uidset {
 	size_t n, cap;
 };
 
+/* Leaves an empty set. */
 void uidset_finish(struct uidset *s);
 /* `lo` must be above every UID in the set. */
 void uidset_append(struct uidset *s, uint32_t lo, uint32_t hi);
-bool uidset_has(const struct uidset *s, uint32_t uid);
-/* Sorts and merges ranges added out of order to v directly. */
+/* In any order and with any overlap (lo <= hi): uidset_normalise() before the set is used. */
 void uidset_add_any(struct uidset *s, uint32_t lo, uint32_t hi);
+/* O(n) when the ranges were added in order, else O(n log n) of their number. */
 void uidset_normalise(struct uidset *s);
+/* O(log n) */
+bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 
 #endif

@@ -48,6 +48,7 @@ struct view {
 	struct uids uids;
 	uint32_t *plain, n, uidnext;
 	uint64_t flags_modseq, gone_modseq;
+	bool in_sync; /* nothing is held back */
 };
 
 struct model {
@@ -641,7 +642,7 @@ static void open_view(struct model *m, struct view *v)
 	struct roster *r;
 	assert_int_equal(roster_get(m->f->account, box->id, &r), STORE_OK);
 	*v = (struct view){.box = box->id, .uids = roster_snapshot(r), .n = box->n, .uidnext = box->info.uidnext,
-			   .flags_modseq = box->info.modseq, .gone_modseq = box->info.modseq};
+			   .flags_modseq = box->info.modseq, .gone_modseq = box->info.modseq, .in_sync = true};
 	v->plain = xcalloc(v->n + 1, sizeof(*v->plain));
 	for (uint32_t i = 0; i < v->n; i++)
 		v->plain[i] = box->v[i].e.uid;
@@ -690,6 +691,20 @@ static void check_view(struct model *m, struct view *v, struct box *box, struct 
 	uidset_finish(&flags);
 }
 
+/* A view in sync may be laid aside, all but its numbers, and be put together again. */
+static void recall_view(struct model *m, struct view *v, struct box *box, struct roster *r)
+{
+	if (!v->in_sync)
+		return;
+	uids_release(&v->uids);
+	enum store_err err = changes_recall(m->f->account, r, v->gone_modseq, v->uidnext, &v->uids);
+	assert_int_equal(err, v->gone_modseq < box->info.floor ? STORE_LIMIT : STORE_OK);
+	assert_int_equal(v->uids.n, err ? 0 : v->n);
+	for (uint32_t i = 0; i < v->uids.n; i++)
+		assert_int_equal(uids_at(&v->uids, i), v->plain[i]);
+	v->n = v->uids.n;
+}
+
 static void sync_view(struct model *m, struct view *v)
 {
 	struct box *box = box_by_id(m, v->box);
@@ -699,12 +714,16 @@ static void sync_view(struct model *m, struct view *v)
 		return;
 	}
 	assert_int_equal(roster_get(m->f->account, v->box, &r), STORE_OK);
+	if (below(m, 3) == 0)
+		recall_view(m, v, box, r);
 	check_view(m, v, box, r);
+	v->in_sync = false;
 	v->plain = xrealloc(v->plain, (v->n + box->n + 1) * sizeof(*v->plain));
 	if (below(m, 2)) {
 		uids_release(&v->uids);
 		v->uids = roster_snapshot(r);
 		v->gone_modseq = box->info.modseq;
+		v->in_sync = true;
 		v->n = 0;
 		for (uint32_t i = 0; i < box->n; i++)
 			v->plain[v->n++] = box->v[i].e.uid;
