@@ -217,12 +217,15 @@ def main():
     parser.add_argument("--roost", required=True)
     args = parser.parse_args()
     daemon = Daemon(args.roost, users=70, extra=f"message_bytes_max = {LIMIT}\n")
-    for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_full_disk, test_parallel,
-                 test_bad_commands):
-        test(daemon)
-        print(f"{test.__name__} ok", flush=True)
-        assert daemon.alive(), daemon.log_tail()
-    return daemon.stop()
+    try:
+        for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_full_disk, test_parallel,
+                     test_bad_commands):
+            test(daemon)
+            print(f"{test.__name__} ok", flush=True)
+            assert daemon.alive(), daemon.log_tail()
+    finally:
+        code = daemon.stop()
+    return code
 
 
 if __name__ == "__main__":
