@@ -99,7 +99,8 @@ enum store_err intake_finish(struct intake *in, int64_t *out_content, uint32_t *
 	struct content_meta meta = {.header_len = s->header_len, .parser = MIME_PARSER_VERSION,
 				    .sent = s->has_date ? s->date.day : INT64_MIN, .envelope = bytes_of(&s->envelope),
 				    .body = bytes_of(&s->body), .bodystructure = bytes_of(&s->bodystructure),
-				    .parts = bytes_of(&s->parts)};
+				    .parts = bytes_of(&s->parts), .sort = bytes_of(&s->sort),
+				    .thread = bytes_of(&s->thread), .preview = {s->preview.ptr, s->preview.len}};
 	memcpy(meta.digest, in->digest_value, sizeof(meta.digest));
 	*out_size = (uint32_t)in->size;
 	in->failed = content_writer_finish(in->writer, &meta, out_content);

@@ -10,6 +10,8 @@
 
 #include "protocol/mime/bodystructure.h"
 #include "protocol/mime/envelope.h"
+#include "protocol/mime/keys.h"
+#include "protocol/mime/preview.h"
 
 /* A delimiter line, white space and all; a longer line is text.  RFC 5322 2.1.1 ends lines at 998. */
 enum { DELIMITER_MAX = 1000 };
@@ -45,6 +47,7 @@ struct mime_parser {
 	struct buf boundaries;    /* a stack of texts */
 	struct buf nodes, text;   /* struct mime_node[], and their pieces */
 	struct mime_content content;
+	struct mime_preview preview;
 	size_t dashes_len;
 	char dashes[DELIMITER_MAX];
 };
@@ -92,11 +95,14 @@ struct mime_parser *mime_parser_create(void)
 	buf_init(&p->summary.body, SIZE_MAX);
 	buf_init(&p->summary.bodystructure, SIZE_MAX);
 	buf_init(&p->summary.parts, SIZE_MAX);
+	buf_init(&p->summary.sort, SIZE_MAX);
+	buf_init(&p->summary.thread, SIZE_MAX);
 	buf_init(&p->nodes, SIZE_MAX);
 	buf_init(&p->text, SIZE_MAX);
 	buf_init(&p->boundaries, SIZE_MAX);
 	buf_init(&p->header, MIME_HEADER_MAX);
 	mime_content_init(&p->content);
+	mime_preview_init(&p->preview);
 	open_entity(p, 0, 0, 0);
 	return p;
 }
@@ -109,22 +115,29 @@ void mime_parser_destroy(struct mime_parser *p)
 	buf_finish(&p->summary.body);
 	buf_finish(&p->summary.bodystructure);
 	buf_finish(&p->summary.parts);
+	buf_finish(&p->summary.sort);
+	buf_finish(&p->summary.thread);
 	buf_finish(&p->nodes);
 	buf_finish(&p->text);
 	buf_finish(&p->boundaries);
 	buf_finish(&p->header);
 	mime_content_finish(&p->content);
+	mime_preview_finish(&p->preview);
 	free(p);
 }
 
-static void add_envelope(struct mime_parser *p, const struct mime_header *h, uint32_t node, struct mime_piece *piece)
+/* What the header of the message itself says. */
+static void read_message(struct mime_summary *s, const struct mime_header *h)
 {
-	if (node == 0) {
-		mime_envelope_write(h, &p->summary.envelope);
-		p->summary.has_date = h->first[FIELD_DATE].ptr &&
-				      mime_date_read(h->first[FIELD_DATE], &p->summary.date);
-		return;
-	}
+	mime_envelope_write(h, &s->envelope);
+	s->has_date = h->first[FIELD_DATE].ptr && mime_date_read(h->first[FIELD_DATE], &s->date);
+	mime_sort_key_write(h, s->has_date ? &s->date : NULL, &s->sort);
+	mime_thread_key_write(h, &s->thread);
+}
+
+/* And that of a message inside it. */
+static void add_envelope(struct mime_parser *p, const struct mime_header *h, struct mime_piece *piece)
+{
 	piece->envelope = (uint32_t)p->text.len;
 	mime_envelope_write(h, &p->text);
 	piece->envelope_len = (uint32_t)p->text.len - piece->envelope;
@@ -159,8 +172,15 @@ static void finish_header(struct mime_parser *p, uint64_t end)
 	node.piece.charset = (uint32_t)p->text.len;
 	node.piece.charset_len = c->charset.len <= MIME_CHARSET_MAX ? (uint32_t)c->charset.len : 0;
 	buf_add(&p->text, c->charset.ptr, node.piece.charset_len);
-	if (node.part.number == 0)
-		add_envelope(p, &h, top->node, &node.piece);
+	if (top->node == 0)
+		read_message(&p->summary, &h);
+	else if (node.part.number == 0)
+		add_envelope(p, &h, &node.piece);
+	if (mime_is_text(node.part.media) && !node.part.attachment) {
+		node.part.charset = c->charset;
+		mime_preview_begin(&p->preview, &node.part);
+		node.part.charset = span_make(NULL, 0);
+	}
 	mime_structure_describe(&h, c, &p->text, &node.piece);
 	*node_at(p, top->node) = node;
 	p->in_header = false;
@@ -175,6 +195,7 @@ static void leave_entity(struct mime_parser *p, uint64_t end, uint64_t lines)
 	struct mime_part *part = &node_at(p, top->node)->part;
 	part->body_len = clip32(end) - part->body;
 	part->lines = clip32(lines) - part->lines;
+	mime_preview_end(&p->preview); /* of this part, if of any: what it is in was no text */
 	if (top->delimited)
 		p->delimited--;
 	p->boundaries.len = top->boundary;
@@ -210,6 +231,12 @@ static void collect_header(struct mime_parser *p, const char *bytes, size_t n)
 {
 	size_t room = MIME_HEADER_MAX - p->header.len;
 	buf_add(&p->header, bytes, n < room ? n : room);
+}
+
+static void take_text(struct mime_parser *p, const char *bytes, size_t n)
+{
+	if (p->preview.open)
+		mime_preview_feed(&p->preview, span_make(bytes, n));
 }
 
 /* n bytes are taken, of which the last one ends the line if `ends_line`. */
@@ -282,6 +309,8 @@ static void settle_dashes(struct mime_parser *p)
 		return;
 	if (p->in_header)
 		collect_header(p, p->dashes, p->dashes_len);
+	else
+		take_text(p, p->dashes, p->dashes_len);
 	advance(p, p->dashes, p->dashes_len, ends_line);
 }
 
@@ -320,6 +349,7 @@ static size_t take_body(struct mime_parser *p, struct span in)
 			break;
 	}
 	size_t n = lf ? (size_t)(at - in.ptr) : in.len;
+	take_text(p, in.ptr, n);
 	p->lines += lf ? lines - 1 : lines; /* advance() counts the last one */
 	advance(p, in.ptr, n, lf != NULL);
 	return n;
@@ -351,6 +381,7 @@ const struct mime_summary *mime_parser_end(struct mime_parser *p)
 	const struct mime_node *nodes = node_at(p, 0);
 	s->size = p->offset;
 	s->header_len = nodes[0].part.header_len;
+	s->preview = buf_span(&p->preview.text);
 	mime_parts_begin(&w, &s->parts);
 	for (size_t i = 0; i < node_count(p); i++) {
 		struct mime_part part = nodes[i].part;

@@ -20,7 +20,7 @@
 #include "protocol/mime/parts.h"
 
 enum {
-	MIME_PARSER_VERSION = 2,    /* what is stored with a summary: it is never silently recomputed */
+	MIME_PARSER_VERSION = 3,    /* what is stored with a summary: it is never silently recomputed */
 	MIME_HEADER_MAX = 262144,   /* bytes of one header block that are parsed */
 	MIME_STRUCTURE_MAX = 1 << 20 /* BODYSTRUCTURE text after which no further part is begun */
 };
@@ -33,6 +33,8 @@ struct mime_summary {
 	uint32_t header_len;                      /* of the message, with its blank line */
 	bool has_date;
 	struct mime_date date; /* of the Date: field, when has_date */
+	struct buf sort, thread; /* what SORT and THREAD ask, keys.h */
+	struct span preview;     /* UTF-8, one line; empty when there is nothing to say (RFC 8970) */
 };
 
 struct mime_parser;

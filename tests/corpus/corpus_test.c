@@ -1,5 +1,6 @@
 /* corpus_test FILE|DIRECTORY...: every *.eml found goes through the oracle.  Bare LF becomes CRLF first, as at intake. */
 #include "protocol/mime/crlf.h"
+#include "protocol/mime/keys.h"
 #include "protocol/mime/parser.h"
 #include "tests/corpus/oracle.h"
 
@@ -22,11 +23,11 @@ static void read_file(const char *path, struct buf *out)
 	fclose(f);
 }
 
-static void line(FILE *f, const char *name, const struct buf *b)
+static void line(FILE *f, const char *name, struct span s)
 {
 	fprintf(f, "%s ", name);
-	for (size_t i = 0; i < b->len; i++) {
-		unsigned char c = (unsigned char)b->data[i];
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
 		if (c == '\\' || c < 0x20 || c >= 0x7f)
 			fprintf(f, "\\x%02x", c);
 		else
@@ -35,16 +36,38 @@ static void line(FILE *f, const char *name, const struct buf *b)
 	fputc('\n', f);
 }
 
+/* The keys of SORT and THREAD, and the preview, as far as there are any. */
+static void describe_derived(const struct mime_summary *s, FILE *f)
+{
+	static const char *const names[] = {"SUBJECT", "FROM", "TO", "CC", "DISPLAYFROM", "DISPLAYTO"};
+	struct mime_sort_key sort;
+	struct mime_thread_key thread;
+	if (!mime_sort_key_read(buf_span(&s->sort), &sort) || !mime_thread_key_read(buf_span(&s->thread), &thread))
+		fprintf(f, "KEYS cannot be read\n");
+	for (size_t i = 0; i < SORT_STRING_COUNT; i++)
+		if (sort.string[i].len)
+			line(f, names[i], sort.string[i]);
+	if (sort.is_reply)
+		fprintf(f, "REPLY\n");
+	if (thread.id.len)
+		line(f, "ID", thread.id);
+	for (size_t i = 0; i < thread.references_n; i++)
+		line(f, "REFERENCE", thread.reference[i]);
+	if (s->preview.len)
+		line(f, "PREVIEW", s->preview);
+}
+
 /* What is known of a message is beside it, in NAME.want, whole lines of this; ROOST_CORPUS_WRITE=1 writes those files, to be read. */
 static void describe(struct span message, FILE *f)
 {
 	struct mime_parser *p = mime_parser_create();
 	mime_parser_feed(p, message);
 	const struct mime_summary *s = mime_parser_end(p);
-	line(f, "ENVELOPE", &s->envelope);
-	line(f, "BODYSTRUCTURE", &s->bodystructure);
+	line(f, "ENVELOPE", buf_span(&s->envelope));
+	line(f, "BODYSTRUCTURE", buf_span(&s->bodystructure));
 	if (s->has_date)
 		fprintf(f, "DATE day %lld utc %lld\n", (long long)s->date.day, (long long)s->date.utc_s);
+	describe_derived(s, f);
 	mime_parser_destroy(p);
 }
 
