@@ -2,6 +2,7 @@
 
 #include "protocol/imap/limits.h"
 #include "protocol/imap/reader.h"
+#include "protocol/mime/limits.h"
 
 const struct limit limits[] = {
 	{"LIMIT_CONNECTIONS", LIMIT_CONNECTIONS, "", "connections at once; lowered at start when the system gives fewer descriptors"},
@@ -99,6 +100,17 @@ static void write_parse_limits(struct buf *out)
 			   parse_limits[i].message, parse_limits[i].reason);
 }
 
+static void write_mime_limits(struct buf *out)
+{
+	buf_add_text(out, "\n## The description of a message\n\n"
+			  "From `protocol/mime/limits.c`. No message is refused for these, and all of it is stored and sent: what\n"
+			  "is beyond them is not described.\n\n"
+			  "| limit | value | unit | what it bounds, and what becomes of the rest |\n| --- | --: | --- | --- |\n");
+	for (size_t i = 0; i < mime_limits_n; i++)
+		buf_printf(out, "| `%s` | %u | %s | %s |\n", mime_limits[i].name, mime_limits[i].max, mime_limits[i].unit,
+			   mime_limits[i].reason);
+}
+
 void limits_write(struct buf *out)
 {
 	buf_add_text(out, "# Limits\n\n"
@@ -112,4 +124,5 @@ void limits_write(struct buf *out)
 			   limits[i].unit, limits[i].reason);
 	write_reader_limits(out);
 	write_parse_limits(out);
+	write_mime_limits(out);
 }
