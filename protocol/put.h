@@ -29,8 +29,12 @@ static inline char *put_char(char *to, char c)
 /* Two digits of n < 100. */
 static inline char *put_two(char *to, unsigned n)
 {
-	to[0] = (char)('0' + n / 10);
-	to[1] = (char)('0' + n % 10);
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	to[0] = pairs[2 * n];
+	to[1] = pairs[2 * n + 1];
 	return to + 2;
 }
 

@@ -1,5 +1,7 @@
 #include "protocol/imap/date.h"
 
+#include "protocol/put.h"
+
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 enum { DAY_SECONDS = 86400 };
 
@@ -65,42 +67,34 @@ bool date_time_parse(struct span s, int64_t *unix_s, int32_t *zone_min)
 	return true;
 }
 
-static char *put(char *to, int64_t value, size_t n)
-{
-	for (size_t i = n; i > 0; i--) {
-		to[i - 1] = (char)('0' + value % 10);
-		value /= 10;
-	}
-	return to + n;
-}
-
 void date_time_write(struct buf *out, int64_t unix_s, int32_t zone_min)
 {
-	const int64_t first = date_days(0, 1, 1) * DAY_SECONDS, last = date_days(10000, 1, 1) * DAY_SECONDS - 1;
+	/* 1-Jan-0000 and 1-Jan-10000 in days. */
+	const int64_t first = -719528 * (int64_t)DAY_SECONDS, last = 2932897 * (int64_t)DAY_SECONDS - 1;
 	int64_t local = unix_s < first || unix_s > last ? unix_s : unix_s + (int64_t)zone_min * 60;
 	local = local < first ? first : (local > last ? last : local);
-	int64_t days = local / DAY_SECONDS, rest = local % DAY_SECONDS;
-	days -= rest < 0;
-	rest += rest < 0 ? DAY_SECONDS : 0;
-	/* The inverse of date_days(). */
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, day_of_era = z - era * 146097;
-	int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100), shifted = (5 * day_of_year + 2) / 153;
-	int64_t day = day_of_year - (153 * shifted + 2) / 5 + 1, month = shifted < 10 ? shifted + 3 : shifted - 9;
-	year += era * 400 + (month <= 2);
-	int64_t zone = zone_min < 0 ? -(int64_t)zone_min : zone_min;
+	int64_t days = local / DAY_SECONDS - (local % DAY_SECONDS < 0);
+	uint32_t rest = (uint32_t)(local - days * DAY_SECONDS);
+	/* The inverse of date_days(), 400 years (146097 days) on so that nothing is negative. */
+	uint32_t z = (uint32_t)(days + 719468 + 146097), era = z / 146097, day_of_era = z % 146097;
+	uint32_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	uint32_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100), shifted = (5 * day_of_year + 2) / 153;
+	uint32_t day = day_of_year - (153 * shifted + 2) / 5 + 1, month = shifted < 10 ? shifted + 3 : shifted - 9;
+	year = year + era * 400 - 400 + (month <= 2);
+	uint32_t zone = (uint32_t)(zone_min < 0 ? -(int64_t)zone_min : zone_min);
 
 	char text[28] = "\" 7-Feb-1994 21:52:25 -0800\"", *to = text + 1;
-	put(to, day, 2);
+	put_two(to, day);
 	if (day < 10)
 		to[0] = ' ';
 	memcpy(to + 3, months + (month - 1) * 3, 3);
-	put(to + 7, year, 4);
-	put(to + 12, rest / 3600, 2);
-	put(to + 15, rest / 60 % 60, 2);
-	put(to + 18, rest % 60, 2);
+	put_two(to + 7, year / 100);
+	put_two(to + 9, year % 100);
+	put_two(to + 12, rest / 3600);
+	put_two(to + 15, rest / 60 % 60);
+	put_two(to + 18, rest % 60);
 	to[21] = zone_min < 0 ? '-' : '+';
-	put(to + 22, zone / 60 % 100, 2);
-	put(to + 24, zone % 60, 2);
+	put_two(to + 22, zone / 60 % 100);
+	put_two(to + 24, zone % 60);
 	buf_add(out, text, sizeof(text));
 }
