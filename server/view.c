@@ -121,7 +121,9 @@ bool view_resolve(const struct view *v, const struct numset *set, bool uid, stru
 			hi = swap;
 		}
 		ok = ok && (uid || (lo > 0 && hi <= n));
-		if (n == 0 || hi == 0 || (!uid && lo > n))
+		if (uid && hi > star)
+			hi = star; /* what was not told is not there (RFC 9051 7.5.1) */
+		if (n == 0 || hi < lo || (!uid && lo > n))
 			continue;
 		lo = lo ? lo : 1;
 		if (uid)

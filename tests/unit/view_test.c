@@ -1,0 +1,352 @@
+/*
+ * A view against its mailbox: whatever happens between two tellings, and wherever chunks end, a client that knows only
+ * what it was told has the mailbox.
+ */
+#include "server/limits.h"
+#include "server/view.h"
+#include "storage/store.h"
+
+#include "tests/unit/account_fixture.h"
+
+enum { MESSAGES_MAX = 20000 };
+
+/* What a client makes of untagged responses. */
+struct client {
+	struct view *view;
+	uint32_t n;
+	char flags[MESSAGES_MAX][100];
+	unsigned chunks, lines;
+};
+
+static int64_t inbox(struct account *a)
+{
+	int64_t id;
+	assert_int_equal(mailbox_find(a, "INBOX", &id), STORE_OK);
+	return id;
+}
+
+static void begin(struct account_fixture *f)
+{
+	assert_int_equal(account_begin(f->account), STORE_OK);
+}
+
+static void end(struct account_fixture *f)
+{
+	assert_int_equal(account_end(f->account, true), STORE_OK);
+	assert_int_equal(fixture_commit(f), STORE_OK);
+}
+
+static void append(struct account_fixture *f, uint32_t n)
+{
+	struct append_item *items = xcalloc(n, sizeof(*items));
+	uint32_t first;
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = (struct append_item){.content = 1, .size = 1};
+	begin(f);
+	assert_int_equal(messages_append(f->account, inbox(f->account), items, n, &first), STORE_OK);
+	end(f);
+	free(items);
+}
+
+static void store(struct account_fixture *f, uint32_t lo, uint32_t hi, uint32_t flag, const char *keywords)
+{
+	struct uidset set = {0}, changed = {0};
+	struct flag_spec spec = {flag, keywords};
+	uidset_append(&set, lo, hi);
+	begin(f);
+	assert_int_equal(messages_store(f->account, inbox(f->account), &set, FLAG_SET, &spec, &changed), STORE_OK);
+	end(f);
+	uidset_finish(&set);
+	uidset_finish(&changed);
+}
+
+static void expunge(struct account_fixture *f, uint32_t lo, uint32_t hi)
+{
+	struct uidset set = {0};
+	uidset_append(&set, lo, hi);
+	begin(f);
+	assert_int_equal(messages_remove(f->account, inbox(f->account), &set), STORE_OK);
+	end(f);
+	uidset_finish(&set);
+}
+
+static struct roster *roster_of(struct account_fixture *f)
+{
+	struct roster *r;
+	assert_int_equal(roster_get(f->account, inbox(f->account), &r), STORE_OK);
+	return r;
+}
+
+static void client_open(struct client *c, struct account_fixture *f)
+{
+	struct roster *r = roster_of(f);
+	*c = (struct client){.view = view_create(f->account, r, false), .n = r->uids.n};
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct roster_entry e;
+		roster_read(r, i, &e);
+		snprintf(c->flags[i], sizeof(c->flags[i]), "%s", flagset_get(f->account, e.flagset)->text);
+	}
+}
+
+static void read_line(struct client *c, const char *line)
+{
+	unsigned n;
+	char word[16], flags[100] = "";
+	c->lines++;
+	if (strncmp(line, "* FLAGS (", 9) == 0 || strncmp(line, "* OK [PERMANENTFLAGS", 20) == 0)
+		return;
+	assert_int_equal(sscanf(line, "* %u %15s (FLAGS (%99[^)])", &n, word, flags) >= 2, 1);
+	if (strcmp(word, "EXPUNGE") == 0) {
+		assert_in_range(n, 1, c->n);
+		memmove(c->flags[n - 1], c->flags[n], (c->n - n) * sizeof(c->flags[0]));
+		c->n--;
+	} else if (strcmp(word, "EXISTS") == 0) {
+		assert_true(n > c->n && n <= MESSAGES_MAX);
+		memset(c->flags[c->n], 0, (n - c->n) * sizeof(c->flags[0]));
+		c->n = n;
+	} else if (strcmp(word, "FETCH") == 0) {
+		assert_in_range(n, 1, c->n);
+		char *recent = strstr(flags, "\\Recent");
+		if (recent)
+			recent[recent > flags ? -1 : 0] = '\0';
+		snprintf(c->flags[n - 1], sizeof(c->flags[0]), "%s", flags);
+	} else {
+		assert_string_equal(word, "RECENT");
+		assert_in_range(n, 0, c->n);
+	}
+}
+
+static void read_chunk(struct client *c, struct buf *out)
+{
+	assert_in_range(out->len, 0, LIMIT_SLICE_BYTES + 4096);
+	for (char *at = out->data, *nl; at && at < out->data + out->len; at = nl + 1) {
+		nl = memchr(at, '\n', (size_t)(out->data + out->len - at));
+		assert_non_null(nl);
+		*nl = '\0';
+		read_line(c, at);
+	}
+	c->chunks++;
+	buf_reset(out);
+}
+
+/* Tells a chunk at a time; `between` happens after the first. */
+static enum view_told tell(struct client *c, struct account_fixture *f, bool expunges,
+			   void (*between)(struct account_fixture *f))
+{
+	struct buf out;
+	enum view_told told;
+	buf_init(&out, 1 << 20);
+	do {
+		told = view_tell(c->view, f->account, &out, expunges, false);
+		read_chunk(c, &out);
+		if (between && told == VIEW_MORE)
+			between(f);
+		between = NULL;
+	} while (told == VIEW_MORE);
+	buf_finish(&out);
+	return told;
+}
+
+static void assert_in_sync(struct client *c, struct account_fixture *f)
+{
+	struct roster *r = roster_of(f);
+	assert_int_equal(c->n, r->uids.n);
+	assert_int_equal(c->view->uids.n, r->uids.n);
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct roster_entry e;
+		roster_read(r, i, &e);
+		assert_int_equal(uids_at(&c->view->uids, i), e.uid);
+		/* A client knows nothing of the flags of what it was only told to EXIST. */
+		if (c->flags[i][0])
+			assert_string_equal(c->flags[i], flagset_get(f->account, e.flagset)->text);
+	}
+}
+
+static void client_close(struct client *c)
+{
+	view_destroy(c->view);
+	c->view = NULL;
+}
+
+static struct client *client_create(struct account_fixture *f)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+	client_open(c, f);
+	return c;
+}
+
+static void client_destroy(struct client *c)
+{
+	client_close(c);
+	free(c);
+}
+
+static void test_held(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 10);
+	struct client *c = client_create(f);
+	expunge(f, 3, 4);
+	append(f, 2);
+	store(f, 9, 9, FLAG_SEEN, "");
+	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
+	assert_int_equal(c->n, 12);
+	assert_string_equal(c->flags[8], "\\Seen");
+	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_in_sync(c, f);
+	unsigned lines = c->lines;
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_int_equal(c->lines, lines); /* nothing twice */
+	client_destroy(c);
+}
+
+static void test_nothing_for_the_unseen(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 2);
+	struct client *c = client_create(f);
+	append(f, 1);
+	expunge(f, 3, 3);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_int_equal(c->lines, 0); /* RFC 7162 3.2.10.2 */
+	assert_in_sync(c, f);
+	client_destroy(c);
+}
+
+static void change_everything(struct account_fixture *f)
+{
+	expunge(f, 100, 200);
+	append(f, 50);
+	store(f, 1, 8000, FLAG_FLAGGED, "later");
+}
+
+static void test_chunks(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 15000);
+	struct client *c = client_create(f);
+	store(f, 1, 15000, FLAG_SEEN | FLAG_ANSWERED, "");
+	assert_int_equal(tell(c, f, true, change_everything), VIEW_TOLD);
+	assert_true(c->chunks > 3);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_in_sync(c, f);
+	c->chunks = 0;
+	expunge(f, 10, 14000);
+	assert_int_equal(tell(c, f, true, change_everything), VIEW_TOLD);
+	assert_true(c->chunks > 1);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_in_sync(c, f);
+	client_destroy(c);
+}
+
+static void test_deleted(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t id;
+	append(f, 12000);
+	struct client *c = client_create(f);
+	begin(f);
+	assert_int_equal(mailbox_create(f->account, "elsewhere", 0, &id), STORE_OK);
+	assert_int_equal(mailbox_rename(f->account, "INBOX", "moved"), STORE_OK);
+	end(f);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_int_equal(c->n, 0); /* INBOX stays, empty (RFC 9051 6.3.6) */
+	c->view->mailbox = id;
+	append(f, 3);
+	client_destroy(c);
+	c = client_create(f);
+	begin(f);
+	assert_int_equal(mailbox_delete(f->account, "elsewhere"), STORE_OK);
+	end(f);
+	c->view->mailbox = id;
+	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
+	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
+	assert_int_equal(c->n, 0);
+	client_destroy(c);
+}
+
+/* Two clients, one that always takes expunges and one that seldom does, against random changes. */
+static void test_random(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 300);
+	struct client *one = client_create(f), *two = client_create(f);
+	for (int i = 0; i < 300; i++) {
+		uint64_t x = fixture_random(f);
+		struct roster *r = roster_of(f);
+		uint32_t last = r->info.uidnext - 1, lo = (uint32_t)(x >> 8) % last + 1;
+		uint32_t hi = lo + (uint32_t)(x >> 40) % 40 < last ? lo + (uint32_t)(x >> 40) % 40 : last;
+		static const char *const keywords[] = {"", "a", "b", "a b", ""};
+		switch (x % 4) {
+		case 0:
+			append(f, (uint32_t)(x >> 8) % 20 + 1);
+			break;
+		case 1:
+			expunge(f, lo, hi);
+			break;
+		default:
+			store(f, lo, hi, (uint32_t)(x >> 16) % 32, keywords[(x >> 24) % 5]);
+		}
+		assert_int_equal(tell(one, f, true, NULL), VIEW_TOLD);
+		assert_in_sync(one, f);
+		if ((x >> 50) % 3 == 0)
+			tell(two, f, (x >> 54) % 4 == 0, NULL);
+	}
+	tell(two, f, true, NULL);
+	assert_in_sync(two, f);
+	client_destroy(one);
+	client_destroy(two);
+}
+
+static void test_resolve(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 9);
+	expunge(f, 4, 5); /* 1 2 3 6 7 8 9 */
+	struct client *c = client_create(f);
+	append(f, 5);     /* not told */
+	static const struct {
+		struct numrange v[2];
+		size_t n;
+		bool uid, ok;
+		uint64_t names;
+	} cases[] = {
+		{{{1, 3}}, 1, false, true, 3}, {{{0, 0}}, 1, false, true, 1}, {{{8, 8}}, 1, false, false, 0},
+		{{{7, 2}}, 1, false, true, 6}, {{{1, 2}, {2, 3}}, 2, false, true, 3}, {{{1, 100}}, 1, true, true, 7},
+		{{{559, 0}}, 1, true, true, 1}, {{{10, 14}}, 1, true, true, 0}, {{{4, 5}}, 1, true, true, 0},
+		{{{1, 9}, {0, 3}}, 2, true, true, 7},
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct numrange v[2] = {cases[i].v[0], cases[i].v[1]};
+		struct numset set = {v, cases[i].n};
+		struct uidset out = {0};
+		struct view_walk walk;
+		struct view_message m;
+		uint64_t n = 0;
+		assert_int_equal(view_resolve(c->view, &set, cases[i].uid, &out), cases[i].ok);
+		view_walk_init(&walk, c->view, roster_of(f), &out, 0);
+		while (view_walk_next(&walk, &m)) {
+			assert_false(m.gone);
+			assert_int_equal(m.slice->uid[m.at], m.uid);
+			assert_int_equal(uids_at(&c->view->uids, m.index), m.uid);
+			n++;
+		}
+		assert_int_equal(n, cases[i].names);
+		uidset_finish(&out);
+	}
+	client_destroy(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_held, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_nothing_for_the_unseen, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_chunks, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_deleted, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_random, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_resolve, fixture_set_up, fixture_tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
