@@ -272,6 +272,8 @@ static enum op_result fetch_run(struct command *cmd, struct account *a)
 	if (!f->resolved && !command_set(cmd, &f->set))
 		return OP_DONE;
 	f->resolved = true;
+	if (cmd->here && uidset_count(&f->set) > LIMIT_QUICK_MESSAGES)
+		return OP_AGAIN;
 	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
 	if (err) {
 		cmd->broken = f->in_message;
@@ -311,5 +313,6 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch, cmd->request.uid);
 	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only;
 	cmd->op.writes = f->sets_seen;
+	cmd->quick = f->plan.all_small;
 	return session_op(s, cmd, fetch_run);
 }

@@ -22,5 +22,6 @@ enum step cmd_idle(struct session *s, struct command *cmd)
 	buf_add_text(session_out(s), "+ idling\r\n");
 	cmd->input = idle_input;
 	cmd->step = idle_wait;
+	cmd->quick = true;
 	return session_op(s, cmd, NULL); /* what is due is told now */
 }

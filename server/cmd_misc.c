@@ -4,6 +4,7 @@
 enum step cmd_noop(struct session *s, struct command *cmd)
 {
 	command_ok(cmd, NULL, "Done");
+	cmd->quick = true;
 	return session_is_logged_in(s) ? session_op(s, cmd, NULL) : STEP_DONE;
 }
 

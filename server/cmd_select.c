@@ -32,11 +32,14 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 {
 	int64_t id;
 	struct roster *r;
+	bool found = command_mailbox(cmd, a, cmd->request.mailbox.name, "NONEXISTENT", &id);
+	if (cmd->here && found && !roster_loaded(a, id))
+		return OP_AGAIN;
 	if (cmd->view)
-		buf_add_text(&cmd->out, "* OK [CLOSED] The mailbox before is closed\r\n");
+		response_status(&cmd->out, (struct span){0}, RESPONSE_OK, "CLOSED", "The mailbox before is closed");
 	view_destroy(cmd->view);
 	cmd->view = NULL;
-	if (!command_mailbox(cmd, a, cmd->request.mailbox.name, "NONEXISTENT", &id))
+	if (!found)
 		return OP_DONE;
 	enum store_err err = roster_get(a, id, &r);
 	if (err) {
@@ -77,6 +80,7 @@ static enum op_result close_run(struct command *cmd, struct account *a)
 
 enum step cmd_select(struct session *s, struct command *cmd)
 {
+	cmd->quick = true;
 	return session_op(s, cmd, select_run);
 }
 

@@ -27,6 +27,8 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 	struct span name;
 	int64_t mailbox;
 	if (command_mailbox(cmd, a, cmd->request.status.name, "NONEXISTENT", &mailbox)) {
+		if (cmd->here && !roster_loaded(a, mailbox))
+			return OP_AGAIN;
 		invariant(name_decode(&cmd->arena, cmd->request.status.name, DIALECT_REV1, &name));
 		command_store_error(cmd, status_write(cmd, a, mailbox, name.ptr));
 	}
@@ -35,5 +37,6 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 
 enum step cmd_status(struct session *s, struct command *cmd)
 {
+	cmd->quick = true;
 	return session_op(s, cmd, status_run);
 }

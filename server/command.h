@@ -26,6 +26,7 @@ enum step {
 	STEP_DONE,  /* its status is set: the tagged line follows */
 	STEP_AGAIN, /* call `step` again, once the output has room */
 	STEP_OP,    /* it is with the lane; `step` is called when it is back */
+	STEP_BACK,  /* session_op() alone: it was with the lane, and is back */
 	STEP_WAIT,  /* something else is at work on it, and calls session_resume() */
 	STEP_INPUT, /* `input` is called with the next line, or the next octets of its literal */
 	STEP_END    /* the conversation is over: nothing more is said */
@@ -82,6 +83,8 @@ struct command {
 	struct view *view; /* the session's, on loan to the op */
 	struct buf out;
 	struct status status;
+	bool quick;  /* its op reads memory only: it may run where it is, when the lane rests */
+	bool here;   /* it does: then it says OP_AGAIN, and has done nothing, where it would need more than memory */
 	bool more;   /* the worker has a further slice to run, once the output has room */
 	bool open;   /* a response has begun to leave that this command must finish, or the connection is closed */
 	bool broken; /* it cannot be finished: the connection is closed */

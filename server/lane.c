@@ -71,6 +71,29 @@ void lane_submit(struct lane *lane, struct op *op)
 	workers_wake_and_unlock(lane->workers, lane);
 }
 
+bool lane_run_here(struct lane *lane, struct op *op)
+{
+	workers_lock(lane->workers);
+	bool ours = lane->state == LANE_RESTING && lane->account && !lane->account->in_transaction;
+	if (ours) {
+		lane->state = LANE_RUNNING;
+		lane->in_background_list = false;
+	}
+	workers_unlock(lane->workers);
+	if (!ours)
+		return false;
+	invariant(!op->writes);
+	op->lane = lane;
+	op->fate = OP_RAN;
+	op->err = STORE_OK;
+	enum op_result result = op->run(op, lane->account);
+	accounts_used(lane);
+	workers_lock(lane->workers);
+	lane->state = LANE_RESTING;
+	workers_wake_and_unlock(lane->workers, lane);
+	return result != OP_AGAIN;
+}
+
 void lane_request(struct lane *lane, enum lane_chore chore)
 {
 	workers_lock(lane->workers);

@@ -71,6 +71,10 @@ struct lane {
 void lane_submit(struct lane *lane, struct op *op);
 /* Any thread; the caller holds a reference. */
 void lane_request(struct lane *lane, enum lane_chore chore);
+/* Runs a reading op at once on the calling thread, when the lane rests and its account is open: what memory answers is
+ * not worth two changes of thread.  True: it ran, and done() is not called; false: it did not, or said OP_AGAIN, and is
+ * the caller's to submit.  It may not read bodies, which takes a worker's tools. */
+bool lane_run_here(struct lane *lane, struct op *op);
 /* On a worker that has the lane's turn. */
 void lane_run_turn(struct lane *lane, const struct worker_tools *tools);
 /* Under the workers' mutex: something waits for a turn. */

@@ -13,6 +13,7 @@
 
 #include "protocol/imap/response.h"
 #include "server/accounts.h"
+#include "server/lane.h"
 #include "server/limits.h"
 
 static void session_run(struct session *s);
@@ -43,6 +44,10 @@ enum step session_op(struct session *s, struct command *cmd,
 		cmd->lane = accounts_hold(s->lane);
 		cmd->op.login = arena_copy(&cmd->arena, span_of(s->address)).ptr;
 	}
+	cmd->here = cmd->quick && !cmd->op.writes && !cmd->telling;
+	if (cmd->here && lane_run_here(cmd->lane, &cmd->op))
+		return STEP_BACK;
+	cmd->here = false;
 	conn_submit(s->conn, cmd->lane, &cmd->op);
 	return STEP_OP;
 }
@@ -54,7 +59,8 @@ static void tell_updates(struct command *cmd, struct account *account)
 	if (!cmd->view || cmd->more || (flags & CMD_NO_UPDATES))
 		return;
 	bool expunges = !(flags & CMD_NO_EXPUNGE) || cmd->request.uid;
-	enum view_told told = view_tell(cmd->view, account, &cmd->out, expunges, cmd->request.uid);
+	enum view_told told = view_tell(cmd->view, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES,
+					expunges, cmd->request.uid);
 	cmd->held = told == VIEW_HELD;
 	cmd->more = cmd->telling = told == VIEW_MORE;
 }
@@ -66,6 +72,8 @@ static enum op_result run_command(struct op *op, struct account *account)
 	uint64_t flags_modseq = view ? view->flags_modseq : 0, gone_modseq = view ? view->gone_modseq : 0;
 	enum op_result result = OP_DONE;
 	cmd->more = false;
+	if (cmd->here && view && !roster_loaded(account, view->mailbox))
+		return OP_AGAIN;
 	if (cmd->run && !cmd->telling)
 		result = cmd->run(cmd, account);
 	if (result == OP_DONE)
@@ -127,6 +135,9 @@ void session_obey(struct session *s, enum step step)
 		break;
 	case STEP_OP:
 		s->wait = WAIT_OP;
+		break;
+	case STEP_BACK:
+		s->wait = WAIT_BACK;
 		break;
 	case STEP_WAIT:
 		s->wait = WAIT_EVENT;

@@ -23,6 +23,7 @@ struct telling {
 	uint32_t uidnext;      /* of `now` */
 	uint64_t modseq;       /* of the roster when it began */
 	uint32_t from, below;  /* UIDs whose flags are still to be told */
+	size_t full_bytes;     /* of the chunk */
 };
 
 struct view {
@@ -84,8 +85,9 @@ enum view_told {
 	VIEW_MORE  /* the chunk is full: call again with the next one, before anything else */
 };
 
-/* Tells what changed since: expunges if they are allowed, arrivals, flags; a chunk at a time. */
-enum view_told view_tell(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid);
+/* Tells what changed since: expunges if they are allowed, arrivals, flags; until `out` has some `full_bytes`. */
+enum view_told view_tell(struct view *v, struct account *a, struct buf *out, size_t full_bytes, bool expunges,
+			 bool with_uid);
 /* Tells others' flag changes alone, before this session makes its own.  True when nothing newer is left, so that what this
  * session changes next need not be told by view_tell(): then set v->flags_modseq. */
 bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, struct buf *out, bool with_uid);

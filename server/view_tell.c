@@ -17,9 +17,9 @@ enum { RUNS_MAX = 1024, LINE_MAX_BYTES = 3 * PUT_U64_MAX + 32 };
 
 static const char system_flags[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
 
-static bool is_full(const struct buf *out)
+static bool is_full(const struct view *v, const struct buf *out)
 {
-	return out->len >= LIMIT_SLICE_BYTES;
+	return out->len >= v->telling.full_bytes;
 }
 
 /* ---- flags ---- */
@@ -119,7 +119,7 @@ static bool tell_flags(struct view *v, const struct account *a, const struct ros
 		changes_flags(r, v->flags_modseq, *from, below, RUNS_MAX, &changed);
 		all = changed.n < RUNS_MAX;
 		view_walk_init(&walk, v, r, &changed, 0);
-		while (!(full = is_full(out)) && view_walk_next(&walk, &m)) {
+		while (!(full = is_full(v, out)) && view_walk_next(&walk, &m)) {
 			*from = m.uid + 1;
 			if (!m.gone)
 				view_write_fetch(v, a, r, &m, with_uid, out);
@@ -134,6 +134,7 @@ static bool tell_flags(struct view *v, const struct account *a, const struct ros
 bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, struct buf *out, bool with_uid)
 {
 	uint32_t from = 1;
+	v->telling.full_bytes = LIMIT_SLICE_BYTES;
 	if (r->info.modseq > v->flags_modseq) {
 		if (!tell_flags(v, a, r, &from, v->uidnext, with_uid, out))
 			return false;
@@ -144,10 +145,11 @@ bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, 
 
 /* ---- expunges and arrivals ---- */
 
-static bool tell_expunges(struct telling *t, struct buf *out)
+static bool tell_expunges(struct view *v, struct buf *out)
 {
+	struct telling *t = &v->telling;
 	uint32_t index, uid;
-	while (!is_full(out)) {
+	while (!is_full(v, out)) {
 		if (!uids_diff_next(&t->diff, &index, &uid))
 			return true;
 		response_number(out, index + 1 - t->gone++, "EXPUNGE");
@@ -202,9 +204,9 @@ static enum view_told tell_deletion(struct view *v, struct buf *out, bool expung
 	if (t->phase != TELLS_DELETION && v->uids.n && !expunges)
 		return VIEW_HELD;
 	if (t->phase != TELLS_DELETION)
-		*t = (struct telling){.phase = TELLS_DELETION};
+		*t = (struct telling){.phase = TELLS_DELETION, .full_bytes = t->full_bytes};
 	for (; t->gone < v->uids.n; t->gone++) {
-		if (is_full(out))
+		if (is_full(v, out))
 			return VIEW_MORE;
 		response_number(out, v->uids.n - t->gone, "EXPUNGE");
 	}
@@ -219,7 +221,7 @@ static void begin(struct view *v, const struct roster *r, bool expunges)
 {
 	struct telling *t = &v->telling;
 	*t = (struct telling){.phase = TELLS_EXPUNGES, .uidnext = r->info.uidnext, .modseq = r->info.modseq, .from = 1,
-			      .below = v->uidnext};
+			      .below = v->uidnext, .full_bytes = t->full_bytes};
 	if (expunges) {
 		t->now = roster_snapshot(r);
 	} else {
@@ -240,12 +242,14 @@ static void take_now(struct view *v, bool expunges)
 		v->gone_modseq = v->telling.modseq;
 }
 
-enum view_told view_tell(struct view *v, struct account *a, struct buf *out, bool expunges, bool with_uid)
+enum view_told view_tell(struct view *v, struct account *a, struct buf *out, size_t full_bytes, bool expunges,
+			 bool with_uid)
 {
 	struct telling *t = &v->telling;
 	struct roster *r;
 	enum store_err err = roster_get(a, v->mailbox, &r);
-	if (t->phase == TELLS_EXPUNGES && !tell_expunges(t, out))
+	t->full_bytes = full_bytes;
+	if (t->phase == TELLS_EXPUNGES && !tell_expunges(v, out))
 		return VIEW_MORE;
 	if (t->phase == TELLS_EXPUNGES)
 		take_now(v, expunges);
@@ -258,7 +262,7 @@ enum view_told view_tell(struct view *v, struct account *a, struct buf *out, boo
 			return VIEW_TOLD;
 		bool held = !expunges && has_expunges(v, r);
 		begin(v, r, !held);
-		if (!tell_expunges(t, out))
+		if (!tell_expunges(v, out))
 			return VIEW_MORE;
 		take_now(v, !held);
 	}

@@ -137,7 +137,7 @@ static enum view_told tell(struct client *c, struct account_fixture *f, bool exp
 	enum view_told told;
 	buf_init(&out, 1 << 20);
 	do {
-		told = view_tell(c->view, f->account, &out, expunges, false);
+		told = view_tell(c->view, f->account, &out, LIMIT_SLICE_BYTES, expunges, false);
 		read_chunk(c, &out);
 		if (between && told == VIEW_MORE)
 			between(f);
