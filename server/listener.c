@@ -222,10 +222,11 @@ static int open_socket(const struct listen_config *c)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd >= 0 && address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	/* The umask is 077, so what bind() makes nobody else can use: right for the admin socket.  Delivery agents run as other users;
-	 * the directory decides who comes that far. */
-	bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 &&
-		  (!c->path || c->protocol == PROTOCOL_ADMIN || chmod(c->path, 0666) == 0) && listen(fd, LIMIT_BACKLOG) == 0;
+	/* The umask is 077, so at first nobody else can use what bind() makes; the admin socket stays so.  Delivery agents run as other
+	 * users: the directory decides who comes that far. */
+	mode_t mode = c->protocol == PROTOCOL_ADMIN ? 0600 : 0666;
+	bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 && (!c->path || chmod(c->path, mode) == 0) &&
+		  listen(fd, LIMIT_BACKLOG) == 0;
 	if (!ok) {
 		fail(c, errno);
 		if (fd >= 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
-import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, signal, socket, stat, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, signal, socket, stat, subprocess, sys, tempfile, time, traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import free_ports
@@ -479,6 +479,7 @@ def main():
         except Exception as e:
             failed += 1
             print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
+            traceback.print_exc()
             if store.daemon:
                 store.daemon.kill()
     print(f"{len(runs) - failed} passed, {failed} failed")
