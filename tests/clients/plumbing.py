@@ -21,14 +21,16 @@ class Client:
         self.socket.sendall(data)
 
     def until(self, end):
-        while end not in self.data:
-            more = self.socket.recv(65536)
+        data, looked = bytearray(self.data), 0
+        while (at := data.find(end, looked)) < 0:
+            looked = max(0, len(data) - len(end))
+            more = self.socket.recv(1 << 18)
             if not more:
-                raise EOFError(f"closed before {end!r}: {self.data[-200:]!r}")
-            self.data += more
-        at = self.data.index(end) + len(end)
-        got, self.data = self.data[:at], self.data[at:]
-        return got
+                raise EOFError(f"closed before {end!r}: {bytes(data[-200:])!r}")
+            data += more
+        at += len(end)
+        self.data = bytes(data[at:])
+        return bytes(data[:at])
 
     def rest(self):
         while True:
