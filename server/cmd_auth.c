@@ -32,10 +32,8 @@ static enum step take_result(struct session *s, struct command *cmd, const struc
 		command_bad(cmd, result->text);
 		break;
 	}
-	if (result->cut) {
-		buf_add_text(out, "* BYE Too many failed logins\r\n");
-		session_end(s);
-	}
+	if (result->cut)
+		session_end(s, "Too many failed logins");
 	return STEP_DONE;
 }
 

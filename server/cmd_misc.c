@@ -22,7 +22,7 @@ enum step cmd_logout(struct session *s, struct command *cmd)
 {
 	buf_add_text(session_out(s), "* BYE Logging out\r\n");
 	command_ok(cmd, NULL, "Done");
-	session_end(s);
+	session_end(s, NULL);
 	return STEP_DONE;
 }
 

@@ -28,8 +28,7 @@ enum step {
 	STEP_OP,    /* it is with the lane; `step` is called when it is back */
 	STEP_BACK,  /* session_op() alone: it was with the lane, and is back */
 	STEP_WAIT,  /* something else is at work on it, and calls session_resume() */
-	STEP_INPUT, /* `input` is called with the next line, or the next octets of its literal */
-	STEP_END    /* the conversation is over: nothing more is said */
+	STEP_INPUT  /* `input` is called with the next line, or the next octets of its literal */
 };
 
 enum command_states { UNAUTHED = 1, AUTHED = 2, SELECTED = 4, LOGGED_IN = AUTHED | SELECTED, ANY_STATE = 7 };

@@ -113,10 +113,11 @@ static void finish_command(struct session *s)
 	s->streaming = false;
 	write_tagged(s, cmd);
 	s->bad = cmd->status.word == STATUS_BAD ? s->bad + 1 : 0;
-	if (s->bad >= LIMIT_BAD_COMMANDS) {
-		buf_add_text(session_out(s), "* BYE Too many bad commands\r\n");
-		s->ending = true;
-	}
+	if (s->bad >= LIMIT_BAD_COMMANDS)
+		session_end(s, "Too many bad commands");
+	if (s->goodbye)
+		response_status(session_out(s), (struct span){0}, RESPONSE_BYE, NULL, s->goodbye);
+	s->goodbye = NULL;
 	s->command = NULL;
 	s->wait = WAIT_NOTHING;
 	command_dispose(cmd);
@@ -144,9 +145,6 @@ void session_obey(struct session *s, enum step step)
 		break;
 	case STEP_INPUT:
 		s->wait = WAIT_INPUT;
-		break;
-	case STEP_END:
-		s->ending = true;
 		break;
 	}
 }

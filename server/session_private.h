@@ -26,6 +26,7 @@ struct session {
 	bool running;
 	bool dirty;     /* something changed in the account since the mailbox was last looked at */
 	bool ending;
+	const char *goodbye; /* static: the BYE behind the tagged line */
 	bool streaming; /* the running command's line, with its literals, has not ended */
 	bool start_tls; /* once the tagged line is out */
 	unsigned bad;

@@ -77,9 +77,10 @@ void session_start_tls(struct session *s)
 	s->start_tls = true;
 }
 
-void session_end(struct session *s)
+void session_end(struct session *s, const char *goodbye)
 {
 	s->ending = true;
+	s->goodbye = goodbye;
 }
 
 const struct view *session_view(const struct session *s)
