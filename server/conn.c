@@ -73,7 +73,7 @@ void conn_admit(struct conn *c, unsigned idle_s)
 void conn_settle(struct conn *c)
 {
 	conn_flush(c);
-	if (c->peer_ended && !c->flight && !c->yielding && conn_pending(c) == 0)
+	if (c->peer_ended && !c->flight && !c->held && !c->yielding && conn_pending(c) == 0)
 		conn_close_later(c);
 	if (c->state != CONN_CLOSED && c->in.len == 0)
 		buf_finish(&c->in);
@@ -106,6 +106,18 @@ void conn_yield(struct conn *c)
 	n->conn_id = c->id;
 	c->yielding = true;
 	loop_post(c->loop, &n->letter);
+}
+
+void conn_hold_open(struct conn *c)
+{
+	c->held++;
+}
+
+void conn_let_go(struct conn *c)
+{
+	invariant(c->held > 0);
+	c->held--;
+	conn_settle(c);
 }
 
 /* --- Deadlines. --- */
@@ -146,7 +158,7 @@ void conn_on_due(struct conn *c)
 {
 	if (uv_stream_get_write_queue_size(&c->uv.stream) < c->untaken)
 		conn_progress(c);
-	if (c->flight)
+	if (c->flight || c->held)
 		c->heard_s = loop_now_s(c->loop); /* it waits for us, not we for it */
 	if (deadline_of(c) > loop_now_s(c->loop)) {
 		conn_arm(c);
@@ -197,6 +209,10 @@ void conn_close_later(struct conn *c)
 {
 	if (c->state != CONN_OPEN)
 		return;
+	if (c->tls && !tls_stream_is_ready(c->tls)) {
+		conn_close(c); /* nothing can be said yet */
+		return;
+	}
 	conn_read(c, false);
 	c->state = CONN_ENDING;
 	conn_progress(c);

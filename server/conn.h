@@ -77,6 +77,7 @@ struct conn {
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
+	unsigned held; /* conn_hold_open() less conn_let_go() */
 	struct conn_peer peer;
 	struct wheel_item deadline;
 	unsigned idle_s;                   /* how long it may be silent */
@@ -112,6 +113,10 @@ void conn_flush(struct conn *c);
 void conn_set_reading(struct conn *c, bool on);
 /* The session has more to do by itself, and lets the loop's others go first: on_data() comes again, soon. */
 void conn_yield(struct conn *c);
+/* An answer is on its way to the session otherwise than in an op (a login): a peer that has ended its side still gets it.
+ * Once it is there and used, conn_let_go(). */
+void conn_hold_open(struct conn *c);
+void conn_let_go(struct conn *c);
 /* The peer will send nothing more (it may still read): when all its input is consumed and answered, the connection
  * closes by itself. */
 bool conn_peer_ended(const struct conn *c);

@@ -142,6 +142,7 @@ void session_obey(struct session *s, enum step step)
 		break;
 	case STEP_WAIT:
 		s->wait = WAIT_EVENT;
+		conn_hold_open(s->conn);
 		break;
 	case STEP_INPUT:
 		s->wait = WAIT_INPUT;
@@ -154,6 +155,7 @@ void session_resume(struct session *s, enum step step)
 	invariant(s->wait == WAIT_EVENT);
 	session_obey(s, step);
 	session_run(s);
+	conn_let_go(s->conn);
 }
 
 /* The op could not be done, or its transaction was lost: nothing of its answer may be told. */

@@ -66,6 +66,16 @@ def test_half_closed(daemon):
     assert b"n299 OK" in got and b"c OK" in got, got[-300:]
 
 
+def test_half_closed_before_login(daemon):
+    """The password is hashed on another thread meanwhile."""
+    for _ in range(10):
+        c = Client(daemon.imap)
+        c.send(b"a LOGIN user4@example.org pass\r\nb SELECT INBOX\r\n" + b"".join(b"n%d NOOP\r\n" % i for i in range(100)))
+        c.socket.shutdown(socket.SHUT_WR)
+        got = c.rest()
+        assert b"a OK" in got and b"b OK" in got and b"n99 OK" in got, got[-300:]
+
+
 def test_half_closed_in_a_line(daemon):
     c = Client(daemon.imap).log_in(b"user1")
     c.send(b"b NOOP\r\nc NO")
