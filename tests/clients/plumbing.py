@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Connections at their edges: peers that half close, do not read, flood, come by other ways, or are there at the stop."""
-import argparse, json, os, pathlib, select, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+import argparse, ctypes, json, os, pathlib, select, signal, socket, ssl, subprocess, sys, tempfile, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import Daemon, free_ports
@@ -210,6 +210,61 @@ def test_other_addresses(roost):
             assert s.recv(100).startswith(b"220")
         assert daemon.stop() == 0
         assert not os.path.exists(path)
+
+
+def running_worker(pid):
+    """The id of a worker's thread that is at work."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name, state = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        if name.startswith("worker-") and state.split()[0] == "R":
+            return int(task.name)
+    return None
+
+
+def crash_at_work(daemon, user):
+    """Sends a worker a fatal signal while it searches for `user`."""
+    c = Client(daemon.imap).log_in(user)
+    c.send(b"s SELECT INBOX\r\n")
+    c.until(b"s OK")
+    kill_thread, SYS_TGKILL = ctypes.CDLL(None).syscall, 234
+    for _ in range(200):
+        c.send(b"".join(b"x%d SEARCH TEXT nowhere\r\n" % i for i in range(50)))
+        for _ in range(50):
+            if thread := running_worker(daemon.pid):
+                kill_thread(SYS_TGKILL, daemon.pid, thread, int(signal.SIGSEGV))
+                daemon.process.wait(60)
+                return
+    raise AssertionError("no worker was seen at work")
+
+
+def test_a_crashing_account_is_held(roost):
+    """Which takes others down no more: after three crashes in a row its ops are refused, and nobody else's."""
+    if os.uname().machine != "x86_64":
+        return
+    daemon = Daemon(roost, users=2)
+    append(Client(daemon.imap).log_in(b"user1"), b"INBOX", MESSAGE, 40)
+    crashes = daemon.directory / "store" / "crashes"
+    seen = 0
+    for _ in range(10):
+        crash_at_work(daemon, b"user1")
+        daemon.log.close()
+        seen = len(crashes.read_text().splitlines()) if crashes.exists() else 0  # none when the op had just ended
+        daemon.start()
+        if seen >= 3:
+            break
+    assert seen >= 3 and crashes.read_text().count("SEARCH") == seen, crashes.read_text()
+    held = Client(daemon.imap).log_in(b"user1")
+    held.send(b"s SELECT INBOX\r\n")
+    assert b"s NO [UNAVAILABLE]" in held.until(b"\r\n")
+    other = Client(daemon.imap).log_in(b"user2")
+    other.send(b"s SELECT INBOX\r\n")
+    other.until(b"s OK")
+    assert "event=account_held" in daemon.log_tail(200)
+    crashes.unlink()
+    assert daemon.stop() == 0
 
 
 def test_out_of_descriptors(roost):
