@@ -1,6 +1,9 @@
 /* Commands about the conversation itself (RFC 3501 6.1, 6.4.1; RFC 2342, 2971, 5161). */
 #include "server/session.h"
 
+#include "protocol/imap/response.h"
+#include "protocol/imap/response_list.h"
+
 enum step cmd_noop(struct session *s, struct command *cmd)
 {
 	command_ok(cmd, NULL, "Done");
@@ -20,15 +23,28 @@ enum step cmd_capability(struct session *s, struct command *cmd)
 
 enum step cmd_logout(struct session *s, struct command *cmd)
 {
-	buf_add_text(session_out(s), "* BYE Logging out\r\n");
+	response_status(session_out(s), (struct span){0}, RESPONSE_BYE, NULL, "Logging out");
 	command_ok(cmd, NULL, "Done");
 	session_end(s, NULL);
 	return STEP_DONE;
 }
 
+static struct span id_value(const struct id_request *r, const char *key)
+{
+	for (size_t i = 0; i < r->pairs_n; i++)
+		if (span_is(r->pairs[i].key, key) && r->pairs[i].value.ptr)
+			return r->pairs[i].value;
+	return span_make("", 0);
+}
+
+/* What the client says of itself goes to the log and the journal, and changes nothing else (RFC 2971 3.1). */
 enum step cmd_id(struct session *s, struct command *cmd)
 {
-	buf_add_text(session_out(s), "* ID (\"name\" \"Roost\")\r\n");
+	static const struct response_id_field ours[] = {{"name", "Roost"}};
+	const struct id_request *r = &cmd->request.id;
+	if (r->pairs_n)
+		session_set_device(s, id_value(r, "name"), id_value(r, "version"));
+	response_id(session_out(s), ours, countof(ours));
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }
@@ -36,14 +52,14 @@ enum step cmd_id(struct session *s, struct command *cmd)
 /* Nothing that can be enabled is offered; what is unknown is ignored (RFC 5161 3.1). */
 enum step cmd_enable(struct session *s, struct command *cmd)
 {
-	buf_add_text(session_out(s), "* ENABLED\r\n");
+	response_enabled(session_out(s), NULL, 0);
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }
 
 enum step cmd_namespace(struct session *s, struct command *cmd)
 {
-	buf_add_text(session_out(s), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	response_namespace(session_out(s));
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }

@@ -43,6 +43,7 @@ enum step session_op(struct session *s, struct command *cmd,
 	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
 		cmd->op.login = arena_copy(&cmd->arena, span_of(s->address)).ptr;
+		cmd->op.device = arena_copy(&cmd->arena, span_of(s->device)).ptr;
 	}
 	cmd->here = cmd->quick && !cmd->op.writes && !cmd->telling;
 	if (cmd->here && lane_run_here(cmd->lane, &cmd->op))
@@ -99,6 +100,7 @@ static void write_tagged(struct session *s, const struct command *cmd)
 static void begin_tls(struct session *s)
 {
 	s->start_tls = false;
+	s->device[0] = '\0'; /* said in the clear, perhaps by somebody else */
 	conn_flush(s->conn);
 	reader_clear(&s->reader);
 	if (!conn_start_tls(s->conn))

@@ -39,6 +39,8 @@ bool session_has_tls(const struct session *s);
 void session_start_tls(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
+/* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
+void session_set_device(struct session *s, struct span name, struct span version);
 /* The connection is closed once what is written has left, after the tagged line and "* BYE goodbye" (NULL: without). */
 void session_end(struct session *s, const char *goodbye);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */

@@ -32,6 +32,7 @@ struct session {
 	unsigned bad;
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
+	char device[64]; /* as the client names itself, printable ASCII */
 };
 
 /* session.c */

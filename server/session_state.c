@@ -72,6 +72,22 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	s->auth = NULL;
 }
 
+void session_set_device(struct session *s, struct span name, struct span version)
+{
+	const struct span parts[] = {name, version};
+	size_t n = 0;
+	log_event(LOG_INFO, "client", log_text("user", s->address), log_text("peer", conn_peer(s->conn)),
+		  log_span("name", name), log_span("version", version));
+	for (size_t i = 0; i < countof(parts); i++) {
+		if (n && parts[i].len && n + 1 < sizeof(s->device))
+			s->device[n++] = ' ';
+		for (size_t k = 0; k < parts[i].len && n + 1 < sizeof(s->device); k++)
+			if (parts[i].ptr[k] >= 0x20 && parts[i].ptr[k] < 0x7f)
+				s->device[n++] = parts[i].ptr[k];
+	}
+	s->device[n] = '\0';
+}
+
 void session_start_tls(struct session *s)
 {
 	s->start_tls = true;
