@@ -8,6 +8,10 @@ FOREIGN = {  # system headers that belong to other layers
     "storage": ("uv.h", "openssl/", "sasl/", "utf8proc.h", "pthread.h"),
     "server": ("sqlite3.h", "zstd.h"),
 }
+# Inside server/ includes go downwards: the plumbing knows no session, no command, no way in.
+PLUMBING = {"accounts", "conn", "conn_io", "crash", "lane", "limits", "listener", "log", "loop", "metrics", "notify", "op",
+            "outq", "peers", "sweeper", "tls", "tls_stream", "tls_tickets", "wheel", "worker"}
+ABOVE = re.compile(r"server/(admin|auth|cli|cmd_|command|delivery|fetch_items|intake|lmtp|password|sasl|search|session|slice|spool|view)")
 bad, graph = [], {}
 for layer, allowed in ALLOWED.items():
     for path in sorted(pathlib.Path(layer).rglob("*.[ch]")):
@@ -19,6 +23,8 @@ for layer, allowed in ALLOWED.items():
             if quote == '"':
                 if target.split("/")[0] not in allowed:
                     bad.append(f"{path}:{number}: {layer}/ may not include {target}")
+                if layer == "server" and path.stem in PLUMBING and ABOVE.match(target):
+                    bad.append(f"{path}:{number}: plumbing may not include {target}")
                 graph.setdefault(str(path), []).append(target)
             elif target.startswith(FOREIGN[layer]):
                 bad.append(f"{path}:{number}: <{target}> belongs to another layer")
