@@ -62,6 +62,14 @@ class Daemon:
         self.process.wait()
         self.log.close()
 
+    def restart(self):
+        """Stops in order and starts on the same store, on new ports."""
+        self.process.terminate()
+        code = self.process.wait(60)
+        assert code == 0, f"the daemon ended with {code}: {self.log_tail()}"
+        self.log.close()
+        self.start()
+
     def stop(self):
         """SIGTERM; returns the exit code, and prints the log when that is not 0."""
         if self.alive():
