@@ -65,7 +65,7 @@ def generated(count, seed):
         yield f"generated {seed}.{n}", crlf(Generator(f"{seed}.{n}").message())
     yield "large", b"Subject: large\r\n\r\n" + b"".join(b"%d large line of a large message\r\n" % n for n in range(60000))
     yield "header only", b"Subject: header only\r\n"
-    yield "long line", b"Subject: long\r\n\r\n" + b"x" * 2000 + b"\r\n"
+    yield "long line", b"Subject: long\r\n\r\n" + b"x" * 200000 + b"\r\n"
 
 
 def corpora():
@@ -82,6 +82,5 @@ def corpora():
 def without_return_path(message):
     """What a delivery keeps of a message: all but its own Return-Path fields (RFC 5321 4.4)."""
     header, blank, body = message.partition(b"\r\n\r\n")
-    fields = re.split(rb"(?<=\r\n)(?![ \t])", header + b"\r\n")
-    kept = b"".join(f for f in fields if not re.match(rb"(?i)return-path[ \t]*:", f))
-    return kept + (blank[2:] + body if blank else b"")
+    fields = re.split(rb"(?<=\r\n)(?![ \t])", header + (b"\r\n" if blank else b""))
+    return b"".join(f for f in fields if not re.match(rb"(?i)return-path[ \t]*:", f)) + blank[2:] + body
