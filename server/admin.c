@@ -453,4 +453,4 @@ static void on_closed(struct conn *c)
 	free(a);
 }
 
-const struct conn_user admin_user = {on_accept, on_fact, on_fact, on_ending, on_closed};
+const struct conn_user admin_user = {on_accept, on_fact, on_fact, on_ending, on_closed, NULL};

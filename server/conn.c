@@ -123,7 +123,7 @@ void conn_let_go(struct conn *c)
 /* --- Deadlines. --- */
 
 /* What the connection is waited for, and until when. */
-static uint64_t deadline_of(const struct conn *c)
+static uint64_t end_of(const struct conn *c)
 {
 	if (c->state == CONN_LINGERING)
 		return c->took_s + LIMIT_LINGER_S;
@@ -137,9 +137,30 @@ static uint64_t deadline_of(const struct conn *c)
 	return c->admitted || due_s < c->since_s + LIMIT_STRANGER_S ? due_s : c->since_s + LIMIT_STRANGER_S;
 }
 
+/* When on_pulse() is due; far away when never. */
+static uint64_t pulse_of(const struct conn *c)
+{
+	return c->state == CONN_OPEN && c->pulse_s && !c->writing ? c->said_s + c->pulse_s : UINT64_MAX;
+}
+
 void conn_arm(struct conn *c)
 {
-	loop_set_deadline(c->loop, &c->deadline, deadline_of(c));
+	uint64_t end_s = end_of(c), pulse_s = pulse_of(c);
+	loop_set_deadline(c->loop, &c->deadline, end_s < pulse_s ? end_s : pulse_s);
+}
+
+void conn_set_pulse(struct conn *c, unsigned silence_s)
+{
+	c->pulse_s = silence_s;
+	if (silence_s && c->state == CONN_OPEN)
+		conn_arm(c);
+}
+
+static void pulse(struct conn *c)
+{
+	c->said_s = loop_now_s(c->loop);
+	c->user->on_pulse(c);
+	conn_settle(c);
 }
 
 /* The peer took something of the output, or has new output to take. */
@@ -160,8 +181,12 @@ void conn_on_due(struct conn *c)
 		conn_progress(c);
 	if (c->flight || c->held)
 		c->heard_s = loop_now_s(c->loop); /* it waits for us, not we for it */
-	if (deadline_of(c) > loop_now_s(c->loop)) {
-		conn_arm(c);
+	uint64_t now_s = loop_now_s(c->loop);
+	if (end_of(c) > now_s) {
+		if (pulse_of(c) <= now_s)
+			pulse(c);
+		if (c->state != CONN_CLOSED)
+			conn_arm(c);
 	} else if (c->state != CONN_OPEN || c->writing) {
 		if (c->state != CONN_LINGERING)
 			log_end(c, "stalled");
@@ -248,7 +273,7 @@ void conn_create(struct loop *loop, int fd, const struct listen_config *listener
 	c->user = user;
 	c->peer = *peer;
 	c->idle_s = LIMIT_STRANGER_IDLE_S;
-	c->since_s = c->heard_s = c->took_s = loop_now_s(loop);
+	c->since_s = c->heard_s = c->took_s = c->said_s = loop_now_s(loop);
 	buf_init(&c->in, LIMIT_IN_BYTES);
 	outq_init(&c->out);
 	int rc;

@@ -47,6 +47,8 @@ struct conn_user {
 	 * output.  No op is in flight. */
 	void (*on_ending)(struct conn *c, enum conn_end why);
 	void (*on_closed)(struct conn *c); /* the last call: frees c->session */
+	/* Nothing was sent for as long as conn_set_pulse() says; NULL where that is not used. */
+	void (*on_pulse)(struct conn *c);
 };
 
 enum conn_state {
@@ -81,8 +83,9 @@ struct conn {
 	struct conn_peer peer;
 	struct wheel_item deadline;
 	unsigned idle_s;                   /* how long it may be silent */
-	/* When it connected, began TLS, last sent something, last took something. */
-	uint64_t since_s, handshake_s, heard_s, took_s;
+	unsigned pulse_s;
+	/* When it connected, began TLS, last sent something, last took something of a queue, was last sent something. */
+	uint64_t since_s, handshake_s, heard_s, took_s, said_s;
 	size_t untaken;                    /* bytes libuv held when took_s was set */
 	uv_shutdown_t shutdown;
 	UT_hash_handle hh;
@@ -97,6 +100,8 @@ struct conn *conn_find(struct loop *loop, uint64_t id);
 bool conn_is_open(const struct conn *c);
 /* The peer has proved who it is, or need not: it is counted as a stranger no more, and may be silent for `idle_s`. */
 void conn_admit(struct conn *c, unsigned idle_s);
+/* From now on on_pulse() is called after each `silence_s` in which nothing was sent; 0: no more. */
+void conn_set_pulse(struct conn *c, unsigned silence_s);
 /* For the log: the peer's address. */
 const char *conn_peer(const struct conn *c);
 

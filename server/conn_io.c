@@ -78,6 +78,7 @@ static size_t try_write(struct conn *c, uv_buf_t *slices, unsigned n)
 	int did = c->writing ? 0 : uv_try_write(&c->uv.stream, slices, n);
 	if (did < 0 && did != UV_EAGAIN)
 		conn_close(c);
+	c->said_s = loop_now_s(c->loop);
 	return did > 0 ? (size_t)did : 0;
 }
 

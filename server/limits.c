@@ -28,6 +28,8 @@ const struct limit limits[] = {
 	 "without a byte from a client that has logged in: 30 minutes at least (RFC 9051 5.4)"},
 	{"LIMIT_LMTP_IDLE_S", LIMIT_LMTP_IDLE_S, "s",
 	 "without a byte from an LMTP client: 5 minutes at least (RFC 5321 4.5.3.2.7)"},
+	{"LIMIT_PULSE_S", LIMIT_PULSE_S, "s",
+	 "without a byte to a client in IDLE before it is told that we are still here, which keeps its way through NATs open"},
 	{"LIMIT_STALLED_S", LIMIT_STALLED_S, "s", "without a byte taken by a client that has output waiting"},
 	{"LIMIT_ENDING_S", LIMIT_ENDING_S, "s", "the same once the server is ending the connection"},
 	{"LIMIT_LINGER_S", LIMIT_LINGER_S, "s",

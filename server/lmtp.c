@@ -331,4 +331,4 @@ static void on_accept(struct conn *c)
 	lmtp_reply_greeting(conn_out(c), c->loop->server->config.hostname);
 }
 
-const struct conn_user lmtp_user = {on_accept, on_fact, on_fact, on_ending, on_closed};
+const struct conn_user lmtp_user = {on_accept, on_fact, on_fact, on_ending, on_closed, NULL};

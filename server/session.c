@@ -305,4 +305,11 @@ static void on_accept(struct conn *c)
 	conn_write_text(c, "] Roost is ready\r\n");
 }
 
-const struct conn_user session_user = {on_accept, on_fact, on_fact, on_ending, on_closed};
+static void on_pulse(struct conn *c)
+{
+	struct session *s = c->session;
+	if (s->wait == WAIT_INPUT) /* with an op in flight it will hear something anyway */
+		conn_write_text(c, "* OK Still here\r\n");
+}
+
+const struct conn_user session_user = {on_accept, on_fact, on_fact, on_ending, on_closed, on_pulse};

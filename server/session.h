@@ -41,6 +41,8 @@ void session_start_tls(struct session *s);
 void session_add_capabilities(const struct session *s, struct buf *out);
 /* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
 void session_set_device(struct session *s, struct span name, struct span version);
+/* While on, a client that hears nothing for LIMIT_PULSE_S is told that we are still here. */
+void session_set_pulse(struct session *s, bool on);
 /* The connection is closed once what is written has left, after the tagged line and "* BYE goodbye" (NULL: without). */
 void session_end(struct session *s, const char *goodbye);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */

@@ -116,3 +116,8 @@ void session_accept_literal(struct session *s, const struct reader_event *event)
 		buf_add_text(session_out(s), "+ OK\r\n");
 	reader_stream(&s->reader);
 }
+
+void session_set_pulse(struct session *s, bool on)
+{
+	conn_set_pulse(s->conn, on ? LIMIT_PULSE_S : 0);
+}

@@ -75,7 +75,12 @@ static void on_closed(struct conn *c)
 	user_of(c)->conn = NULL;
 }
 
-static const struct conn_user test_user = {on_accept, on_data, on_drained, on_ending, on_closed};
+static void on_pulse(struct conn *c)
+{
+	conn_write_text(c, "still here\n");
+}
+
+static const struct conn_user test_user = {on_accept, on_data, on_drained, on_ending, on_closed, on_pulse};
 
 struct errand {
 	struct letter letter;
@@ -301,6 +306,31 @@ static void test_talking_stranger(void **state)
 	assert_int_equal(look(f)->endings, 1);
 }
 
+static void age_silence(struct fixture *f)
+{
+	struct conn *c = f->user.conn;
+	conn_set_pulse(c, 120);
+	for (int i = 0; i < 3; i++) {
+		conn_on_due(c);
+		c->said_s -= 121;
+		conn_on_due(c);
+	}
+	conn_set_pulse(c, 0);
+	c->said_s -= 121;
+	conn_on_due(c);
+	conn_write_text(c, "end\n");
+	conn_flush(c);
+}
+
+static void test_pulse(void **state)
+{
+	struct fixture *f = *state;
+	char got[100];
+	on_loop(f, age_silence);
+	read_until(f, "end\n", got, sizeof(got));
+	assert_string_equal(got, "still here\nstill here\nstill here\nend\n");
+}
+
 static void stall(struct fixture *f)
 {
 	fill(f);
@@ -397,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_silent_stranger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_talking_stranger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_admitted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pulse, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stalled_reader, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stop_waits_for_the_op, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone_with_an_op, set_up, tear_down),
