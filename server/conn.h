@@ -126,9 +126,9 @@ void conn_let_go(struct conn *c);
  * closes by itself. */
 bool conn_peer_ended(const struct conn *c);
 
-/* Becomes the TLS server, or with no certificate nothing happens and false is returned.  What was read before is
- * forgotten: it was pipelined in the clear, perhaps by somebody else (RFC 9051 6.2.1).  Call it after conn_flush() of the
- * answer to STARTTLS, and consume nothing of c->in afterwards. */
+/* Becomes the TLS server, or with no certificate nothing happens and false is returned.  What was written before leaves
+ * in the clear.  What was read before is forgotten: it was pipelined in the clear, perhaps by somebody else (RFC 9051
+ * 6.2.1); consume nothing of c->in afterwards. */
 bool conn_start_tls(struct conn *c);
 bool conn_is_secure(const struct conn *c);
 /* "TLSv1.3" and "TLS_AES_256_GCM_SHA384"; "none" without TLS. */

@@ -284,9 +284,11 @@ void conn_set_reading(struct conn *c, bool on)
 
 bool conn_start_tls(struct conn *c)
 {
-	if (!c->loop->server->tls || c->tls)
+	if (!c->loop->server->tls || c->tls || c->state == CONN_CLOSED)
 		return false;
 	buf_finish(&c->in);
+	if (outq_bytes(&c->out)) /* the answer to STARTTLS behind what libuv still has: it leaves in the clear */
+		write_chunks(c, outq_take(&c->out));
 	c->tls = tls_stream_create(c->loop->server->tls);
 	c->handshake_s = loop_now_s(c->loop);
 	conn_arm(c);
