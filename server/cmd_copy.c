@@ -2,12 +2,16 @@
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "server/limits.h"
 #include "storage/copy.h"
 
-/* RFC 4315 3: the sets stand in matching order. */
+/* RFC 4315 3: the sets stand in matching order.  NULL: there is nothing to say, or too much; the client then finds the
+ * copies as it would without UIDPLUS. */
 static const char *copyuid(struct command *cmd, const struct copy_result *result)
 {
 	struct buf code;
+	if (result->n == 0 || result->source.n > LIMIT_COPYUID_RANGES)
+		return NULL;
 	struct numset source = {arena_alloc(&cmd->arena, result->source.n * sizeof(*source.v)), result->source.n};
 	for (size_t i = 0; i < source.n; i++)
 		source.v[i] = (struct numrange){result->source.v[i].lo, result->source.v[i].hi};
@@ -25,14 +29,11 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 	enum store_err err = move ? messages_move(a, cmd->view->mailbox, set, target, &result)
 				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
 	command_store_error(cmd, err);
-	if (!err && result.n) {
-		const char *code = copyuid(cmd, &result);
-		if (move)
-			/* Before the EXPUNGEs (RFC 6851 4.3). */
-			response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
-		else
-			command_ok(cmd, code, "Done");
-	}
+	const char *code = err ? NULL : copyuid(cmd, &result);
+	if (code && move) /* before the EXPUNGEs (RFC 6851 4.3) */
+		response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
+	else if (code)
+		command_ok(cmd, code, "Done");
 	copy_result_finish(&result);
 	return err;
 }
