@@ -402,7 +402,8 @@ enum store_err account_commit(struct account *a, const struct account_touched **
 	*touched = a->touched;
 	*n = a->touched_n;
 	/* What was acknowledged does not depend on it: a failure shows at the next begin. */
-	if ((int64_t)a->db.wal_pages * DB_PAGE_BYTES > DB_WAL_BYTES_MAX)
+	int64_t most = a->env->wal_bytes_max ? a->env->wal_bytes_max : DB_WAL_BYTES_MAX;
+	if ((int64_t)a->db.wal_pages * DB_PAGE_BYTES > most)
 		(void)!db_checkpoint(&a->db, POINT_CHECKPOINT_FULL);
 	return STORE_OK;
 }

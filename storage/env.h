@@ -16,6 +16,7 @@ struct store_env {
 	void *ctx;
 	bool fsync_always;  /* also for flag-only commits */
 	uint64_t boot_id;   /* differs between boots of the machine, which may lose what was not fsynced (jump.h) */
+	int64_t wal_bytes_max; /* 0: DB_WAL_BYTES_MAX (db.h) */
 	const char *vfs;    /* SQLite's, by name; NULL for the system's */
 };
 

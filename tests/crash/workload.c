@@ -1,0 +1,403 @@
+#include "tests/crash/workload.h"
+
+#include "storage/append.h"
+#include "storage/check.h"
+#include "storage/content_writer.h"
+#include "storage/copy.h"
+#include "storage/directory.h"
+#include "storage/expunge.h"
+#include "storage/flagset.h"
+#include "storage/mailbox.h"
+#include "storage/store.h"
+#include "storage/sweep.h"
+#include "tests/crash/steps.h"
+
+#include <sys/stat.h>
+
+enum { PATH_BYTES = 300 };
+
+static void path_of(const struct workload *w, const char *name, char out[PATH_BYTES])
+{
+	snprintf(out, PATH_BYTES, "%s/%s", w->dir, name);
+}
+
+enum store_err workload_open(struct workload *w)
+{
+	char path[PATH_BYTES];
+	path_of(w, "accounts", path);
+	mkdir(path, 0700);
+	path_of(w, "accounts/one", path);
+	return account_open(w->env, path, true, &w->account);
+}
+
+void workload_close(struct workload *w)
+{
+	account_close(w->account);
+	w->account = NULL;
+}
+
+/* --- ops --- */
+
+static enum store_err find(struct workload *w, const char *name, int64_t *out)
+{
+	return mailbox_find(w->account, name, out);
+}
+
+static enum store_err store_message(struct workload *w, unsigned number, uint32_t flags, struct append_item *out)
+{
+	size_t len;
+	char *bytes = workload_message(number, &len);
+	struct content_meta meta = {.header_len = 40, .parser = 1, .sent = CONTENT_NO_DATE, .envelope = {"()", 2}};
+	uint64_t hash = workload_hash(bytes, len);
+	memcpy(meta.digest, &hash, sizeof(hash));
+	struct content_writer *writer = content_writer_create(w->account);
+	struct flag_spec spec = {flags, ""};
+	enum store_err err = content_writer_write(writer, bytes, len);
+	if (!err)
+		err = content_writer_finish(writer, &meta, &out->content);
+	out->size = (uint32_t)len;
+	if (!err)
+		err = flagset_apply(w->account, 0, FLAG_SET, &spec, &out->flagset);
+	content_writer_destroy(writer);
+	free(bytes);
+	return err;
+}
+
+static enum store_err append(struct workload *w, const struct step *s, uint32_t n, uint32_t flags)
+{
+	struct append_item items[8] = {0};
+	int64_t box;
+	uint32_t first;
+	enum store_err err = find(w, s->box, &box);
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = store_message(w, s->number + i, flags, &items[i]);
+	return err ? err : messages_append(w->account, box, items, n, &first);
+}
+
+static enum store_err set_flags(struct workload *w, const struct step *s)
+{
+	struct uidset set = {0}, changed = {0};
+	struct flag_spec spec = {s->flags, ""};
+	int64_t box;
+	uidset_append(&set, s->lo, s->hi);
+	enum store_err err = find(w, s->box, &box);
+	if (!err)
+		err = messages_store(w->account, box, &set, FLAG_SET, &spec, &changed);
+	uidset_finish(&set);
+	uidset_finish(&changed);
+	return err;
+}
+
+static enum store_err copy_or_move(struct workload *w, const struct step *s)
+{
+	struct uidset set = {0};
+	struct copy_result result = {0};
+	int64_t from, to;
+	uidset_append(&set, s->lo, s->hi);
+	enum store_err err = find(w, s->box, &from);
+	if (!err)
+		err = find(w, s->to, &to);
+	if (!err && s->kind == STEP_COPY)
+		err = messages_copy(w->account, from, &set, to, &result);
+	else if (!err)
+		err = messages_move(w->account, from, &set, to, &result);
+	copy_result_finish(&result);
+	uidset_finish(&set);
+	return err;
+}
+
+static enum store_err take_out(struct workload *w, const struct step *s)
+{
+	struct uidset set = {0};
+	int64_t box;
+	uidset_append(&set, s->lo, s->hi);
+	enum store_err err = find(w, s->box, &box);
+	if (!err)
+		err = messages_remove(w->account, box, &set);
+	uidset_finish(&set);
+	return err;
+}
+
+/* One op of the step; a group has three, of which the second fails. */
+static enum store_err run_op(struct workload *w, const struct step *s, unsigned part)
+{
+	int64_t id;
+	switch (s->kind) {
+	case STEP_APPEND:
+		return append(w, s, s->hi, s->flags);
+	case STEP_COPY:
+	case STEP_MOVE:
+		return copy_or_move(w, s);
+	case STEP_REMOVE:
+		return take_out(w, s);
+	case STEP_STORE:
+		return set_flags(w, s);
+	case STEP_CREATE:
+		return mailbox_create(w->account, s->box, 0, &id);
+	case STEP_RENAME:
+		return mailbox_rename(w->account, s->box, s->to);
+	case STEP_DELETE:
+		return mailbox_delete(w->account, s->box);
+	case STEP_GROUP:
+		return part == 2 ? set_flags(w, s) : append(w, s, 1, 0);
+	case STEP_ABANDON:
+	case STEP_SWEEP:
+	case STEP_IDLE:
+	case STEP_REOPEN:
+	case STEP_USER:
+		break;
+	}
+	return STORE_CANNOT;
+}
+
+static enum store_err commit(struct workload *w, bool *out_commit)
+{
+	const struct account_touched *touched;
+	size_t n;
+	enum store_err err = account_commit(w->account, &touched, &n);
+	*out_commit = err != STORE_OK;
+	return err;
+}
+
+static enum store_err run_ops(struct workload *w, const struct step *s, bool *out_commit)
+{
+	unsigned parts = s->kind == STEP_GROUP ? 3 : 1;
+	enum store_err err = STORE_OK;
+	for (unsigned part = 0; part < parts && !err; part++) {
+		bool fails = s->kind == STEP_GROUP && part == 1;
+		err = account_begin(w->account);
+		if (!err)
+			err = run_op(w, s, part);
+		enum store_err end = account_end(w->account, !err && !fails);
+		err = err ? err : end;
+	}
+	/* The lane commits whatever ended well, also when a later op failed.  Here the step fails as a whole. */
+	if (err) {
+		*out_commit = w->account->in_transaction;
+		return err;
+	}
+	return commit(w, out_commit);
+}
+
+static enum store_err abandon(struct workload *w, const struct step *s)
+{
+	size_t len;
+	char *bytes = workload_message(s->number, &len);
+	struct content_writer *writer = content_writer_create(w->account);
+	enum store_err err = content_writer_write(writer, bytes, len);
+	content_writer_destroy(writer);
+	free(bytes);
+	return err;
+}
+
+static enum store_err sweep(struct workload *w, bool *out_commit)
+{
+	bool more = true;
+	enum store_err err = STORE_OK;
+	sweep_start(w->account, -10, true);
+	while (more && !err) {
+		err = account_begin(w->account);
+		if (!err)
+			err = sweep_step(w->account, &more);
+		enum store_err end = account_end(w->account, !err);
+		err = err ? err : end;
+		if (!err)
+			err = commit(w, out_commit);
+	}
+	sweep_stop(w->account);
+	return err;
+}
+
+static enum store_err reopen(struct workload *w)
+{
+	char path[PATH_BYTES];
+	workload_close(w);
+	path_of(w, "accounts/one/tmp/left", path);
+	FILE *left = fopen(path, "w");
+	if (left)
+		fclose(left);
+	return workload_open(w);
+}
+
+static enum store_err add_user(struct workload *w, unsigned number)
+{
+	struct directory *d;
+	struct directory_secrets secrets = {.hash = "x"};
+	char path[PATH_BYTES], address[64];
+	path_of(w, "directory.db", path);
+	snprintf(address, sizeof(address), "user%u@example.org", number);
+	enum store_err err = directory_open(w->env, path, &d);
+	if (err)
+		return err;
+	err = directory_begin(d);
+	if (!err) {
+		err = number == 1 ? directory_domain_add(d, "example.org") : STORE_OK;
+		if (!err)
+			err = directory_user_add(d, address, &secrets);
+		enum store_err end = directory_end(d, !err);
+		err = err ? err : end;
+	}
+	directory_close(d);
+	return err;
+}
+
+enum store_err workload_run(struct workload *w, unsigned step, bool *out_commit)
+{
+	const struct step *s = &steps[step];
+	*out_commit = false;
+	switch (s->kind) {
+	case STEP_ABANDON:
+		return abandon(w, s);
+	case STEP_SWEEP:
+		return sweep(w, out_commit);
+	case STEP_IDLE:
+		return account_idle(w->account);
+	case STEP_REOPEN:
+		return reopen(w);
+	case STEP_USER:
+		return add_user(w, s->number);
+	case STEP_APPEND:
+	case STEP_COPY:
+	case STEP_MOVE:
+	case STEP_REMOVE:
+	case STEP_STORE:
+	case STEP_CREATE:
+	case STEP_RENAME:
+	case STEP_DELETE:
+	case STEP_GROUP:
+		break;
+	}
+	return run_ops(w, s, out_commit);
+}
+
+/* --- what is there --- */
+
+static bool print_message(struct workload *w, FILE *out, const struct roster_slice *s, uint32_t i)
+{
+	char *bytes = xmalloc(s->size[i]);
+	enum store_err err = content_read(w->account, s->content[i], 0, s->size[i], bytes);
+	if (err)
+		fprintf(stderr, "UID %u cannot be read: %d\n", s->uid[i], err);
+	fprintf(out, "  %u flags %u size %u hash %016llx\n", s->uid[i], flagset_system(w->account, s->flagset[i]), s->size[i],
+		(unsigned long long)workload_hash(bytes, s->size[i]));
+	free(bytes);
+	return !err;
+}
+
+static bool print_mailbox(struct workload *w, FILE *out, const struct mailbox_name *name)
+{
+	struct roster *r;
+	struct roster_slice s;
+	enum store_err err = roster_get(w->account, name->info.id, &r);
+	if (err) {
+		fprintf(stderr, "%s cannot be read: %d\n", name->name, err);
+		return false;
+	}
+	fprintf(out, "%s uidnext %u\n", name->name, r->info.uidnext);
+	bool ok = true;
+	for (uint32_t at = 0; ok && roster_slice_at(r, at, &s); at = s.index + s.n)
+		for (uint32_t i = 0; ok && i < s.n; i++)
+			ok = print_message(w, out, &s, i);
+	return ok;
+}
+
+/* The directory's users are 1 to n. */
+static unsigned count_users(struct workload *w)
+{
+	struct directory *d;
+	struct directory_user user;
+	char path[PATH_BYTES], address[64];
+	unsigned n = 0;
+	path_of(w, "directory.db", path);
+	if (directory_open(w->env, path, &d) != STORE_OK)
+		return UINT32_MAX;
+	do
+		snprintf(address, sizeof(address), "user%u@example.org", n + 1);
+	while (directory_user_find(d, address, &user) == STORE_OK && ++n);
+	directory_close(d);
+	return n;
+}
+
+char *workload_found(struct workload *w)
+{
+	struct mailbox_names names;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	invariant(out);
+	bool ok = mailbox_list(w->account, &names) == STORE_OK;
+	for (size_t i = 0; ok && i < names.n; i++)
+		if (names.v[i].info.id)
+			ok = print_mailbox(w, out, &names.v[i]);
+	mailbox_names_finish(&names);
+	fprintf(out, "users %u\n", count_users(w));
+	fclose(out);
+	if (ok)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void on_problem(void *ctx, enum check_kind kind, const char *line)
+{
+	(void)ctx;
+	if (kind == CHECK_DAMAGE)
+		fprintf(stderr, "check: %s\n", line);
+}
+
+static void *hash_start(void)
+{
+	return xcalloc(1, 2 * sizeof(uint64_t));
+}
+
+static void hash_feed(void *state, const void *bytes, size_t len)
+{
+	/* The hash begins with the length, which is not known yet: the messages are small enough to be kept. */
+	char **kept = state;
+	size_t *n = (size_t *)state + 1;
+	*kept = xrealloc(*kept, *n + len);
+	memcpy(*kept + *n, bytes, len);
+	*n += len;
+}
+
+static void hash_finish(void *state, unsigned char out[DIGEST_BYTES])
+{
+	char **kept = state;
+	uint64_t hash = workload_hash(*kept, *((size_t *)state + 1));
+	memset(out, 0, DIGEST_BYTES);
+	memcpy(out, &hash, sizeof(hash));
+	free(*kept);
+	free(state);
+}
+
+bool workload_check(struct workload *w)
+{
+	static const struct check_digest digest = {hash_start, hash_feed, hash_finish};
+	struct check *c = check_create(w->account, &digest, on_problem, NULL);
+	bool more = true;
+	enum store_err err = STORE_OK;
+	while (more && !err)
+		err = check_step(c, &more);
+	bool sound = !err && check_result(c).damage == 0;
+	check_destroy(c);
+	return sound;
+}
+
+int workload_match(struct workload *w, unsigned least, unsigned most)
+{
+	char *found = workload_found(w);
+	int state = -1;
+	for (unsigned i = least; found && state < 0 && i <= most && i <= steps_n; i++) {
+		char *expected = workload_expected(i);
+		if (strcmp(found, expected) == 0)
+			state = (int)i;
+		free(expected);
+	}
+	if (found && state < 0) {
+		char *expected = workload_expected(least);
+		fprintf(stderr, "--- state %u of %u to %u\n%s--- found\n%s", least, least, most, expected, found);
+		free(expected);
+	}
+	free(found);
+	return state;
+}
