@@ -87,7 +87,7 @@ enum store_err change_write(struct account *a, struct change *c)
 {
 	int64_t actor;
 	enum store_err err = account_actor(a, &actor);
-	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "INSERT INTO change VALUES(?,?,?,?,?,?,?,?,?)");
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "INSERT INTO change VALUES(NULL,?,?,?,?,?,?,?,?,?)");
 	if (!stmt)
 		return err ? err : STORE_IO;
 	sqlite3_bind_int64(stmt, 1, (int64_t)a->op_modseq);
@@ -193,21 +193,23 @@ enum store_err changes_recall(struct account *a, const struct roster *r, uint64_
 	return err;
 }
 
-/* The highest modseq of the journal's oldest rows that are from before `before_s`, 0 for none. */
-static enum store_err find_cut(struct account *a, int64_t before_s, uint32_t rows_max, uint64_t *cut, bool *more)
+/* The last of the journal's oldest rows that are from before `before_s`, and its modseq; 0 for none. */
+static enum store_err find_cut(struct account *a, int64_t before_s, uint32_t rows_max, int64_t *row, int64_t *cut,
+			       bool *more)
 {
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT modseq, at FROM change ORDER BY modseq LIMIT ?");
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, modseq, at FROM change ORDER BY id LIMIT ?");
 	if (stmt)
 		sqlite3_bind_int64(stmt, 1, rows_max);
 	enum store_err err;
 	uint32_t n = 0;
-	*cut = 0;
+	*row = *cut = 0;
 	while (db_next(&a->db, stmt, &err)) {
-		if (sqlite3_column_int64(stmt, 1) >= before_s) {
+		if (sqlite3_column_int64(stmt, 2) >= before_s) {
 			sqlite3_reset(stmt);
 			break;
 		}
-		*cut = (uint64_t)sqlite3_column_int64(stmt, 0);
+		*row = sqlite3_column_int64(stmt, 0);
+		*cut = sqlite3_column_int64(stmt, 1);
 		n++;
 	}
 	*more = !err && n == rows_max;
@@ -239,8 +241,8 @@ static enum store_err prune_gone(struct account *a, int64_t mailbox, int64_t cut
 
 enum store_err history_prune(struct account *a, int64_t before_s, uint32_t rows_max, bool *more)
 {
-	uint64_t cut;
-	enum store_err err = find_cut(a, before_s, rows_max, &cut, more);
+	int64_t row, cut;
+	enum store_err err = find_cut(a, before_s, rows_max, &row, &cut, more);
 	for (int64_t mailbox = 0; !err && cut;) {
 		sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT min(mailbox) FROM gone WHERE mailbox>?");
 		if (stmt)
@@ -251,12 +253,12 @@ enum store_err history_prune(struct account *a, int64_t before_s, uint32_t rows_
 		sqlite3_reset(stmt);
 		if (mailbox == 0)
 			break;
-		err = prune_gone(a, mailbox, (int64_t)cut);
+		err = prune_gone(a, mailbox, cut);
 	}
 	if (!err && cut)
-		err = run_with(a, "DELETE FROM change WHERE modseq<=?", (int64_t)cut, 0);
+		err = run_with(a, "DELETE FROM change WHERE id<=?", row, 0);
 	if (!err && cut)
-		err = run_with(a, "UPDATE mailbox SET floor=? WHERE id=0", (int64_t)cut, 0);
+		err = run_with(a, "UPDATE mailbox SET floor=? WHERE id=0", cut, 0);
 	/* Who is named no more is forgotten, but for who acts now. */
 	if (!err && cut && !*more)
 		err = run_with(a, "DELETE FROM actor WHERE id<>? AND id NOT IN (SELECT actor FROM change)", a->actor_id, 0);

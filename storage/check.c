@@ -96,9 +96,11 @@ static enum store_err check_account(struct check *c)
 
 static void check_change(struct check *c, sqlite3_stmt *stmt)
 {
-	int64_t modseq = sqlite3_column_int64(stmt, 0);
+	int64_t modseq = sqlite3_column_int64(stmt, 1);
 	struct flag_log_reader reader;
 	struct roster_flag_run run;
+	if (modseq < c->at.b)
+		check_report(c, CHECK_DAMAGE, "journal: modseq %lld comes after a higher one", (long long)modseq);
 	if ((uint64_t)modseq > c->a->modseq)
 		check_report(c, CHECK_DAMAGE, "journal: modseq %lld is above the account's", (long long)modseq);
 	if (!sqlite3_column_int(stmt, 3))
@@ -115,21 +117,20 @@ static void check_change(struct check *c, sqlite3_stmt *stmt)
 
 static enum store_err check_journal(struct check *c)
 {
-	sqlite3_stmt *stmt = db_prepare(&c->a->db, "SELECT modseq, mailbox, flags,"
-						   " EXISTS(SELECT 1 FROM actor WHERE id=actor) FROM change"
-						   " WHERE (modseq, mailbox)>(?,?) ORDER BY modseq, mailbox LIMIT ?");
+	sqlite3_stmt *stmt = db_prepare(&c->a->db, "SELECT id, modseq, flags,"
+						   " EXISTS(SELECT 1 FROM actor a WHERE a.id=actor) FROM change"
+						   " WHERE id>? ORDER BY id LIMIT ?");
 	if (stmt) {
 		sqlite3_bind_int64(stmt, 1, c->at.a);
-		sqlite3_bind_int64(stmt, 2, c->at.b);
-		sqlite3_bind_int64(stmt, 3, JOURNAL_ROWS);
+		sqlite3_bind_int64(stmt, 2, JOURNAL_ROWS);
 	}
 	enum store_err err;
 	bool any = false;
 	while (db_next(&c->a->db, stmt, &err)) {
 		any = true;
 		c->at.a = sqlite3_column_int64(stmt, 0);
-		c->at.b = sqlite3_column_int64(stmt, 1);
 		check_change(c, stmt);
+		c->at.b = sqlite3_column_int64(stmt, 1);
 	}
 	if (!err && !any)
 		check_next_phase(c);

@@ -36,10 +36,13 @@ static void copy_slice(struct account *a, struct roster *from, struct roster *to
 		       struct copy_result *out)
 {
 	int64_t now = a->env->now_s(a->env->ctx);
-	for (uint32_t i = 0, index = s->index; i < s->n; i++, index++) {
-		/* Read afresh: within one mailbox, adding may move the columns. */
+	for (uint32_t i = 0; i < s->n; i++) {
+		/* Within one mailbox, adding may move the columns. */
 		struct roster_entry e;
-		roster_read(from, index, &e);
+		if (from == to)
+			roster_read(from, s->index + i, &e);
+		else
+			e = roster_entry_at(s, i);
 		uidset_append(&out->source, e.uid, e.uid);
 		e.uid = to->info.uidnext++;
 		e.modseq = account_modseq(a);

@@ -172,14 +172,16 @@ void roster_read(const struct roster *r, uint32_t index, struct roster_entry *ou
 	struct roster_slice s;
 	bool found = roster_slice_at(r, index, &s);
 	invariant(found);
-	*out = (struct roster_entry){.uid = s.uid[0],
-				     .flagset = s.flagset[0],
-				     .size = s.size[0],
-				     .modseq = s.modseq[0],
-				     .internal_date = s.internal_date[0],
-				     .save_date = s.save_date[0],
-				     .content = s.content[0],
-				     .zone_min = s.zone_min[0]};
+	*out = roster_entry_at(&s, 0);
+}
+
+struct roster_entry roster_entry_at(const struct roster_slice *s, uint32_t i)
+{
+	invariant(i < s->n);
+	return (struct roster_entry){.uid = s->uid[i], .flagset = s->flagset[i], .size = s->size[i],
+				     .modseq = s->modseq[i], .internal_date = s->internal_date[i],
+				     .save_date = s->save_date[i], .content = s->content[i],
+				     .zone_min = s->zone_min[i]};
 }
 
 uint32_t roster_first_unseen(const struct account *a, const struct roster *r)
@@ -349,7 +351,7 @@ static void raise_modseq(struct roster *r, const struct segment *s, uint64_t mod
 
 void roster_append(struct account *a, struct roster *r, const struct roster_entry *e)
 {
-	invariant(e->uid < r->info.uidnext && (r->uids.n == 0 || e->uid > uids_last(&r->uids)));
+	invariant(e->uid < r->info.uidnext); /* and above all: uids_append() sees to that */
 	struct segment *s = uids_append(&r->uids, e->uid) ? roster_add_segment(r) : &r->segments[r->segments_n - 1];
 	if (s->count == s->cap)
 		segment_reserve(s, s->cap ? (s->cap < SEGMENT_MESSAGES / 4 ? s->cap * 4 : SEGMENT_MESSAGES)

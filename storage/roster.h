@@ -82,6 +82,8 @@ void roster_undo(struct account *a);
 struct uids roster_snapshot(const struct roster *r);
 uint32_t roster_lower(const struct roster *r, uint32_t uid);
 void roster_read(const struct roster *r, uint32_t index, struct roster_entry *out);
+/* The slice's message number `i`. */
+struct roster_entry roster_entry_at(const struct roster_slice *s, uint32_t i);
 /* From `index` to the end of its segment; false when there is no such message.  Valid until the roster changes. */
 bool roster_slice_at(const struct roster *r, uint32_t index, struct roster_slice *out);
 /* The first message without \Seen; roster's end when there is none. */

@@ -9,7 +9,9 @@
  *   segment       a packed slice of a mailbox's roster (segment.h) and its summary; the key is mailbox << 32 | a bound at
  *                 most its lowest UID, an integer because leaves of rowid tables hold larger rows without overflow pages
  *   gone          the graveyard: what was expunged at a modseq, whole, in the segment's format (gone.h)
- *   change        the journal: what an op did to a mailbox, when, by whom (changes.h)
+ *   change        the journal: what an op did to a mailbox, when, by whom (changes.h), in the order of modseqs.  Its key
+ *                 is a number and no more: a key of modseq and mailbox would have SQLite read the whole row before,
+ *                 megabytes of flag changes perhaps, to place the next one
  *   actor         logins and devices that the journal names
  *   flagset       distinct sets of flags; a message's flags are one such id.  The empty set is 0 and has no row
  *   content       what is derived from a message's bytes, computed once at delivery
@@ -30,9 +32,9 @@ const char account_schema[] =
 	" unseen INTEGER NOT NULL, deleted INTEGER NOT NULL, data BLOB NOT NULL);"
 	"CREATE TABLE gone(mailbox INTEGER, modseq INTEGER, part INTEGER, low INTEGER NOT NULL, high INTEGER NOT NULL,"
 	" data BLOB NOT NULL, PRIMARY KEY(mailbox, modseq, part)) WITHOUT ROWID;"
-	"CREATE TABLE change(modseq INTEGER, mailbox INTEGER, kinds INTEGER NOT NULL, at INTEGER NOT NULL,"
-	" actor INTEGER NOT NULL, first_uid INTEGER, last_uid INTEGER, flags BLOB, name TEXT,"
-	" PRIMARY KEY(modseq, mailbox)) WITHOUT ROWID;"
+	"CREATE TABLE change(id INTEGER PRIMARY KEY, modseq INTEGER NOT NULL, mailbox INTEGER NOT NULL,"
+	" kinds INTEGER NOT NULL, at INTEGER NOT NULL, actor INTEGER NOT NULL, first_uid INTEGER, last_uid INTEGER,"
+	" flags BLOB, name TEXT);"
 	"CREATE TABLE actor(id INTEGER PRIMARY KEY, login TEXT NOT NULL, device TEXT NOT NULL, UNIQUE(login, device));"
 	"CREATE TABLE flagset(id INTEGER PRIMARY KEY, system INTEGER NOT NULL, keywords TEXT NOT NULL);"
 	"CREATE TABLE content(id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL, size INTEGER NOT NULL,"
