@@ -37,6 +37,7 @@ enum step session_op(struct session *s, struct command *cmd,
 		     enum op_result (*run)(struct command *cmd, struct account *account))
 {
 	cmd->run = run;
+	cmd->unread = s->streaming;
 	cmd->view = s->view;
 	s->view = NULL;
 	s->dirty = false;
@@ -57,7 +58,7 @@ enum step session_op(struct session *s, struct command *cmd,
 static void tell_updates(struct command *cmd, struct account *account)
 {
 	unsigned flags = cmd->row->flags;
-	if (!cmd->view || cmd->more || (flags & CMD_NO_UPDATES))
+	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES))
 		return;
 	bool expunges = !(flags & CMD_NO_EXPUNGE) || cmd->request.uid;
 	enum view_told told = view_tell(cmd->view, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES,
