@@ -1,0 +1,273 @@
+/* Which command a client sends next. */
+#include "tests/model/client.h"
+#include "tests/model/sim.h"
+
+#include <string.h>
+
+static bool knows_all(const struct client *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (!c->v[i].uid)
+			return false;
+	return true;
+}
+
+/* Names a few messages, all known: by number or UID, as ranges that may be the wrong way round, overlap or end in "*". */
+static void add_set(struct client *c)
+{
+	struct sim *s = c->sim;
+	bool *named = xcalloc(c->n, sizeof(*named));
+	uint32_t ranges = 1 + sim_below(s, 3);
+	for (uint32_t r = 0; r < ranges; r++) {
+		uint32_t a = sim_below(s, c->n), b = sim_once(s, 3) ? a : sim_below(s, c->n);
+		bool star = sim_once(s, 6);
+		uint32_t low = a < b ? a : b, high = star ? c->n - 1 : (a < b ? b : a);
+		for (uint32_t i = low; i <= high; i++)
+			named[i] = true;
+		uint32_t from = c->uid_form ? c->v[low].uid : low + 1, to = c->uid_form ? c->v[high].uid : high + 1;
+		client_add(c, "%s", r ? "," : "");
+		if (star && sim_once(s, 2))
+			client_add(c, "*:%u", from);
+		else if (star)
+			client_add(c, "%u:*", from);
+		else if (a == b)
+			client_add(c, "%u", from);
+		else
+			client_add(c, "%u:%u", a < b ? from : to, a < b ? to : from);
+	}
+	if (c->uid_form && sim_once(s, 5))
+		client_add(c, ",4000000000");
+	/* A UID beyond the last is no message; "*" alone would be the last. */
+	for (uint32_t i = 0; i < c->n; i++)
+		if (named[i])
+			uid_list_add(&c->deed.set, c->v[i].uid);
+	free(named);
+}
+
+static void begin_on_set(struct client *c, enum kind kind, enum verb verb, const char *name)
+{
+	client_begin(c, kind, verb);
+	c->uid_form = c->by_uid ? !sim_once(c->sim, 8) : sim_once(c->sim, 8);
+	c->deed.by_uid = c->uid_form;
+	client_add(c, "%s%s ", c->uid_form ? "UID " : "", name);
+}
+
+static uint32_t some_flags(struct client *c)
+{
+	uint32_t all = c->sim->random & FLAGS_ALL;
+	return all & sim_below(c->sim, FLAGS_ALL + 1) & (sim_once(c->sim, 3) ? FLAGS_ALL : ~(uint32_t)FLAG_DELETED);
+}
+
+static void learn(struct client *c)
+{
+	client_begin(c, KIND_FETCH, DO_NOTHING);
+	c->uid_form = c->by_uid;
+	c->wants = GOT_UID | GOT_FLAGS;
+	if (c->uid_form)
+		client_add(c, "UID FETCH 1:* (FLAGS)\r\n");
+	else
+		client_add(c, "FETCH 1:%u (UID FLAGS)\r\n", c->n);
+}
+
+static void fetch(struct client *c)
+{
+	static const struct {
+		const char *text;
+		enum verb verb;
+		unsigned wants;
+	} items[] = {{"FLAGS", DO_NOTHING, GOT_FLAGS},
+		     {"(FLAGS UID)", DO_NOTHING, GOT_FLAGS | GOT_UID},
+		     {"RFC822.SIZE", DO_NOTHING, GOT_SIZE},
+		     {"(UID RFC822.SIZE FLAGS)", DO_NOTHING, GOT_UID | GOT_SIZE | GOT_FLAGS},
+		     {"(BODY.PEEK[])", DO_NOTHING, GOT_BODY},
+		     {"BODY[]", DO_FETCH, GOT_BODY},
+		     {"(BODY[] FLAGS UID)", DO_FETCH, GOT_BODY | GOT_FLAGS | GOT_UID}};
+	size_t i = sim_below(c->sim, countof(items));
+	begin_on_set(c, KIND_FETCH, items[i].verb, "FETCH");
+	c->wants = items[i].wants | (c->uid_form ? GOT_UID : 0);
+	add_set(c);
+	client_add(c, " %s\r\n", items[i].text);
+}
+
+static void store(struct client *c)
+{
+	static const char *const how[] = {[FLAGS_ADD] = "+FLAGS", [FLAGS_REMOVE] = "-FLAGS", [FLAGS_REPLACE] = "FLAGS"};
+	char flags[128];
+	begin_on_set(c, KIND_STORE, DO_STORE, "STORE");
+	c->silent = sim_once(c->sim, 3);
+	c->deed.how = sim_below(c->sim, 3);
+	c->deed.flags = some_flags(c);
+	item_flags_write(c->deed.flags, flags);
+	add_set(c);
+	client_add(c, " %s%s (%s)\r\n", how[c->deed.how], c->silent ? ".SILENT" : "", flags);
+}
+
+static void search(struct client *c)
+{
+	static const struct {
+		const char *text;
+		uint32_t with, without;
+	} keys[] = {{"", 0, 0},
+		    {" SEEN", FLAG_SEEN, 0},
+		    {" UNSEEN", 0, FLAG_SEEN},
+		    {" DELETED", FLAG_DELETED, 0},
+		    {" NOT FLAGGED", 0, FLAG_FLAGGED},
+		    {" KEYWORD k1", FLAG_KEYWORD_0 * 2, 0},
+		    {" UNKEYWORD K0 ANSWERED", FLAG_ANSWERED, FLAG_KEYWORD_0},
+		    {" NOT (OR SEEN DRAFT)", 0, FLAG_SEEN | FLAG_DRAFT}};
+	size_t i = sim_below(c->sim, countof(keys));
+	bool answers_uids = c->by_uid;
+	client_begin(c, KIND_SEARCH, DO_NOTHING);
+	client_add(c, "%sSEARCH ", answers_uids ? "UID " : "");
+	c->search_flags = keys[i].with;
+	c->search_without = keys[i].without;
+	c->uid_form = sim_once(c->sim, 2); /* of the set */
+	client_add(c, "%s", c->uid_form ? "UID " : "");
+	add_set(c);
+	client_add(c, "%s\r\n", keys[i].text);
+	c->uid_form = answers_uids;
+}
+
+static void copy(struct client *c)
+{
+	bool move = sim_once(c->sim, 2);
+	begin_on_set(c, KIND_COPY, move ? DO_MOVE : DO_COPY, move ? "MOVE" : "COPY");
+	add_set(c);
+	c->deed.to = (int)sim_below(c->sim, BOXES);
+	client_add(c, " %s\r\n", box_names[c->deed.to]);
+}
+
+static void expunge(struct client *c)
+{
+	bool uid = sim_once(c->sim, 2);
+	client_begin(c, KIND_EXPUNGE, uid ? DO_UID_EXPUNGE : DO_EXPUNGE);
+	if (!uid) {
+		client_add(c, "EXPUNGE\r\n");
+		return;
+	}
+	c->uid_form = true;
+	client_add(c, "UID EXPUNGE ");
+	add_set(c);
+	client_add(c, "\r\n");
+}
+
+static void add_message(struct client *c, uint32_t size)
+{
+	char head[64];
+	int head_len = snprintf(head, sizeof(head), "Subject: s%u\r\n\r\n", size);
+	client_add(c, "%s", head);
+	for (uint32_t left = size - (uint32_t)head_len; left;) {
+		uint32_t n = left < 1000 ? left : 1000;
+		char x[1001];
+		memset(x, 'a' + (int)(size % 26), n);
+		x[n] = '\0';
+		client_add(c, "%s", x);
+		left -= n;
+	}
+}
+
+static void append(struct client *c)
+{
+	struct sim *s = c->sim;
+	char flags[128];
+	client_begin(c, KIND_APPEND, DO_APPEND);
+	c->deed.to = (int)sim_below(s, BOXES);
+	c->deed.flags = some_flags(c);
+	item_flags_write(c->deed.flags, flags);
+	client_add(c, "APPEND %s", box_names[c->deed.to]);
+	uint32_t n = sim_once(s, 2) ? 1 + sim_below(s, countof(c->deed.sizes)) : 1;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t size = s->next_size++;
+		if (sim_once(s, 40))
+			size += 150000;
+		c->deed.sizes[c->deed.sizes_n++] = size;
+		bool waits = sim_once(s, 3);
+		client_add(c, " (%s) {%u%s}\r\n", flags, size, waits ? "" : "+");
+		if (waits)
+			client_next_segment(c);
+		add_message(c, size);
+	}
+	client_add(c, "\r\n");
+}
+
+static void choose_select(struct client *c)
+{
+	client_begin(c, KIND_SELECT, DO_NOTHING);
+	c->target = (int)(sim_below(c->sim, 4) == 0);
+	client_add(c, "%s %s\r\n", sim_once(c->sim, 6) ? "EXAMINE" : "SELECT", box_names[c->target]);
+}
+
+static void leave(struct client *c)
+{
+	bool close = sim_once(c->sim, 2);
+	client_begin(c, KIND_LEAVE, close ? DO_CLOSE : DO_NOTHING);
+	client_add(c, "%s\r\n", close ? "CLOSE" : "UNSELECT");
+}
+
+static void status(struct client *c)
+{
+	client_begin(c, KIND_STATUS, DO_NOTHING);
+	c->target = (int)sim_below(c->sim, BOXES);
+	client_add(c, "STATUS %s (MESSAGES UIDNEXT UNSEEN)\r\n", box_names[c->target]);
+}
+
+static void simple(struct client *c, enum kind kind, const char *text)
+{
+	client_begin(c, kind, DO_NOTHING);
+	client_add(c, "%s\r\n", text);
+}
+
+/* In or out of a mailbox. */
+static bool choose_anywhere(struct client *c)
+{
+	uint32_t r = sim_below(c->sim, 100);
+	if (r < 12)
+		append(c);
+	else if (r < 17)
+		status(c);
+	else if (r < 20)
+		choose_select(c);
+	else if (r < 23)
+		simple(c, KIND_IDLE, "IDLE");
+	else if (r < 24)
+		simple(c, KIND_BAD, "FROBNICATE");
+	else if (r < 25)
+		simple(c, KIND_LOGOUT, "LOGOUT");
+	else
+		return false;
+	return true;
+}
+
+static void choose_in_mailbox(struct client *c)
+{
+	uint32_t r = sim_below(c->sim, 100);
+	if (c->n == 0 || r < 15)
+		client_sync(c);
+	else if (r < 35)
+		fetch(c);
+	else if (r < 58)
+		store(c);
+	else if (r < 70)
+		search(c);
+	else if (r < 82)
+		copy(c);
+	else if (r < 94)
+		expunge(c);
+	else if (r < 96)
+		leave(c);
+	else
+		simple(c, KIND_NOOP, "CHECK");
+}
+
+void client_choose(struct client *c)
+{
+	bool few = c->sim->oracle.boxes[0].n + c->sim->oracle.boxes[1].n < 30;
+	if (few && sim_once(c->sim, 3))
+		append(c);
+	else if (c->box < 0 && !sim_once(c->sim, 4))
+		choose_select(c);
+	else if (c->box >= 0 && !knows_all(c))
+		learn(c);
+	else if (!choose_anywhere(c) && c->box >= 0)
+		choose_in_mailbox(c);
+}
