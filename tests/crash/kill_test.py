@@ -125,6 +125,7 @@ def one_round(daemon, loads, seconds):
     errors = [load.error for load in loads if load.error]
     alive = daemon.alive()
     daemon.kill()
+    errors += daemon.reports()
     for load in loads:
         load.join(60)
     if not alive:

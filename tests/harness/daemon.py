@@ -1,5 +1,5 @@
 """A throw-away daemon on ports of its own, for every test that talks to one."""
-import os, pathlib, signal, socket, subprocess, tempfile
+import os, pathlib, re, signal, socket, subprocess, tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -56,8 +56,13 @@ class Daemon:
         text = (self.directory / "daemon.log").read_text(errors="replace").splitlines()
         return "\n".join(text[-lines:])
 
+    def reports(self):
+        """What a sanitizer found, from the log."""
+        text = (self.directory / "daemon.log").read_text(errors="replace")
+        return re.findall(r"^.*(?:WARNING: ThreadSanitizer|ERROR: AddressSanitizer|runtime error:|ERROR: LeakSanitizer).*$", text, re.M)
+
     def kill(self):
-        """kill -9; the store is left as it is."""
+        """kill -9; the store is left as it is.  What a sanitizer had to say before it is in reports()."""
         os.kill(self.pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
