@@ -48,7 +48,7 @@ static enum op_result run_watched(struct op *op, struct account *account)
 
 static void watch(struct op *op)
 {
-	if (op->run == run_watched)
+	if (!wires.fn || op->run == run_watched)
 		return;
 	invariant(!wires.run || wires.run == op->run);
 	wires.run = op->run;

@@ -33,7 +33,7 @@ size_t wire_drain(struct wire *w, size_t max, struct buf *to);
 /* Delivers the loop's oldest letter; false when there is none. */
 bool wire_turn(struct loop *loop);
 
-/* Called instead of an op's run(); `run` is what it would have been. */
+/* Called instead of an op's run(), once it is set; `run` is what it would have been. */
 typedef enum op_result wire_run_fn(void *ctx, struct command *cmd, struct account *account,
 				   enum op_result (*run)(struct op *op, struct account *account));
 void wire_watch_ops(wire_run_fn *fn, void *ctx);
