@@ -3,6 +3,7 @@
 #include "protocol/imap/limits.h"
 #include "protocol/imap/reader.h"
 #include "protocol/mime/limits.h"
+#include "storage/limits.h"
 
 const struct limit limits[] = {
 	{"LIMIT_CONNECTIONS", LIMIT_CONNECTIONS, "", "connections at once; lowered at start when the system gives fewer descriptors"},
@@ -119,6 +120,16 @@ static void write_mime_limits(struct buf *out)
 			   mime_limits[i].reason);
 }
 
+static void write_store_limits(struct buf *out)
+{
+	buf_add_text(out, "\n## What one account may hold\n\n"
+			  "From `storage/limits.c`. The answer is `NO [LIMIT]`, and nothing was changed.\n\n"
+			  "| limit | value | what it bounds, and why |\n| --- | --: | --- |\n");
+	for (size_t i = 0; i < store_limits_n; i++)
+		buf_printf(out, "| `%s` | %u | %s |\n", store_limits[i].name, store_limits[i].value,
+			   store_limits[i].reason);
+}
+
 void limits_write(struct buf *out)
 {
 	buf_add_text(out, "# Limits\n\n"
@@ -133,4 +144,5 @@ void limits_write(struct buf *out)
 	write_reader_limits(out);
 	write_parse_limits(out);
 	write_mime_limits(out);
+	write_store_limits(out);
 }

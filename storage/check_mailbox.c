@@ -3,7 +3,7 @@
 #include "storage/check_private.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
-#include "storage/roster_io.h"
+#include "storage/roster_private.h"
 #include "storage/segment.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 
 #include "storage/changes.h"
 #include "storage/mailbox.h"
-#include "storage/roster_io.h"
+#include "storage/roster_private.h"
 #include "storage/segment.h"
 
 /* Gives every message of one row the modseq. */

@@ -3,7 +3,7 @@
 #include "storage/changes.h"
 #include "storage/copy.h"
 #include "storage/gone.h"
-#include "storage/roster_io.h"
+#include "storage/roster_private.h"
 
 enum state { STATE_MAILBOX = 0, STATE_NAME_ONLY = 1, STATE_ROOT = 2 };
 

@@ -6,7 +6,7 @@
 
 #include "storage/changes.h"
 #include "storage/flagset.h"
-#include "storage/roster_io.h"
+#include "storage/roster_private.h"
 
 enum { COLUMN_BYTES = 4 * 8 + 2 * 4 + 2, SEGMENT_CAP_FIRST = 16 };
 
@@ -24,7 +24,7 @@ struct message_columns segment_columns(const struct segment *s)
 					.zone_min = (int16_t *)(void *)(at + cap * 40)};
 }
 
-static void copy_columns(const struct message_columns *to, uint32_t to_at, const struct message_columns *from,
+void segment_copy(const struct message_columns *to, uint32_t to_at, const struct message_columns *from,
 			 uint32_t from_at, uint32_t n)
 {
 	memmove(to->modseq + to_at, from->modseq + from_at, n * sizeof(*to->modseq));
@@ -46,7 +46,7 @@ void segment_reserve(struct segment *s, uint32_t cap)
 	larger.columns = xmalloc((size_t)cap * COLUMN_BYTES);
 	if (s->columns) {
 		struct message_columns to = segment_columns(&larger), from = segment_columns(s);
-		copy_columns(&to, 0, &from, 0, s->count);
+		segment_copy(&to, 0, &from, 0, s->count);
 		free(s->columns);
 	}
 	*s = larger;
@@ -139,7 +139,7 @@ uint32_t roster_lower(const struct roster *r, uint32_t uid)
 	return uids_lower(&r->uids, uid);
 }
 
-static struct uids_run chunk_of(const struct roster *r, uint32_t index)
+struct uids_run roster_chunk(const struct roster *r, uint32_t index)
 {
 	struct uids_run run;
 	bool found = uids_run(&r->uids, index, &run);
@@ -302,7 +302,7 @@ static void populate(struct roster *r, uint32_t flagset, uint32_t n)
 	r->population[flagset] += n;
 }
 
-static void depopulate(struct roster *r, uint32_t flagset, uint32_t n)
+void roster_depopulate(struct roster *r, uint32_t flagset, uint32_t n)
 {
 	invariant(flagset < r->population_n && r->population[flagset] >= n);
 	r->population[flagset] -= n;
@@ -320,7 +320,7 @@ void roster_count_segment(const struct account *a, struct roster *r, struct segm
 }
 
 /* The segment's summary anew; the mailbox's counters follow. */
-static void summarise(const struct account *a, struct roster *r, struct segment *s)
+void roster_summarise(const struct account *a, struct roster *r, struct segment *s)
 {
 	struct message_columns c = segment_columns(s);
 	uint32_t unseen = 0, deleted = 0;
@@ -336,14 +336,14 @@ static void summarise(const struct account *a, struct roster *r, struct segment 
 	s->dirty = true;
 }
 
-static struct change *changed(struct account *a, struct roster *r, unsigned kind)
+struct change *roster_changed(struct account *a, struct roster *r, unsigned kind)
 {
 	r->info.modseq = account_modseq(a);
 	r->info_dirty = r->in_op = true;
 	return account_touch(a, r->info.id, kind);
 }
 
-static void raise_modseq(struct roster *r, const struct segment *s, uint64_t modseq)
+void roster_raise_modseq(struct roster *r, const struct segment *s, uint64_t modseq)
 {
 	uint64_t *max = &r->modseq_max[s - r->segments];
 	*max = modseq > *max ? modseq : *max;
@@ -370,12 +370,12 @@ void roster_append(struct account *a, struct roster *r, const struct roster_entr
 	s->unseen += unseen;
 	s->deleted += deleted;
 	s->dirty = true;
-	raise_modseq(r, s, e->modseq);
+	roster_raise_modseq(r, s, e->modseq);
 	r->info.messages++;
 	r->info.bytes += e->size;
 	r->info.unseen += unseen;
 	r->info.deleted += deleted;
-	struct change *change = changed(a, r, CHANGE_ARRIVED);
+	struct change *change = roster_changed(a, r, CHANGE_ARRIVED);
 	change->first_uid = change->first_uid ? change->first_uid : e->uid;
 	change->last_uid = e->uid;
 }
@@ -393,7 +393,7 @@ static void end_stretch(struct stretch *st)
 {
 	if (st->n == 0)
 		return;
-	depopulate(st->r, st->run.from, st->n);
+	roster_depopulate(st->r, st->run.from, st->n);
 	populate(st->r, st->run.to, st->n);
 	st->n = 0;
 	if (st->each)
@@ -434,7 +434,7 @@ void roster_map_flags(struct account *a, struct roster *r, const struct uidset *
 	bool any = false;
 	roster_cursor_init(&cursor, r, set);
 	while (roster_cursor_next(&cursor, &slice)) {
-		struct uids_run run = chunk_of(r, slice.index);
+		struct uids_run run = roster_chunk(r, slice.index);
 		struct segment *s = &r->segments[run.chunk];
 		struct message_columns c = segment_columns(s);
 		/* The modseq is taken at the first message that changes: a STORE that changes nothing takes none. */
@@ -443,156 +443,12 @@ void roster_map_flags(struct account *a, struct roster *r, const struct uidset *
 				any = map[slice.flagset[i]] != slice.flagset[i];
 			if (!any)
 				continue;
-			changed(a, r, CHANGE_FLAGS);
+			roster_changed(a, r, CHANGE_FLAGS);
 		}
 		if (map_slice(&st, &slice, c.flagset + run.offset, c.modseq + run.offset, map, a->op_modseq)) {
-			raise_modseq(r, s, a->op_modseq);
-			summarise(a, r, s);
+			roster_raise_modseq(r, s, a->op_modseq);
+			roster_summarise(a, r, s);
 		}
 	}
 	end_stretch(&st);
-}
-
-/* A run of touched segments, first to last, while messages are taken out. */
-struct cut {
-	uint32_t lo, hi;  /* segments */
-	uint32_t **fresh; /* per segment of the run: its new UIDs, or NULL */
-};
-
-/* Takes `n` messages, at `indexes` less `first`, out of a segment. */
-static void thin_segment(struct roster *r, struct segment *s, const uint32_t *indexes, uint32_t n, uint32_t first,
-			 uint32_t **fresh)
-{
-	struct message_columns c = segment_columns(s);
-	struct uids_run run = chunk_of(r, first);
-	invariant(run.n == s->count && n <= s->count);
-	*fresh = xmalloc(s->count * sizeof(**fresh));
-	uint32_t to = 0, from = 0;
-	for (uint32_t k = 0; k <= n; k++) {
-		uint32_t end = k < n ? indexes[k] - first : s->count;
-		copy_columns(&c, to, &c, from, end - from);
-		memcpy(*fresh + to, run.uid + from, (end - from) * sizeof(**fresh));
-		to += end - from;
-		from = end + 1;
-	}
-	s->count = to;
-}
-
-/* Adds segment `k` to its left neighbour `left`. */
-static void join_segments(struct roster *r, uint32_t left, uint32_t k, uint32_t **left_fresh, uint32_t **k_fresh)
-{
-	struct segment *l = &r->segments[left], *s = &r->segments[k];
-	uint32_t **fresh[2] = {left_fresh, k_fresh}, numbers[2] = {left, k};
-	for (int i = 0; i < 2; i++) {
-		if (*fresh[i])
-			continue;
-		struct uids_run run = chunk_of(r, uids_chunk_first(&r->uids, numbers[i]));
-		*fresh[i] = xmalloc(run.n * sizeof(*run.uid));
-		memcpy(*fresh[i], run.uid, run.n * sizeof(*run.uid));
-	}
-	*left_fresh = xrealloc(*left_fresh, (l->count + s->count) * sizeof(**left_fresh));
-	memcpy(*left_fresh + l->count, *k_fresh, s->count * sizeof(**k_fresh));
-	segment_reserve(l, l->count + s->count);
-	struct message_columns to = segment_columns(l), from = segment_columns(s);
-	copy_columns(&to, l->count, &from, 0, s->count);
-	l->count += s->count;
-	l->unseen += s->unseen;
-	l->deleted += s->deleted;
-	l->dirty = true;
-	raise_modseq(r, l, r->modseq_max[k]);
-	s->count = s->unseen = s->deleted = 0;
-}
-
-static void rebuild_uids(struct roster *r, const struct cut *cut)
-{
-	struct uids made = {0};
-	for (uint32_t k = 0; k < r->segments_n;) {
-		uint32_t first, end, node = uids_node(&r->uids, k, &first, &end);
-		if (end <= cut->lo || first > cut->hi) {
-			uids_share_node(&made, &r->uids, node);
-			k = end;
-			continue;
-		}
-		for (; k < end; k++) {
-			const uint32_t *fresh = k >= cut->lo && k <= cut->hi ? cut->fresh[k - cut->lo] : NULL;
-			uint32_t n = r->segments[k].count;
-			if (n == 0)
-				continue;
-			if (!fresh)
-				uids_share_chunk(&made, &r->uids, k);
-			else
-				memcpy(uids_add_chunk(&made, n, k + 1 < r->segments_n ? n : SEGMENT_MESSAGES, fresh[0]), fresh,
-				       n * sizeof(*fresh));
-		}
-	}
-	uids_release(&r->uids);
-	r->uids = made;
-}
-
-static void squeeze_segments(struct roster *r, const struct cut *cut)
-{
-	uint32_t to = cut->lo;
-	for (uint32_t k = cut->lo; k < r->segments_n; k++) {
-		struct segment *s = &r->segments[k];
-		if (s->count) {
-			r->modseq_max[to] = r->modseq_max[k];
-			r->segments[to++] = *s;
-			continue;
-		}
-		free(s->columns);
-		if (s->low == 0)
-			continue;
-		if (r->dead_n == r->dead_cap) {
-			r->dead_cap = r->dead_cap ? r->dead_cap * 2 : 4;
-			r->dead = xrealloc(r->dead, r->dead_cap * sizeof(*r->dead));
-		}
-		r->dead[r->dead_n++] = s->low;
-	}
-	r->segments_n = to;
-}
-
-static void uncount(struct roster *r, const struct segment *s, uint32_t at)
-{
-	struct message_columns c = segment_columns(s);
-	r->info.messages--;
-	r->info.bytes -= c.size[at];
-	depopulate(r, c.flagset[at], 1);
-}
-
-void roster_remove(struct account *a, struct roster *r, const uint32_t *indexes, uint32_t n)
-{
-	invariant(n > 0);
-	struct cut cut = {.lo = chunk_of(r, indexes[0]).chunk, .hi = chunk_of(r, indexes[n - 1]).chunk};
-	/* Neighbours may be joined: they are part of the run. */
-	cut.lo -= cut.lo > 0;
-	cut.hi += cut.hi + 1 < r->segments_n;
-	cut.fresh = xcalloc(cut.hi - cut.lo + 1, sizeof(*cut.fresh));
-	changed(a, r, CHANGE_EXPUNGED);
-	r->info.expunge_modseq = a->op_modseq;
-	for (uint32_t i = 0; i < n;) {
-		struct uids_run run = chunk_of(r, indexes[i]);
-		uint32_t k = run.chunk, first = indexes[i] - run.offset, from = i;
-		struct segment *s = &r->segments[k];
-		for (; i < n && indexes[i] < first + s->count; i++)
-			uncount(r, s, indexes[i] - first);
-		thin_segment(r, s, indexes + from, i - from, first, &cut.fresh[k - cut.lo]);
-		summarise(a, r, s);
-	}
-	uint32_t live = UINT32_MAX;
-	for (uint32_t k = cut.lo; k <= cut.hi; k++) {
-		uint32_t **fresh = &cut.fresh[k - cut.lo], count = r->segments[k].count;
-		if (count == 0)
-			continue;
-		uint32_t **left = live != UINT32_MAX ? &cut.fresh[live - cut.lo] : NULL;
-		if (left && (*left || *fresh) && r->segments[live].count + count <= SEGMENT_MESSAGES / 2)
-			join_segments(r, live, k, left, fresh);
-		else
-			live = k;
-	}
-	rebuild_uids(r, &cut);
-	squeeze_segments(r, &cut);
-	invariant(r->uids.n == r->info.messages && uids_chunks(&r->uids) == r->segments_n);
-	for (uint32_t k = cut.lo; k <= cut.hi; k++)
-		free(cut.fresh[k - cut.lo]);
-	free(cut.fresh);
 }

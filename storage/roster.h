@@ -1,6 +1,6 @@
 /*
  * The in-memory columnar index of one mailbox, in UID order: about 46 bytes a message, in segments of at most 256.
- * A segment is a row of the table `segment` (segment.h says what its bytes are, roster_io.c reads and writes them), a
+ * A segment is a row of the table `segment` (segment.h says what its bytes are), a
  * chunk of the shared UID map (uidmap.h) and one block of columns here, so that a change in the middle of a million
  * messages touches a few hundred.  UIDs only grow: a segment is never split; small neighbours are joined.
  *
@@ -49,7 +49,7 @@ struct segment {
 	void *columns; /* all but the UIDs, which are the map's */
 };
 
-/* Read `info` and `uids`; the rest is roster.c's and roster_io.c's. */
+/* Read `info` and `uids`; the rest belongs to the files that share roster_private.h. */
 struct roster {
 	struct roster *next;
 	struct mailbox_info info;

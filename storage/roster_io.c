@@ -2,7 +2,7 @@
  * Rosters on disk: rows of `segment` and the counters in `mailbox`.  Reading believes nothing: a segment whose checksum,
  * order of UIDs or flag sets do not hold is STORE_CORRUPT.  Writing happens once an op, for what the op changed.
  */
-#include "storage/roster_io.h"
+#include "storage/roster_private.h"
 
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
