@@ -85,6 +85,8 @@ static void test_envelope_is_bounded(void **state)
 	assert_false(out.failed);
 	assert_in_range(out.len, ENVELOPE_MAX, ENVELOPE_MAX + 6 * MIME_VALUE_MAX);
 	assert_int_equal(out.data[out.len - 1], ')');
+	/* The group that a limit cut off is closed. */
+	assert_non_null(memmem(out.data, out.len, "(NIL NIL NIL NIL)", 17));
 	/* Cut values end with a whole character. */
 	const char *subject = memmem(out.data, out.len, "{", 1);
 	unsigned long len = strtoul(subject + 1, NULL, 10);
@@ -92,6 +94,24 @@ static void test_envelope_is_bounded(void **state)
 	assert_int_not_equal(subject[strcspn(subject, "\n") + len], (char)0xc3);
 	buf_finish(&header);
 	buf_finish(&out);
+}
+
+static void test_strings(void **state)
+{
+	(void)state;
+	static const struct {
+		struct span s;
+		const char *want;
+	} strings[] = {{{NULL, 0}, "NIL"}, {{"", 0}, "\"\""}, {{"NIL", 3}, "\"NIL\""}, {{"a\"\\b", 4}, "\"a\\\"\\\\b\""},
+		       {{"a\rb", 3}, "{3}\r\na\rb"}, {{"a\nb", 3}, "{3}\r\na\nb"}, {{"\xe9", 1}, "{1}\r\n\xe9"},
+		       {{"a\0b", 3}, "{3}\r\na?b"}, {{"\x7f\x01", 2}, "\"\x7f\x01\""}};
+	for (size_t i = 0; i < countof(strings); i++) {
+		struct buf out;
+		buf_init(&out, 100);
+		mime_nstring(&out, strings[i].s);
+		assert_true(span_equal(buf_span(&out), span_of(strings[i].want)));
+		buf_finish(&out);
+	}
 }
 
 static void expect_params(const char *text, const char *want)
@@ -161,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_fields_in_order),
 		cmocka_unit_test(test_addresses_take_any_octets_in_linear_time),
 		cmocka_unit_test(test_envelope_is_bounded),
+		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_params),
 		cmocka_unit_test(test_dates),
 	};

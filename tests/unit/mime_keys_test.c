@@ -208,7 +208,7 @@ static void test_previews_of_html(void **state)
 {
 	(void)state;
 	expect_preview(HTML "<html><head><title>No</title><style>p { x: '<p>' }</style></head><body>\r\n<p>One</p><p>tw<b>o</b>"
-			    "<br/>three</p><script>if (a < b) x = '</p>';</script><!-- no <p> no --> four", "One two three four");
+			    "<br/>three</p><script>if (a < b) x = '</p>';</script><!-- no -> <p> no --> four", "One two three four");
 	expect_preview(HTML "a &amp; b &lt;c&gt; caf&eacute; &Eacute; &#233;&#x4E2D;&nbsp;x &bogus; &amp &", "a & b <c> caf\xc3\xa9 "
 			    "\xc3\x89 \xc3\xa9\xe4\xb8\xad x &bogus; &");
 	expect_preview(HTML "1 < 2 <3 <a title=\"x > y\" href='q'>link</a> it's <b class=it's>ok</b> &#0; &#xD800;",
@@ -230,16 +230,29 @@ static void test_previews_are_short(void **state)
 	mime_parser_feed(p, buf_span(&text));
 	assert_int_equal(mime_parser_end(p)->preview.len, MIME_PREVIEW_CHARS * 4);
 	mime_parser_destroy(p);
-	/* What comes too late is not looked for. */
-	buf_reset(&text);
-	buf_add_text(&text, HTML "<style>");
-	for (int i = 0; i < 20000; i++)
-		buf_add_text(&text, "p { color: red }\r\n");
-	buf_add_text(&text, "</style>late");
-	p = mime_parser_create();
-	mime_parser_feed(p, buf_span(&text));
-	assert_int_equal(mime_parser_end(p)->preview.len, 0);
-	mime_parser_destroy(p);
+	buf_finish(&text);
+}
+
+/* What comes too late is not looked for, to the byte, whatever the cuts. */
+static void test_previews_look_so_far(void **state)
+{
+	(void)state;
+	static const size_t steps[] = {SIZE_MAX, 1000, 4096, 4097, 65536};
+	struct buf text;
+	buf_init(&text, 1 << 22);
+	buf_add_text(&text, HTML);
+	size_t body = text.len;
+	buf_add_text(&text, "<style>");
+	while (text.len - body < MIME_PREVIEW_READ_MAX - 20)
+		buf_add_char(&text, 'x');
+	buf_add_text(&text, "</style>abcdefghijklmnopqrstuvwxyz");
+	for (size_t i = 0; i < countof(steps); i++) {
+		struct mime_parser *p = mime_parser_create();
+		for (struct span rest = buf_span(&text); rest.len; rest = span_after(rest, steps[i]))
+			mime_parser_feed(p, span_make(rest.ptr, rest.len < steps[i] ? rest.len : steps[i]));
+		expect_span(mime_parser_end(p)->preview, "abcdefghijkl");
+		mime_parser_destroy(p);
+	}
 	buf_finish(&text);
 }
 
@@ -253,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_previews),
 		cmocka_unit_test(test_previews_of_html),
 		cmocka_unit_test(test_previews_are_short),
+		cmocka_unit_test(test_previews_look_so_far),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,51 @@ static void test_limits_describe_the_rest_as_text(void **state)
 	mime_parser_destroy(p);
 }
 
+/* Parts that the parser adds itself count as well: an empty multipart gets a child when it is closed. */
+static void test_limits_count_parts_that_are_made_up(void **state)
+{
+	(void)state;
+	for (int plain = 0; plain < 4; plain++) {
+		struct mime_parser *p = mime_parser_create();
+		mime_parser_feed(p, span_of(MULTI));
+		for (int i = 0; i < plain; i++)
+			mime_parser_feed(p, span_of("--b\r\n\r\n"));
+		for (int i = 0; i < MIME_PARTS_MAX; i++)
+			mime_parser_feed(p, span_of(i % 2 ? "--b\r\nContent-Type: multipart/mixed; boundary=i\r\n" :
+						    "--b\r\nContent-Type: message/rfc822\r\n\r\n"));
+		const struct mime_summary *s = mime_parser_end(p);
+		assert_in_range(mime_parts_count(buf_span(&s->parts)), MIME_PARTS_MAX - 5, MIME_PARTS_MAX);
+		mime_parser_destroy(p);
+	}
+}
+
+static void test_long_lines_of_dashes_are_text(void **state)
+{
+	(void)state;
+	for (size_t spaces = 990; spaces < 1010; spaces++) {
+		char text[1200], body[100];
+		int n = snprintf(text, sizeof(text), MULTI "--b\r\n\r\none\r\n--b%*s\r\n\r\ntwo", (int)spaces, "");
+		assert_in_range(n, 1, sizeof(text) - 1);
+		bool delimits = 3 + spaces + 2 <= 1000;
+		if (delimits)
+			snprintf(body, sizeof(body), "(" DEFAULT "3 0)");
+		else
+			snprintf(body, sizeof(body), "(" DEFAULT "%zu 3)", 5 + 3 + spaces + 2 + 2 + 3);
+		struct mime_parser *p = mime_parser_create();
+		mime_parser_feed(p, span_of(text));
+		assert_memory_equal(mime_parser_end(p)->body.data, body, strlen(body));
+		mime_parser_destroy(p);
+	}
+}
+
+/* Intake never lets it through, but the parser does not mind a bare LF either. */
+static void test_bare_line_feeds(void **state)
+{
+	(void)state;
+	expect("Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\ntwo\n\n--b--\n",
+	       "(" DEFAULT "3 0)" DEFAULT "4 1) \"MIXED\")", NULL);
+}
+
 static void test_crlf_across_cuts(void **state)
 {
 	(void)state;
@@ -155,6 +200,9 @@ int main(void)
 		cmocka_unit_test(test_outer_delimiter_ends_inner_parts),
 		cmocka_unit_test(test_message_under_an_encoding_is_octets),
 		cmocka_unit_test(test_limits_describe_the_rest_as_text),
+		cmocka_unit_test(test_limits_count_parts_that_are_made_up),
+		cmocka_unit_test(test_long_lines_of_dashes_are_text),
+		cmocka_unit_test(test_bare_line_feeds),
 		cmocka_unit_test(test_crlf_across_cuts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,15 @@ static void test_matcher_finds_across_pieces(void **state)
 	assert_true(m.found);
 	assert_in_range(m.window.cap, 1, 200000);
 	mime_matcher_finish(&m);
+	/* All but its last character are in one window. */
+	mime_matcher_init(&m, span_of("NEEDLE"));
+	for (int i = 0; i < 70000; i++)
+		buf_add_char(mime_matcher_room(&m), 'x');
+	buf_add_text(mime_matcher_room(&m), "NEEDL");
+	assert_false(mime_matcher_look(&m, false));
+	buf_add_text(mime_matcher_room(&m), "E");
+	assert_true(mime_matcher_look(&m, true));
+	mime_matcher_finish(&m);
 	/* Not across the end of a text. */
 	mime_matcher_init(&m, span_of("NEEDLE"));
 	buf_add_text(mime_matcher_room(&m), "NEE");

@@ -171,6 +171,35 @@ static void test_damaged_tables(void **state)
 	mime_parser_destroy(p);
 }
 
+/* What the rows say is checked before it is used: parents come before children, names are in the table. */
+static void test_rows_that_cannot_be(void **state)
+{
+	(void)state;
+	enum { ROW = 8 + 28, PARENT = 16, KIND = 20, ENCODING = 21, MEDIA = 22, NAME_AT = 24, NAME_LEN = 26 };
+	static const struct {
+		size_t at;
+		char value;
+		bool sound;
+	} changes[] = {{PARENT, 0, true},   {PARENT, 1, false},  {PARENT, 9, false},   {KIND, MIME_KIND_COUNT, false},
+		       {ENCODING, MIME_ENCODING_COUNT, false}, {MEDIA, MIME_MEDIA_COUNT, false}, {NAME_AT, 0, true},
+		       {NAME_AT, 1, false}, {NAME_LEN, 4, true}, {NAME_LEN, 5, true},  {NAME_LEN, 6, false},
+		       {NAME_LEN, -1, false}};
+	struct span parts;
+	struct mime_part part;
+	struct mime_parser *p = parse("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+				      "Content-Type: text/plain; charset=utf-8\r\n\r\n", &parts);
+	assert_true(mime_parts_get(parts, 1, &part) && part.charset.len == 5);
+	char *copy = xmalloc(parts.len);
+	for (size_t i = 0; i < countof(changes); i++) {
+		memcpy(copy, parts.ptr, parts.len);
+		copy[ROW + changes[i].at] = changes[i].value;
+		if (mime_parts_get(span_make(copy, parts.len), 1, &part) != changes[i].sound)
+			fail_msg("change %zu", i);
+	}
+	free(copy);
+	mime_parser_destroy(p);
+}
+
 static void test_table_carries_what_search_needs(void **state)
 {
 	(void)state;
@@ -194,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_sections_of_a_message_without_parts),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_damaged_tables),
+		cmocka_unit_test(test_rows_that_cannot_be),
 		cmocka_unit_test(test_table_carries_what_search_needs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
