@@ -1,6 +1,7 @@
 #include "storage/db.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 enum store_err db_error(struct db *db, int code)
 {
@@ -21,8 +22,6 @@ enum store_err db_error(struct db *db, int code)
 		return STORE_FOREIGN;
 	case SQLITE_CONSTRAINT:
 		return STORE_EXISTS;
-	case SQLITE_CANTOPEN:
-		return sqlite3_system_errno(db->handle) == ENOENT ? STORE_NOTFOUND : STORE_IO;
 	default:
 		return STORE_IO;
 	}
@@ -337,6 +336,8 @@ enum store_err db_open(struct db *db, const struct store_env *env, const char *p
 {
 	invariant(o->shared || !o->read_only);
 	*db = (struct db){.env = env};
+	if (!o->create && access(path, F_OK) != 0 && errno == ENOENT)
+		return STORE_NOTFOUND;
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	if (o->read_only)
 		flags |= SQLITE_OPEN_READONLY;

@@ -10,6 +10,8 @@ enum {
 	MARK_ROWS = 64,
 	DELETE_ROWS = 64,
 	LOOK_ROWS = 2000,
+	FILES = 200,          /* a step looks at so many, and at so many directories */
+	DIRECTORIES = 32,
 	VACUUM_PAGES = 64,    /* a step: 1 MiB */
 	VACUUM_SPARE = 8,     /* an eighth of the database may be free: it will be used again */
 	VACUUM_PAGES_MIN = 64
@@ -196,6 +198,7 @@ static enum store_err delete_step(struct account *a, struct sweep *s)
 struct orphans {
 	struct account *a;
 	struct sweep *s;
+	unsigned seen;
 	enum store_err err;
 };
 
@@ -204,6 +207,7 @@ static void on_blob(void *ctx, int64_t id, const char *name)
 {
 	struct orphans *o = ctx;
 	(void)name;
+	o->seen++;
 	if (o->err || id == 0 || id > o->s->last)
 		return;
 	int64_t is_named;
@@ -217,10 +221,14 @@ static void on_blob(void *ctx, int64_t id, const char *name)
 static enum store_err files_step(struct account *a, struct sweep *s)
 {
 	struct orphans o = {.a = a, .s = s};
-	enum store_err err = blob_list(a, s->directory, on_blob, &o);
-	if (++s->directory == BLOB_DIRECTORIES)
+	enum store_err err = STORE_OK;
+	for (unsigned n = 0; n < DIRECTORIES && o.seen < FILES && !err && s->directory < BLOB_DIRECTORIES; n++) {
+		err = blob_list(a, s->directory++, on_blob, &o);
+		err = err ? err : o.err;
+	}
+	if (s->directory == BLOB_DIRECTORIES)
 		s->phase = SWEEP_VACUUM;
-	return err ? err : o.err;
+	return err;
 }
 
 static enum store_err vacuum_step(struct account *a, struct sweep *s)
