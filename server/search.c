@@ -49,7 +49,8 @@ static bool is_utf8(struct span s)
 	return true;
 }
 
-/* The name of a charset is looked for by iconv: only what can be one is passed on. */
+/* Stricter than mime_charset_open(), which takes what mail calls unknown for octets: a client is told BADCHARSET.  Only
+ * what can be a name is passed on. */
 static iconv_t open_charset(struct span charset)
 {
 	char name[64];
