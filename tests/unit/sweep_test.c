@@ -269,7 +269,7 @@ static void test_segments_that_join_behind_the_pass(void **state)
 		assert_true(exists(f, contents[i]));
 }
 
-enum { BOXES = 90, ROUNDS = 12 };
+enum { BOXES = 90, ROUNDS = 96 };
 
 struct traffic {
 	struct account_fixture *f;
