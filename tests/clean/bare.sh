@@ -38,20 +38,23 @@ chroot "$root" id builder >/dev/null 2>&1 || chroot "$root" useradd -m builder
 echo 'builder ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/builder"
 
 demo() { # USER: the card appears, its curl line lists the inbox, Ctrl-C ends with 0; a second start keeps all in 2 s
-	local log=$dir/run-$1.log pid line
+	local log=$dir/run-$1.log pid line from first=""
 	for round in first second; do
-		local from=$SECONDS
+		from=$SECONDS
 		inside "$1" "exec ./dev run" >"$log" 2>&1 &
 		pid=$!
-		until grep -q 'Try:' "$log" && (exec 3<>/dev/tcp/127.0.0.1/1993) 2>/dev/null; do
+		until grep -q 'List the inbox' "$log"; do
 			kill -0 $pid 2>/dev/null || { cat "$log"; die "./dev run ended ($1)"; }
-			sleep 0.2
+			[ $((SECONDS - from)) -lt 300 ] || { cat "$log"; die "./dev run showed no card ($1)"; }
+			sleep 0.1
 		done
-		[ $round = first ] || [ $((SECONDS - from)) -le 3 ] || die "the second start took $((SECONDS - from)) s"
-		line=$(sed -n 's/^ *Try: *//p' "$log")
-		inside "$1" "$line" >"$dir/curl-$1.log" 2>&1 || { cat "$dir/curl-$1.log"; die "curl failed ($1)"; }
+		[ $round = first ] || [ $((SECONDS - from)) -le 2 ] || die "the second start took $((SECONDS - from)) s"
+		line=$(sed -n 's/^ *\(curl .*\)/\1/p' "$log")
+		inside "$1" "$line" 2>&1 | sed 's/ *\\Recent//' >"$dir/curl-$1.log" || { cat "$dir/curl-$1.log"; die "curl failed ($1)"; }
 		grep -q ENVELOPE "$dir/curl-$1.log" || die "curl showed no inbox ($1)"
-		kill -INT "$(pgrep -f '^[^ ]*roost serve -c /src-'"$1")"
+		[ -n "$first" ] || first=$(cat "$dir/curl-$1.log")
+		[ "$first" = "$(cat "$dir/curl-$1.log")" ] || die "the second start shows another inbox ($1)"
+		kill -INT "$(pgrep -f "^[^ ]*roost serve -c /src-$1/")"
 		wait $pid || die "./dev run ended with $? ($1)"
 	done
 	echo "./dev run works as $1"
