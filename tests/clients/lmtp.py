@@ -129,7 +129,14 @@ def test_many_recipients(daemon):
 
 
 def descriptors(daemon):
-    return sorted(os.readlink(f"/proc/{daemon.pid}/fd/{f}") for f in os.listdir(f"/proc/{daemon.pid}/fd"))
+    """What the daemon has open; a descriptor may be closed between being listed and being read."""
+    found = []
+    for fd in os.listdir(f"/proc/{daemon.pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{daemon.pid}/fd/{fd}"))
+        except FileNotFoundError:
+            continue
+    return sorted(found)
 
 
 def test_breaks(daemon):
