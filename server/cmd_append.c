@@ -218,7 +218,7 @@ static bool read_head(struct command *cmd, const struct reader_event *event)
 	struct append *a = cmd->state;
 	struct append_head head = {0};
 	struct parse_error error;
-	enum parse_status status = parse_append(&cmd->arena, arena_copy(&cmd->arena, event->text), DIALECT_REV1, a->n == 0,
+	enum parse_status status = parse_append(&cmd->arena, arena_copy(&cmd->arena, event->text), cmd->dialect, a->n == 0,
 						&head, &error);
 	if (status != PARSE_OK) {
 		command_parse_error(cmd, status, &error);

@@ -195,7 +195,7 @@ static enum store_err tell(struct list *l, struct command *cmd, struct account *
 		return STORE_OK;
 	struct list_line line = {.response = lsub ? "LSUB" : "LIST", .attributes = attributes(cmd, e),
 				 .uses = lsub ? 0 : e->special, .name = e->name, .subscribed_below = recursive && below > 0};
-	response_list(&cmd->out, &line, DIALECT_REV1);
+	response_list(&cmd->out, &line, cmd->dialect);
 	if (!(r->options & LIST_RETURN_STATUS) || !e->selectable)
 		return STORE_OK;
 	/* One that vanished meanwhile has no STATUS, and LIST has not failed (RFC 5819 2). */
@@ -210,7 +210,7 @@ static void make_patterns(struct list *l, struct command *cmd)
 	for (size_t i = 0; i < r->patterns_n; i++)
 		if (r->patterns[i].len || !(r->options & LIST_EXTENDED)) /* RFC 5258 3: empty ones are passed over */
 			pattern_init(&l->patterns[l->patterns_n++], &cmd->arena, r->reference, r->patterns[i],
-				     DIALECT_REV1);
+				     cmd->dialect);
 }
 
 static enum op_result list_run(struct command *cmd, struct account *a)
@@ -241,7 +241,7 @@ enum step cmd_list(struct session *s, struct command *cmd)
 	if (cmd->request.kind == CMD_LIST && !(r->options & LIST_EXTENDED) && r->patterns[0].len == 0) {
 		/* RFC 3501 6.3.8: the hierarchy's separator, and the root of the reference. */
 		struct list_line root = {.response = "LIST", .attributes = ATTRIBUTE_NOSELECT, .name = ""};
-		response_list(session_out(s), &root, DIALECT_REV1);
+		response_list(session_out(s), &root, cmd->dialect);
 		command_ok(cmd, NULL, "Done");
 		return STEP_DONE;
 	}

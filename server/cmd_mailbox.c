@@ -7,7 +7,7 @@
 /* A name that no mailbox can have: it cannot be made, and else it just does not exist. */
 static bool name_of(struct command *cmd, struct span wire, bool makes, struct span *out)
 {
-	if (name_decode(&cmd->arena, wire, DIALECT_REV1, out))
+	if (name_decode(&cmd->arena, wire, cmd->dialect, out))
 		return true;
 	if (makes)
 		command_no(cmd, "CANNOT", "This name cannot be used");

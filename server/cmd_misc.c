@@ -49,10 +49,29 @@ enum step cmd_id(struct session *s, struct command *cmd)
 	return STEP_DONE;
 }
 
-/* Nothing that can be enabled is offered; what is unknown is ignored (RFC 5161 3.1). */
+/* What ENABLE knows, and the bits it sets; what is unknown is ignored (RFC 5161 3.1). */
+static const struct feature {
+	const char *name;
+	unsigned dialect;
+} features[] = {
+	{NULL, 0},
+};
+
 enum step cmd_enable(struct session *s, struct command *cmd)
 {
-	response_enabled(session_out(s), NULL, 0);
+	const struct enable_request *r = &cmd->request.enable;
+	const char *enabled[countof(features)];
+	size_t n = 0;
+	for (const struct feature *f = features; f->name; f++) {
+		bool named = false;
+		for (size_t i = 0; i < r->names_n; i++)
+			named = named || span_is(r->names[i], f->name);
+		if (!named)
+			continue;
+		session_enable(s, f->dialect);
+		enabled[n++] = f->name;
+	}
+	response_enabled(session_out(s), enabled, n);
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
 }

@@ -18,7 +18,7 @@ enum store_err status_write(struct command *cmd, struct account *a, int64_t mail
 	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,
 					     .uidvalidity = info.uidvalidity, .unseen = info.unseen, .size = info.bytes,
 					     .append_limit = (uint64_t)cmd->message_bytes_max};
-	response_mailbox_status(out, name, want, &values, DIALECT_REV1);
+	response_mailbox_status(out, name, want, &values, cmd->dialect);
 	return STORE_OK;
 }
 
@@ -29,7 +29,7 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 	if (command_mailbox(cmd, a, cmd->request.status.name, "NONEXISTENT", &mailbox)) {
 		if (cmd->here && !roster_loaded(a, mailbox))
 			return OP_AGAIN;
-		invariant(name_decode(&cmd->arena, cmd->request.status.name, DIALECT_REV1, &name));
+		invariant(name_decode(&cmd->arena, cmd->request.status.name, cmd->dialect, &name));
 		command_store_error(cmd, status_write(cmd, a, mailbox, name.ptr));
 	}
 	return OP_DONE;

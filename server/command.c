@@ -177,7 +177,7 @@ const char *command_code(struct command *cmd, const char *fmt, ...)
 bool command_mailbox(struct command *cmd, struct account *a, struct span wire, const char *missing_code, int64_t *out)
 {
 	struct span name;
-	enum store_err err = name_decode(&cmd->arena, wire, DIALECT_REV1, &name) ? mailbox_find(a, name.ptr, out) : STORE_NOTFOUND;
+	enum store_err err = name_decode(&cmd->arena, wire, cmd->dialect, &name) ? mailbox_find(a, name.ptr, out) : STORE_NOTFOUND;
 	if (err == STORE_NOTFOUND)
 		command_no(cmd, missing_code, "There is no such mailbox");
 	else if (err)

@@ -39,6 +39,8 @@ enum step session_op(struct session *s, struct command *cmd,
 	cmd->run = run;
 	cmd->unread = s->streaming;
 	cmd->view = s->view;
+	if (cmd->view)
+		cmd->view->dialect = s->dialect;
 	s->view = NULL;
 	s->dirty = false;
 	if (!cmd->lane) {
@@ -199,6 +201,7 @@ struct command *session_begin_command(struct session *s)
 	invariant(!s->command);
 	s->command = command_create();
 	op_init(&s->command->op, "IMAP", run_command, on_op_done);
+	s->command->dialect = s->dialect;
 	s->command->message_bytes_max = session_config(s)->message_bytes_max;
 	return s->command;
 }

@@ -39,6 +39,8 @@ bool session_has_tls(const struct session *s);
 void session_start_tls(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
+/* From the next command on, and for what is told with this one (RFC 5161 3.1); stays until the session ends. */
+void session_enable(struct session *s, unsigned dialect);
 /* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
 void session_set_device(struct session *s, struct span name, struct span version);
 /* While on, a client that hears nothing for LIMIT_PULSE_S is told that we are still here. */

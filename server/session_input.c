@@ -33,7 +33,7 @@ static void start_command(struct session *s, struct span text)
 {
 	struct command *cmd = session_begin_command(s);
 	struct parse_error error;
-	enum parse_status status = parse_request(&cmd->arena, arena_copy(&cmd->arena, text), DIALECT_REV1, &cmd->request, &error);
+	enum parse_status status = parse_request(&cmd->arena, arena_copy(&cmd->arena, text), cmd->dialect, &cmd->request, &error);
 	cmd->row = command_row(cmd->request.kind);
 	if (status != PARSE_OK) {
 		command_parse_error(cmd, status, &error);

@@ -30,6 +30,7 @@ struct session {
 	bool streaming; /* the running command's line, with its literals, has not ended */
 	bool start_tls; /* once the tagged line is out */
 	unsigned bad;
+	unsigned dialect; /* DIALECT_*: what the client has enabled */
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 	char device[64]; /* as the client names itself, printable ASCII */

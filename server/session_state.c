@@ -72,6 +72,11 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	s->auth = NULL;
 }
 
+void session_enable(struct session *s, unsigned dialect)
+{
+	s->dialect |= dialect;
+}
+
 void session_set_device(struct session *s, struct span name, struct span version)
 {
 	const struct span parts[] = {name, version};

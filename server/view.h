@@ -29,6 +29,7 @@ struct telling {
 struct view {
 	int64_t mailbox;
 	bool read_only;
+	unsigned dialect;      /* DIALECT_*: how the client wants to be told */
 	struct uids uids;      /* by sequence number - 1 */
 	uint32_t uidnext;      /* UIDs below it were told of */
 	uint64_t flags_modseq; /* flags were told up to here */
