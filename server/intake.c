@@ -1,6 +1,7 @@
 #include "server/intake.h"
 
 #include "protocol/mime/crlf.h"
+#include "protocol/mime/keys.h"
 #include "protocol/mime/parser.h"
 #include "storage/content_writer.h"
 
@@ -90,18 +91,35 @@ static struct bytes bytes_of(const struct buf *b)
 	return (struct bytes){b->data, b->len};
 }
 
+/* The message's own, then those it refers to, the nearest first. */
+static size_t read_thread_ids(struct span stored, struct mime_thread_key *key, struct bytes *out)
+{
+	size_t n = 0;
+	if (!mime_thread_key_read(stored, key))
+		return 0;
+	if (key->id.len)
+		out[n++] = (struct bytes){key->id.ptr, key->id.len};
+	for (size_t i = key->references_n; i-- > 0;)
+		out[n++] = (struct bytes){key->reference[i].ptr, key->reference[i].len};
+	return n;
+}
+
 enum store_err intake_finish(struct intake *in, int64_t *out_content, uint32_t *out_size)
 {
 	enum store_err err = intake_seal(in);
 	if (err)
 		return err;
 	const struct mime_summary *s = in->summary;
+	struct mime_thread_key key;
+	struct bytes ids[1 + MIME_REFERENCES_MAX];
 	struct content_meta meta = {.header_len = s->header_len, .parser = MIME_PARSER_VERSION,
 				    .sent = s->has_date ? s->date.day : INT64_MIN, .envelope = bytes_of(&s->envelope),
 				    .body = bytes_of(&s->body), .bodystructure = bytes_of(&s->bodystructure),
 				    .parts = bytes_of(&s->parts), .sort = bytes_of(&s->sort),
 				    .thread = bytes_of(&s->thread), .preview = {s->preview.ptr, s->preview.len}};
 	memcpy(meta.digest, in->digest_value, sizeof(meta.digest));
+	meta.thread_ids = ids;
+	meta.thread_ids_n = read_thread_ids(buf_span(&s->thread), &key, ids);
 	*out_size = (uint32_t)in->size;
 	in->failed = content_writer_finish(in->writer, &meta, out_content);
 	return in->failed;

@@ -44,8 +44,8 @@ static struct bytes column(sqlite3_stmt *stmt, int at)
 enum store_err content_get(struct account *a, int64_t id, struct content_row *out)
 {
 	enum { STEPS = 16 };
-	static const char sql[] = "SELECT id, size, header_len, parser, sent, envelope, body, bodystructure, parts"
-				  " FROM content WHERE id>=? ORDER BY id";
+	static const char sql[] = "SELECT id, size, header_len, parser, sent, thread_id, digest, envelope, body, bodystructure,"
+				  " parts, preview FROM content WHERE id>=? ORDER BY id";
 	enum store_err err = seek(a, &a->rows, sql, id, STEPS);
 	if (err)
 		return err == STORE_NOTFOUND ? STORE_CORRUPT : err;
@@ -55,10 +55,26 @@ enum store_err content_get(struct account *a, int64_t id, struct content_row *ou
 		.header_len = (uint32_t)sqlite3_column_int64(stmt, 2),
 		.parser = sqlite3_column_int(stmt, 3),
 		.sent = sqlite3_column_type(stmt, 4) == SQLITE_NULL ? CONTENT_NO_DATE : sqlite3_column_int64(stmt, 4),
-		.envelope = column(stmt, 5),
-		.body = column(stmt, 6),
-		.bodystructure = column(stmt, 7),
-		.parts = column(stmt, 8)};
+		.thread = (uint64_t)sqlite3_column_int64(stmt, 5),
+		.digest = column(stmt, 6),
+		.envelope = column(stmt, 7),
+		.body = column(stmt, 8),
+		.bodystructure = column(stmt, 9),
+		.parts = column(stmt, 10),
+		.preview = column(stmt, 11)};
+	return out->digest.len == DIGEST_BYTES ? STORE_OK : STORE_CORRUPT;
+}
+
+enum store_err content_find(struct account *a, const unsigned char *digest, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id FROM content WHERE digest=? ORDER BY id");
+	if (stmt)
+		sqlite3_bind_blob(stmt, 1, digest, DIGEST_BYTES, SQLITE_STATIC);
+	enum store_err err;
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
 	return STORE_OK;
 }
 

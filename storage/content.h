@@ -27,18 +27,23 @@ struct content_meta {
 	int64_t sent;                       /* CONTENT_NO_DATE for none */
 	struct bytes envelope, body, bodystructure, parts; /* as FETCH sends them; the part table */
 	struct bytes sort, thread, preview; /* a NULL pointer for what is not derived */
+	const struct bytes *thread_ids;     /* what decides on the thread, see thread.h */
+	size_t thread_ids_n;
 };
 
 struct content_row {
 	uint32_t size, header_len;
 	int parser;
 	int64_t sent;
-	struct bytes envelope, body, bodystructure, parts;
+	uint64_t thread;
+	struct bytes digest, envelope, body, bodystructure, parts, preview;
 };
 
 /* The pointers are valid until the next content_get(), commit or rest of the account.  The same id again costs
  * nothing.  STORE_CORRUPT: there is no such content. */
 MUST_USE enum store_err content_get(struct account *a, int64_t id, struct content_row *out);
+/* The content with this digest (DIGEST_BYTES); the first, where there are several.  STORE_NOTFOUND. */
+MUST_USE enum store_err content_find(struct account *a, const unsigned char *digest, int64_t *out);
 /* The header block, valid until the next content_header(), commit or rest of the account.  STORE_NOTFOUND: it is
  * longer than HEADER_INLINE_MAX; read it with content_read(). */
 MUST_USE enum store_err content_header(struct account *a, int64_t id, struct bytes *out);

@@ -3,6 +3,7 @@
 #include "storage/blob.h"
 #include "storage/file.h"
 #include "storage/scratch.h"
+#include "storage/thread.h"
 
 #include <unistd.h>
 
@@ -261,12 +262,24 @@ static struct bytes bytes_of(const void *ptr, size_t len)
 	return (struct bytes){ptr ? ptr : "", len};
 }
 
+/* A message that names no others is a thread of its own, the same for the same bytes. */
+static uint64_t lonely_thread(const struct content_meta *m)
+{
+	uint64_t id;
+	memcpy(&id, m->digest, sizeof(id));
+	return id;
+}
+
 static enum store_err insert_content(struct content_writer *w, const struct content_meta *m, int64_t *out_id)
 {
+	uint64_t thread = lonely_thread(m);
+	enum store_err err = m->thread_ids_n ? thread_join(w->a, m->thread_ids, m->thread_ids_n, &thread) : STORE_OK;
+	if (err)
+		return err;
 	struct db *db = &w->a->db;
 	sqlite3_stmt *stmt = db_prepare(db, "INSERT INTO content(digest, size, header_len, parser, sent, envelope,"
-					    " body, bodystructure, parts, sort, thread, preview)"
-					    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)");
+					    " body, bodystructure, parts, sort, thread, preview, thread_id)"
+					    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	if (stmt) {
 		sqlite3_bind_blob(stmt, 1, m->digest, DIGEST_BYTES, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 2, (int64_t)w->size);
@@ -278,8 +291,9 @@ static enum store_err insert_content(struct content_writer *w, const struct cont
 						m->sort,     m->thread, m->preview};
 		for (size_t i = 0; i < countof(columns); i++)
 			bind_bytes(stmt, 6 + (int)i, columns[i]);
+		sqlite3_bind_int64(stmt, 13, (int64_t)thread);
 	}
-	enum store_err err = db_run(db, stmt);
+	err = db_run(db, stmt);
 	*out_id = sqlite3_last_insert_rowid(db->handle);
 	return err;
 }

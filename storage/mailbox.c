@@ -53,13 +53,13 @@ static uint32_t next_uidvalidity(struct account *a)
 	return a->last_uidvalidity;
 }
 
-/* "M" and 96 bits of chance. */
+/* "F" and 100 bits of chance. */
 static void make_objectid(char out[MAILBOX_OBJECTID_BYTES])
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 	unsigned char chance[MAILBOX_OBJECTID_BYTES - 4];
 	sqlite3_randomness((int)sizeof(chance), chance);
-	out[0] = 'M';
+	out[0] = 'F';
 	for (size_t i = 0; i < sizeof(chance); i++)
 		out[1 + i] = digits[chance[i] & 31];
 	out[1 + sizeof(chance)] = '\0';
@@ -391,7 +391,8 @@ enum store_err mailbox_take_recent(struct account *a, int64_t id, uint32_t *old_
 
 struct mailbox_info mailbox_read(sqlite3_stmt *stmt, int64_t id, int at)
 {
-	return (struct mailbox_info){.id = id,
+	const char *objectid = (const char *)sqlite3_column_text(stmt, at + 11);
+	struct mailbox_info info = {.id = id,
 				     .uidvalidity = (uint32_t)sqlite3_column_int64(stmt, at),
 				     .uidnext = (uint32_t)sqlite3_column_int64(stmt, at + 1),
 				     .modseq = (uint64_t)sqlite3_column_int64(stmt, at + 2),
@@ -403,6 +404,8 @@ struct mailbox_info mailbox_read(sqlite3_stmt *stmt, int64_t id, int at)
 				     .bytes = (uint64_t)sqlite3_column_int64(stmt, at + 8),
 				     .recent = (uint32_t)sqlite3_column_int64(stmt, at + 9),
 				     .special = (uint32_t)sqlite3_column_int64(stmt, at + 10)};
+	snprintf(info.objectid, sizeof(info.objectid), "%s", objectid ? objectid : "");
+	return info;
 }
 
 enum store_err mailbox_row(struct account *a, int64_t id, struct mailbox_info *out)

@@ -15,7 +15,6 @@ enum {
 	SPECIAL_SENT = 32, SPECIAL_TRASH = 64, SPECIAL_IMPORTANT = 128
 };
 enum { MAILBOX_MAX = 10000, MAILBOX_LEVELS_MAX = 32, MAILBOX_NAME_BYTES_MAX = 1000, SUBSCRIPTION_MAX = 20000 };
-enum { MAILBOX_OBJECTID_BYTES = 24 };
 
 struct mailbox_name {
 	const char *name; /* full path */
@@ -65,7 +64,8 @@ void mailbox_names_finish(struct mailbox_names *names);
 
 /* The row as the database has it, for storage/ alone; and its part of a statement, from column `at` on. */
 #define MAILBOX_INFO_COLUMNS \
-	"uidvalidity, uidnext, modseq, floor, expunge_modseq, messages, unseen, deleted, bytes, recent, special"
+	"uidvalidity, uidnext, modseq, floor, expunge_modseq, messages, unseen, deleted, bytes, recent, special," \
+	" objectid"
 struct mailbox_info mailbox_read(sqlite3_stmt *stmt, int64_t id, int at);
 MUST_USE enum store_err mailbox_row(struct account *a, int64_t id, struct mailbox_info *out);
 

@@ -28,6 +28,8 @@ struct roster_entry {
 	int64_t content;
 };
 
+enum { MAILBOX_OBJECTID_BYTES = 24 };
+
 /* What STATUS and SELECT tell of a mailbox; the same as its row. */
 struct mailbox_info {
 	int64_t id;
@@ -39,6 +41,7 @@ struct mailbox_info {
 	uint64_t bytes;
 	uint32_t recent;  /* UIDs above it are \Recent to the next read-write session (RFC 3501 2.3.2) */
 	uint32_t special; /* SPECIAL_*, mailbox.h */
+	char objectid[MAILBOX_OBJECTID_BYTES]; /* RFC 8474 4; never changes */
 };
 
 struct segment {
