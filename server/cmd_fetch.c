@@ -131,7 +131,7 @@ static bool read_entry(struct fetch *f, const struct view *v, const struct view_
 	else
 		*out = (struct roster_entry){.uid = m->uid, .flagset = s->flagset[m->at], .size = s->size[m->at],
 					     .internal_date = s->internal_date[m->at], .zone_min = s->zone_min[m->at],
-					     .content = s->content[m->at]};
+					     .save_date = s->save_date[m->at], .content = s->content[m->at]};
 	return true;
 }
 
@@ -282,6 +282,7 @@ static enum op_result fetch_run(struct command *cmd, struct account *a)
 	}
 	f->w.account = a;
 	f->w.out = &cmd->out;
+	f->w.dialect = cmd->dialect;
 	if (f->in_message) {
 		f->w.message.has_row = false;
 		f->w.message.flags = flagset_get(a, f->w.message.entry.flagset);

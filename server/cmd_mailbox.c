@@ -26,13 +26,20 @@ static enum op_result create_run(struct command *cmd, struct account *a)
 {
 	struct span name;
 	int64_t id;
+	char objectid[MAILBOX_OBJECTID_BYTES];
 	if (!name_of(cmd, cmd->request.create.name, true, &name))
 		return OP_DONE;
 	if (cmd->request.create.unknown_use) { /* RFC 6154 3 */
 		command_no(cmd, "USEATTR", "This special use is not known");
 		return OP_DONE;
 	}
-	return end(cmd, mailbox_create(a, name.ptr, cmd->request.create.uses, &id));
+	enum store_err err = mailbox_create(a, name.ptr, cmd->request.create.uses, &id);
+	if (!err)
+		err = mailbox_objectid(a, id, objectid);
+	if (err)
+		return end(cmd, err);
+	command_ok(cmd, command_code(cmd, "MAILBOXID (%s)", objectid), "Done"); /* RFC 8474 4.1 */
+	return OP_DONE;
 }
 
 static enum op_result delete_run(struct command *cmd, struct account *a)

@@ -25,6 +25,7 @@ static void describe(struct command *cmd, struct account *a, const struct roster
 				 !v->read_only && view_takes_keywords(v));
 	response_ok_number(out, "UIDNEXT", r->info.uidnext, "The next UID");
 	response_ok_number(out, "UIDVALIDITY", r->info.uidvalidity, "UIDs are valid");
+	response_ok_mailboxid(out, r->info.objectid);
 	buf_finish(&flags);
 }
 

@@ -1,4 +1,4 @@
-/* STATUS (RFC 3501 6.3.10; RFC 8438, 7889), also for LIST's RETURN (STATUS) (RFC 5819). */
+/* STATUS (RFC 3501 6.3.10; RFC 8438, 7889, 8474), also for LIST's RETURN (STATUS) (RFC 5819). */
 #include "server/session.h"
 
 #include "protocol/imap/name.h"
@@ -17,7 +17,8 @@ enum store_err status_write(struct command *cmd, struct account *a, int64_t mail
 		return err;
 	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,
 					     .uidvalidity = info.uidvalidity, .unseen = info.unseen, .size = info.bytes,
-					     .append_limit = (uint64_t)cmd->message_bytes_max};
+					     .append_limit = (uint64_t)cmd->message_bytes_max,
+					     .mailboxid = info.objectid};
 	response_mailbox_status(out, name, want, &values, cmd->dialect);
 	return STORE_OK;
 }

@@ -1,6 +1,8 @@
 #include "server/fetch_items.h"
 
 #include "protocol/imap/date.h"
+#include "protocol/imap/objectid.h"
+#include "protocol/imap/response.h"
 #include "protocol/imap/response_fetch.h"
 #include "protocol/mime/nstring.h"
 #include "protocol/mime/section.h"
@@ -47,6 +49,14 @@ static enum store_err write_internaldate(struct fetch_writer *w, const struct fe
 	return STORE_OK;
 }
 
+/* RFC 8514 4.2: there is one for every message; the server's clock has no zone. */
+static enum store_err write_savedate(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	buf_add_span(w->out, item->label);
+	date_time_write(w->out, w->message.entry.save_date, 0);
+	return STORE_OK;
+}
+
 /* ---- from what was computed on the way in: copied as it is ---- */
 
 static enum store_err load_row(struct fetch_writer *w)
@@ -81,6 +91,44 @@ static enum store_err write_body(struct fetch_writer *w, const struct fetch_plan
 static enum store_err write_bodystructure(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
 	return write_stored(w, item, &w->message.row.bodystructure);
+}
+
+/* ---- identity (RFC 8474 5) ---- */
+
+/* What is immutable of a message is made of its bytes, and so is what names it: copies have the same name. */
+static enum store_err write_emailid(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	enum store_err err = load_row(w);
+	if (err)
+		return err;
+	buf_add_span(w->out, item->label);
+	buf_add_char(w->out, '(');
+	objectid_write_email(w->out, w->message.row.digest.ptr);
+	buf_add_char(w->out, ')');
+	return STORE_OK;
+}
+
+static enum store_err write_threadid(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	enum store_err err = load_row(w);
+	if (err)
+		return err;
+	buf_add_span(w->out, item->label);
+	buf_add_char(w->out, '(');
+	objectid_write_thread(w->out, w->message.row.thread);
+	buf_add_char(w->out, ')');
+	return STORE_OK;
+}
+
+/* RFC 8970 3.1: where nothing can be said it is "", and never NIL, since it was made at delivery. */
+static enum store_err write_preview(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	enum store_err err = load_row(w);
+	if (err)
+		return err;
+	buf_add_span(w->out, item->label);
+	response_string(w->out, span_of_bytes(w->message.row.preview), w->dialect);
+	return STORE_OK;
 }
 
 /* ---- octets of the message ---- */
@@ -241,6 +289,10 @@ static const struct fetch_row rows[] = {
 	{FETCH_RFC822, false, true, write_message},
 	{FETCH_RFC822_HEADER, false, false, write_header},
 	{FETCH_RFC822_TEXT, false, true, write_text},
+	{FETCH_EMAILID, false, false, write_emailid},
+	{FETCH_THREADID, false, false, write_threadid},
+	{FETCH_SAVEDATE, true, false, write_savedate},
+	{FETCH_PREVIEW, false, false, write_preview},
 };
 
 const struct fetch_row *fetch_row_at(size_t index)

@@ -28,6 +28,7 @@ struct fetch_literal {
 struct fetch_writer {
 	struct account *account;
 	struct buf *out;
+	unsigned dialect; /* DIALECT_* */
 	struct fetch_message message;
 	struct fetch_literal literal;
 };

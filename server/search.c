@@ -1,5 +1,6 @@
 #include "server/search.h"
 
+#include "protocol/imap/objectid.h"
 #include "protocol/mime/text.h"
 #include "server/limits.h"
 #include "storage/content.h"
@@ -117,7 +118,7 @@ static struct span make_text(struct maker *m, struct span text)
 static enum search_cost own_cost(enum search_kind kind)
 {
 	switch (kind) {
-	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_THREADID:
 		return COST_ROW;
 	case SEARCH_FIELD: case SEARCH_HEADER:
 		return COST_HEADER;
@@ -125,7 +126,8 @@ static enum search_cost own_cost(enum search_kind kind)
 		return COST_BODY;
 	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
-	case SEARCH_YOUNGER: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
+	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
+	case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
 		break;
 	}
 	return COST_ROSTER;
@@ -184,6 +186,19 @@ void search_finish(struct search *s)
 	buf_finish(&s->parts);
 }
 
+/* The content that an EMAILID names, once for all messages; contents' ids are above 0. */
+static void find_email(struct search *s, struct search_node *node)
+{
+	unsigned char digest[OBJECTID_EMAIL_BYTES];
+	if (node->kind == SEARCH_EMAILID && objectid_read_email(node->text, digest)) {
+		enum store_err err = content_find(s->account, digest, &node->number);
+		if (err && err != STORE_NOTFOUND)
+			s->err = err;
+	}
+	for (size_t i = 0; i < node->children_n; i++)
+		find_email(s, node->children[i]);
+}
+
 static void make_known(struct search_node *node, const struct account *a, struct arena *arena)
 {
 	if (node->kind == SEARCH_KEYWORD && !node->known) {
@@ -201,14 +216,20 @@ void search_resume(struct search *s, struct account *a, const struct view *v, st
 	if (s->now_s == 0)
 		s->now_s = a->env->now_s(a->env->ctx);
 	make_known(s->root, a, arena);
+	find_email(s, s->root);
 }
 
 /* ---- asking ---- */
 
+static int64_t day_of(int64_t unix_s)
+{
+	return unix_s >= 0 ? unix_s / DAY_SECONDS : -((-unix_s + DAY_SECONDS - 1) / DAY_SECONDS);
+}
+
 static int64_t local_day(const struct view_message *m)
 {
 	int64_t local = m->slice->internal_date[m->at] + (int64_t)m->slice->zone_min[m->at] * 60;
-	return local >= 0 ? local / DAY_SECONDS : -((-local + DAY_SECONDS - 1) / DAY_SECONDS);
+	return day_of(local);
 }
 
 static bool has_keyword(const struct search *s, struct search_node *node, uint32_t flagset)
@@ -233,6 +254,18 @@ static bool sent_matches(struct search *s, const struct search_node *node)
 	if (node->kind == SEARCH_SENTON)
 		return row.sent == node->number;
 	return node->kind == SEARCH_SENTBEFORE ? row.sent < node->number : row.sent >= node->number;
+}
+
+static bool thread_matches(struct search *s, const struct search_node *node)
+{
+	struct content_row row;
+	uint64_t thread;
+	if (!objectid_read_thread(node->text, &thread))
+		return false;
+	enum store_err err = content_get(s->account, s->content, &row);
+	if (err)
+		s->err = err;
+	return !err && row.thread == thread;
 }
 
 static void load_header(struct search *s)
@@ -347,8 +380,18 @@ static bool roster_matches(struct search *s, struct search_node *node)
 		return r->internal_date[m->at] <= s->now_s - node->number;
 	case SEARCH_YOUNGER:
 		return r->internal_date[m->at] >= s->now_s - node->number;
+	case SEARCH_SAVEDBEFORE:
+		return day_of(r->save_date[m->at]) < node->number;
+	case SEARCH_SAVEDON:
+		return day_of(r->save_date[m->at]) == node->number;
+	case SEARCH_SAVEDSINCE:
+		return day_of(r->save_date[m->at]) >= node->number;
+	case SEARCH_EMAILID:
+		return r->content[m->at] == node->number;
 	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
 		return sent_matches(s, node);
+	case SEARCH_THREADID:
+		return thread_matches(s, node);
 	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT: case SEARCH_AND: case SEARCH_OR:
 	case SEARCH_NOT:
 		break;
@@ -374,7 +417,8 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 		return answer == SEARCH_AGAIN ? answer : (answer == SEARCH_YES ? SEARCH_NO : SEARCH_YES);
 	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
-	case SEARCH_YOUNGER: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
+	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
 		break;
 	}
 	return roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;

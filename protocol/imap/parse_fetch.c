@@ -97,6 +97,21 @@ static void add_item(struct lexer *lx, struct fetch_request *f, const struct fet
 	f->items[f->items_n++] = *item;
 }
 
+/* RFC 8970 6: " (LAZY)"; previews are there from the start, so it makes no difference.  Another list behind a bare PREVIEW
+ * is the command's own modifiers. */
+static void preview_modifiers(struct lexer *lx)
+{
+	const char *at = lx->at;
+	if (!lexer_accept(lx, ' ') || !lexer_accept(lx, '(') || !lexer_accept_word(lx, "LAZY")) {
+		lx->at = at;
+		return;
+	}
+	while (lexer_accept(lx, ' '))
+		if (!lexer_accept_word(lx, "LAZY"))
+			lexer_fail(lx, "This modifier of PREVIEW is not known");
+	lexer_expect(lx, ')', "A closing parenthesis is expected");
+}
+
 static void fetch_item(struct lexer *lx, struct fetch_request *f)
 {
 	static const struct {
@@ -105,7 +120,9 @@ static void fetch_item(struct lexer *lx, struct fetch_request *f)
 	} items[] = {{"FLAGS", FETCH_FLAGS}, {"UID", FETCH_UID}, {"BODY", FETCH_BODY}, {"BODY.PEEK", FETCH_SECTION},
 		     {"ENVELOPE", FETCH_ENVELOPE}, {"INTERNALDATE", FETCH_INTERNALDATE}, {"RFC822.SIZE", FETCH_SIZE},
 		     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE}, {"RFC822", FETCH_RFC822},
-		     {"RFC822.HEADER", FETCH_RFC822_HEADER}, {"RFC822.TEXT", FETCH_RFC822_TEXT}};
+		     {"RFC822.HEADER", FETCH_RFC822_HEADER}, {"RFC822.TEXT", FETCH_RFC822_TEXT},
+		     {"EMAILID", FETCH_EMAILID}, {"THREADID", FETCH_THREADID}, {"SAVEDATE", FETCH_SAVEDATE},
+		     {"PREVIEW", FETCH_PREVIEW}};
 	struct span word = lexer_atom_before(lx, '[');
 	size_t i = 0;
 	while (i < countof(items) && !span_is(word, items[i].name))
@@ -117,6 +134,8 @@ static void fetch_item(struct lexer *lx, struct fetch_request *f)
 	struct fetch_item item = {.kind = items[i].kind, .peek = items[i].kind == FETCH_SECTION};
 	if (item.kind == FETCH_SECTION || (item.kind == FETCH_BODY && lexer_peek(lx, '[')))
 		bracketed(lx, &item);
+	if (item.kind == FETCH_PREVIEW)
+		preview_modifiers(lx);
 	if (!lexer_failed(lx))
 		add_item(lx, f, &item);
 }

@@ -55,7 +55,7 @@ void parse_rename(struct lexer *lx, struct request *r)
 static uint32_t status_items(struct lexer *lx)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT"};
+					    "APPENDLIMIT", "MAILBOXID"};
 	uint32_t items = parse_words(lx, names, countof(names), "This STATUS item is not known");
 	if (!items)
 		lexer_fail(lx, "A STATUS item is expected");

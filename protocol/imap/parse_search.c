@@ -1,9 +1,11 @@
-/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032). */
+/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 8474, 8514). */
 #include "protocol/imap/parse_family.h"
 
 #include "protocol/imap/date.h"
 
-enum argument { ARG_NONE, ARG_STRING, ARG_KEYWORD, ARG_DATE, ARG_SIZE, ARG_SECONDS, ARG_HEADER };
+enum { OBJECTID_BYTES_MAX = 255 };
+
+enum argument { ARG_NONE, ARG_STRING, ARG_KEYWORD, ARG_DATE, ARG_SIZE, ARG_SECONDS, ARG_HEADER, ARG_OBJECTID };
 
 struct search_row {
 	const char *name;
@@ -22,6 +24,7 @@ static const struct search_row rows[] = { /* sorted */
 	{"CC", SEARCH_FIELD, ARG_STRING, false, 0},
 	{"DELETED", SEARCH_FLAG, ARG_NONE, false, IMAP_DELETED},
 	{"DRAFT", SEARCH_FLAG, ARG_NONE, false, IMAP_DRAFT},
+	{"EMAILID", SEARCH_EMAILID, ARG_OBJECTID, false, 0},
 	{"FLAGGED", SEARCH_FLAG, ARG_NONE, false, IMAP_FLAGGED},
 	{"FROM", SEARCH_FIELD, ARG_STRING, false, 0},
 	{"HEADER", SEARCH_HEADER, ARG_HEADER, false, 0},
@@ -31,6 +34,10 @@ static const struct search_row rows[] = { /* sorted */
 	{"OLDER", SEARCH_OLDER, ARG_SECONDS, false, 0},
 	{"ON", SEARCH_ON, ARG_DATE, false, 0},
 	{"RECENT", SEARCH_RECENT, ARG_NONE, false, 0},
+	{"SAVEDATESUPPORTED", SEARCH_ALL, ARG_NONE, false, 0}, /* every message has one (RFC 8514 4.3) */
+	{"SAVEDBEFORE", SEARCH_SAVEDBEFORE, ARG_DATE, false, 0},
+	{"SAVEDON", SEARCH_SAVEDON, ARG_DATE, false, 0},
+	{"SAVEDSINCE", SEARCH_SAVEDSINCE, ARG_DATE, false, 0},
 	{"SEEN", SEARCH_FLAG, ARG_NONE, false, IMAP_SEEN},
 	{"SENTBEFORE", SEARCH_SENTBEFORE, ARG_DATE, false, 0},
 	{"SENTON", SEARCH_SENTON, ARG_DATE, false, 0},
@@ -39,6 +46,7 @@ static const struct search_row rows[] = { /* sorted */
 	{"SMALLER", SEARCH_SMALLER, ARG_SIZE, false, 0},
 	{"SUBJECT", SEARCH_FIELD, ARG_STRING, false, 0},
 	{"TEXT", SEARCH_TEXT, ARG_STRING, false, 0},
+	{"THREADID", SEARCH_THREADID, ARG_OBJECTID, false, 0},
 	{"TO", SEARCH_FIELD, ARG_STRING, false, 0},
 	{"UNANSWERED", SEARCH_FLAG, ARG_NONE, true, IMAP_ANSWERED},
 	{"UNDELETED", SEARCH_FLAG, ARG_NONE, true, IMAP_DELETED},
@@ -79,6 +87,20 @@ static int64_t date(struct lexer *lx)
 	return days;
 }
 
+/* RFC 8474 7: 1 to 255 of these. */
+static struct span objectid(struct lexer *lx)
+{
+	struct span id = lexer_atom(lx);
+	bool ok = id.len <= OBJECTID_BYTES_MAX;
+	for (size_t i = 0; i < id.len && ok; i++) {
+		char c = id.ptr[i];
+		ok = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+	}
+	if (!ok)
+		lexer_fail(lx, "This is not an object id");
+	return id;
+}
+
 static void arguments(struct lexer *lx, enum argument argument, struct search_key *key)
 {
 	if (argument != ARG_NONE)
@@ -105,6 +127,9 @@ static void arguments(struct lexer *lx, enum argument argument, struct search_ke
 		key->name = lexer_astring(lx);
 		lexer_space(lx);
 		key->text = lexer_astring(lx);
+		break;
+	case ARG_OBJECTID:
+		key->text = objectid(lx);
 		break;
 	}
 }

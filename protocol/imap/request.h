@@ -68,9 +68,9 @@ struct rename_request {
 };
 
 enum { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8, STATUS_UNSEEN = 16,
-       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64 };
+       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64, STATUS_MAILBOXID = 128 };
 
-/* STATUS (RFC 3501 6.3.10, 7889, 8438) */
+/* STATUS (RFC 3501 6.3.10, 7889, 8438, 8474) */
 struct status_request {
 	struct span name;
 	uint32_t items; /* STATUS_*, at least one */
@@ -102,7 +102,8 @@ struct section {
 
 enum fetch_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY, FETCH_BODYSTRUCTURE,
-	FETCH_SECTION, FETCH_RFC822, FETCH_RFC822_HEADER, FETCH_RFC822_TEXT
+	FETCH_SECTION, FETCH_RFC822, FETCH_RFC822_HEADER, FETCH_RFC822_TEXT, FETCH_EMAILID, FETCH_THREADID,
+	FETCH_SAVEDATE, FETCH_PREVIEW
 };
 
 struct fetch_item {
@@ -112,7 +113,7 @@ struct fetch_item {
 	uint64_t offset, length; /* when partial; length > 0 */
 };
 
-/* FETCH (RFC 3501 6.4.5): macros are expanded, each item is there once, in the client's order. */
+/* FETCH (RFC 3501 6.4.5, 8474, 8514, 8970): macros are expanded, each item is there once, in the client's order. */
 struct fetch_request {
 	struct numset set;
 	struct fetch_item *items;
@@ -141,7 +142,8 @@ struct expunge_request {
 enum search_kind {
 	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_OLDER,
-	SEARCH_YOUNGER, SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_AND, SEARCH_OR, SEARCH_NOT
+	SEARCH_YOUNGER, SEARCH_SAVEDBEFORE, SEARCH_SAVEDON, SEARCH_SAVEDSINCE, SEARCH_EMAILID, SEARCH_THREADID,
+	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_AND, SEARCH_OR, SEARCH_NOT
 };
 
 /* A node of the search program. NEW, OLD and the UN- keys are made of others. */
@@ -150,7 +152,7 @@ struct search_key {
 	uint32_t bits;     /* FLAG: one IMAP_* */
 	int64_t number;    /* LARGER, SMALLER: octets; OLDER, YOUNGER: seconds; dates: days since 1970 */
 	struct span name;  /* HEADER: the field; FIELD: BCC, CC, FROM, SUBJECT or TO */
-	struct span text;  /* strings; KEYWORD */
+	struct span text;  /* strings; KEYWORD; EMAILID, THREADID: as sent */
 	struct numset set; /* SEQ, UID */
 	struct search_key **children; /* AND: one or more, OR: two, NOT: one */
 	size_t children_n;
@@ -158,7 +160,7 @@ struct search_key {
 
 enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
 
-/* SEARCH (RFC 3501 6.4.4, 4731, 5032) */
+/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 8474, 8514) */
 struct search_request {
 	struct search_key *key; /* SEARCH_AND */
 	struct span charset;    /* ptr NULL when not given */

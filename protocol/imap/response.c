@@ -145,6 +145,13 @@ void response_ok_number(struct buf *out, const char *code, uint64_t number, cons
 	buf_add_text(out, "\r\n");
 }
 
+void response_ok_mailboxid(struct buf *out, const char *id)
+{
+	buf_add_text(out, "* OK [MAILBOXID (");
+	buf_add_text(out, id);
+	buf_add_text(out, ")] It stays when the name changes\r\n");
+}
+
 void response_continue(struct buf *out, const char *text)
 {
 	response_challenge(out, span_of(text));

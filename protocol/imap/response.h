@@ -41,6 +41,8 @@ enum response_word { RESPONSE_OK, RESPONSE_NO, RESPONSE_BAD, RESPONSE_BYE, RESPO
 void response_status(struct buf *out, struct span tag, enum response_word word, const char *code, const char *text);
 /* "* OK [UIDNEXT 5] text" and its like. */
 void response_ok_number(struct buf *out, const char *code, uint64_t number, const char *text);
+/* "* OK [MAILBOXID (id)] text" (RFC 8474 4.2) */
+void response_ok_mailboxid(struct buf *out, const char *id);
 /* "+ text": text behind the plus is demanded by the grammar (RFC 3501 9, continue-req). */
 void response_continue(struct buf *out, const char *text);
 /* "+ base64": an empty challenge is "+ " (RFC 3501 6.2.2). */

@@ -59,6 +59,12 @@ void response_mailbox_status(struct buf *out, const char *name, uint32_t items, 
 		buf_add_text(out, rows[i].name);
 		buf_add_u64(out, rows[i].value);
 	}
+	if (items & STATUS_MAILBOXID) { /* RFC 8474 4.3 */
+		response_separate(out);
+		buf_add_text(out, "MAILBOXID (");
+		buf_add_text(out, values->mailboxid);
+		buf_add_char(out, ')');
+	}
 	buf_add_text(out, ")\r\n");
 }
 

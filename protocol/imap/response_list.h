@@ -28,6 +28,7 @@ void response_list(struct buf *out, const struct list_line *line, unsigned diale
 struct status_values {
 	uint64_t messages, recent, uidnext, uidvalidity, unseen, size;
 	uint64_t append_limit;
+	const char *mailboxid;
 };
 /* `items` is STATUS_* bits; they are written in the order of the bits. */
 void response_mailbox_status(struct buf *out, const char *name, uint32_t items, const struct status_values *values,

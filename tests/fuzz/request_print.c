@@ -84,7 +84,7 @@ static void print_flags(struct buf *out, const struct flag_list *flags)
 static void print_status_items(struct buf *out, uint32_t items)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT"};
+					    "APPENDLIMIT", "MAILBOXID"};
 	print_words(out, items, names, countof(names));
 }
 
@@ -198,7 +198,9 @@ static void print_key(struct buf *out, const struct search_key *k)
 		[SEARCH_UID] = "UID", [SEARCH_LARGER] = "LARGER", [SEARCH_SMALLER] = "SMALLER",
 		[SEARCH_BEFORE] = "BEFORE", [SEARCH_ON] = "ON", [SEARCH_SINCE] = "SINCE",
 		[SEARCH_SENTBEFORE] = "SENTBEFORE", [SEARCH_SENTON] = "SENTON", [SEARCH_SENTSINCE] = "SENTSINCE",
-		[SEARCH_OLDER] = "OLDER", [SEARCH_YOUNGER] = "YOUNGER", [SEARCH_HEADER] = "HEADER",
+		[SEARCH_OLDER] = "OLDER", [SEARCH_YOUNGER] = "YOUNGER",
+		[SEARCH_SAVEDBEFORE] = "SAVEDBEFORE", [SEARCH_SAVEDON] = "SAVEDON", [SEARCH_SAVEDSINCE] = "SAVEDSINCE",
+		[SEARCH_EMAILID] = "EMAILID", [SEARCH_THREADID] = "THREADID", [SEARCH_HEADER] = "HEADER",
 		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT"};
 	if (k->kind < countof(words) && words[k->kind])
 		print_word(out, words[k->kind]);
@@ -223,14 +225,14 @@ static void print_key(struct buf *out, const struct search_key *k)
 		buf_add_u64(out, (uint64_t)k->number);
 		break;
 	case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_SENTBEFORE: case SEARCH_SENTON:
-	case SEARCH_SENTSINCE:
+	case SEARCH_SENTSINCE: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE:
 		print_date(out, k->number);
 		break;
 	case SEARCH_FIELD: case SEARCH_HEADER:
 		print_astring(out, k->name);
 		print_string(out, k->text);
 		break;
-	case SEARCH_KEYWORD:
+	case SEARCH_KEYWORD: case SEARCH_EMAILID: case SEARCH_THREADID:
 		print_atom(out, k->text);
 		break;
 	case SEARCH_BODY: case SEARCH_TEXT:

@@ -140,7 +140,8 @@ class Replay:
 
     def step_check(self, text):
         a, op, b = self.fill(text).decode().split()
-        if not OPERATORS[op](int(a), int(b)):
+        numbers = a.isdigit() and b.isdigit()
+        if not OPERATORS[op](int(a) if numbers else a, int(b) if numbers else b):
             raise Mismatch(f"{text}: {a} {op} {b} does not hold")
 
     def step_closed(self, _):

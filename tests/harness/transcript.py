@@ -16,7 +16,7 @@
                         after it, `C+ text` or `S+ text` continue the line
     DELIVER [address]   the `M: text` lines that follow are delivered by LMTP to the transcript's user
     HAS words           the last response held these words; HASNOT: none of them
-    CHECK a op b        compares two captured or written numbers (<, <=, =, !=, >=, >)
+    CHECK a op b        compares two captured or written numbers (<, <=, =, !=, >=, >), or words (=, !=)
     CLOSED              the server closes the connection
     CUT                 the client cuts the connection
     END                 the client sends its end and goes on reading (not under TLS)

@@ -186,7 +186,7 @@ static void test_mailboxes(void **state)
 		{"a UNSUBSCRIBE \"%\"", NULL}, {"a RENAME a \"b c\"", NULL}, {"a CREATE a/", NULL},
 		{"a CREATE a (USE (\\drafts \\SENT))", "a CREATE a (USE (\\Drafts \\Sent))"},
 		{"a CREATE a (USE (\\Other))", "a CREATE a (USE (\\Unknown))"}, {"a CREATE a (USE ())", "a CREATE a"},
-		{"a STATUS a (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE APPENDLIMIT)", NULL},
+		{"a STATUS a (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE APPENDLIMIT MAILBOXID)", NULL},
 		{"a STATUS a (unseen messages unseen)", "a STATUS a (MESSAGES UNSEEN)"},
 	};
 	static const struct bad bad[] = {
@@ -274,6 +274,8 @@ static void test_fetch(void **state)
 		{"a FETCH 1 (BODY[]<00.1> BODY[]<0.1>)", "a FETCH 1 (BODY[]<0.1>)"},
 		/* once each, and \Seen is set when any of them sets it */
 		{"a FETCH 1 (BODY.PEEK[1] BODY[1] BODY[2] BODY.PEEK[2])", "a FETCH 1 (BODY[1] BODY[2])"},
+		{"a FETCH 1 (EMAILID THREADID SAVEDATE PREVIEW)", NULL}, {"a FETCH 1 PREVIEW", "a FETCH 1 (PREVIEW)"},
+		{"a FETCH 1 preview (lazy)", "a FETCH 1 (PREVIEW)"}, {"a FETCH 1 (PREVIEW (LAZY LAZY) PREVIEW UID)", "a FETCH 1 (PREVIEW UID)"},
 		{"a FETCH 1 (BODY[HEADER.FIELDS (a)] BODY[HEADER.FIELDS (A)] BODY[HEADER.FIELDS (A B)])",
 		 "a FETCH 1 (BODY[HEADER.FIELDS (A)] BODY[HEADER.FIELDS (A B)])"},
 	};
@@ -297,6 +299,8 @@ static void test_fetch(void **state)
 		{"a FETCH 1 BODY[]<0>", 18, "A dot is expected in the partial"}, {"a FETCH 1 BODY[]<.5>", 17, "A number is expected"},
 		{"a FETCH 1 BODY[]<1.2", 20, "A closing > is expected"}, {"a FETCH 1 BODY[] <1.2>", 16, "Unexpected text at the end"},
 		{"a FETCH 1 (FLAGS) (CHANGEDSINCE 1)", 17, "Unexpected text at the end"},
+		{"a FETCH 1 (PREVIEW (X))", 19, "A word is expected"}, {"a FETCH 1 PREVIEW (LAZY X)", 24, "This modifier of PREVIEW is not known"},
+		{"a FETCH 1 PREVIEW (LAZY", 23, "A closing parenthesis is expected"},
 		{"a FETCH 1 BINARY[1]", 16, "This FETCH item is not known"},
 	};
 	(void)state;
@@ -337,6 +341,8 @@ static void test_search(void **state)
 		 "a SEARCH BEFORE 1-Feb-1994 ON 1-Feb-1994 SINCE 2-Mar-2024"},
 		{"a SEARCH SENTBEFORE 29-Dec-0000 SENTON 9-Jul-2024 SENTSINCE 31-Dec-9999", NULL},
 		{"a SEARCH LARGER 0 SMALLER 4294967295 OLDER 1 YOUNGER 86400", NULL},
+		{"a SEARCH SAVEDBEFORE 1-Feb-1994 SAVEDON 1-Feb-1994 SAVEDSINCE 31-Dec-9999", NULL},
+		{"a SEARCH SAVEDATESUPPORTED", "a SEARCH ALL"}, {"a SEARCH EMAILID M_-9 THREADID a", NULL},
 		{"a SEARCH OR NOT SEEN (1 FROM x) KEYWORD $Junk", "a SEARCH OR NOT Seen (1 FROM \"x\") KEYWORD $Junk"},
 		{"a SEARCH NOT NOT NOT 1", NULL}, {"a SEARCH ((1))", NULL},
 		{"a UID SEARCH RETURN () ALL", "a UID SEARCH RETURN (ALL) ALL"},
@@ -358,6 +364,7 @@ static void test_search(void **state)
 		{"a SEARCH RETURN (MIN)", 21, "A space is expected"}, {"a SEARCH RETURN MIN ALL", 16, "A parenthesis is expected"},
 		{"a SEARCH CHARSET UTF-8", 22, "A space is expected"}, {"a SEARCH CHARSET UTF-8 RETURN () ALL", 23, "This search key is not known"},
 		{"a SEARCH UID", 12, "A space is expected"}, {"a SEARCH UID x", 13, "A number is expected"},
+		{"a SEARCH EMAILID \"M1\"", 17, "A word is expected"}, {"a SEARCH THREADID T.1", 21, "This is not an object id"},
 		{"a SEARCH MODSEQ 5", 9, "This search key is not known"},
 	};
 	(void)state;

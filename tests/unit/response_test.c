@@ -166,10 +166,11 @@ static void test_mailboxes(void **state)
 				  .uses = USE_SENT | USE_IMPORTANT};
 	response_list(&b, &line, DIALECT_REV1);
 	expect(&b, "* LIST (\\NonExistent \\HasChildren \\Sent \\Important) \"/\" &AOk- (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
-	struct status_values values = {1, 2, 3, 4, 5, 6, 7};
+	struct status_values values = {1, 2, 3, 4, 5, 6, 7, "Fx_-"};
 	response_mailbox_status(&b, "x", STATUS_MESSAGES, &values, DIALECT_REV1), expect(&b, "* STATUS x (MESSAGES 1)\r\n");
-	response_mailbox_status(&b, "x", 127, &values, DIALECT_REV1);
-	expect(&b, "* STATUS x (MESSAGES 1 RECENT 2 UIDNEXT 3 UIDVALIDITY 4 UNSEEN 5 SIZE 6 APPENDLIMIT 7)\r\n");
+	response_mailbox_status(&b, "x", 255, &values, DIALECT_REV1);
+	expect(&b, "* STATUS x (MESSAGES 1 RECENT 2 UIDNEXT 3 UIDVALIDITY 4 UNSEEN 5 SIZE 6 APPENDLIMIT 7"
+		   " MAILBOXID (Fx_-))\r\n");
 	response_namespace(&b), expect(&b, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
 	buf_finish(&b);
 }
@@ -187,7 +188,8 @@ static void test_capabilities(void **state)
 	c = (struct capability_context){.logged_in = true, .has_starttls = true, .mechanisms = "PLAIN", .append_limit = 5};
 	capability_write(&b, &c);
 	expect(&b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
-		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE ESEARCH WITHIN APPENDLIMIT=5");
+		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE ESEARCH WITHIN OBJECTID SAVEDATE PREVIEW"
+		   " APPENDLIMIT=5");
 	buf_finish(&b);
 }
 
