@@ -15,6 +15,7 @@ static const struct command_row commands[] = {
 	{"CAPABILITY", CMD_CAPABILITY, ANY_STATE, 0, cmd_capability},
 	{"CHECK", CMD_CHECK, SELECTED, 0, cmd_noop},
 	{"CLOSE", CMD_CLOSE, SELECTED, CMD_WRITES | CMD_NO_UPDATES | CMD_CHOOSES, cmd_close},
+	{"COMPRESS", CMD_COMPRESS, LOGGED_IN, 0, cmd_compress},
 	{"COPY", CMD_COPY, SELECTED, CMD_UID_FORM | CMD_WRITES, cmd_copy},
 	{"CREATE", CMD_CREATE, LOGGED_IN, CMD_WRITES, cmd_create},
 	{"DELETE", CMD_DELETE, LOGGED_IN, CMD_WRITES, cmd_delete},

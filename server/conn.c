@@ -2,6 +2,7 @@
 #include "server/conn.h"
 #include "server/conn_private.h"
 
+#include "server/deflate.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -30,7 +31,9 @@ static void on_closed(uv_handle_t *handle)
 	while (c->flight)
 		unlink_flight(c->flight);
 	tls_stream_destroy(c->tls);
+	deflate_stream_destroy(c->deflate);
 	buf_finish(&c->in);
+	buf_finish(&c->packed);
 	outq_finish(&c->out);
 	free(c);
 	loop_end_if_empty(loop);
@@ -73,7 +76,7 @@ void conn_admit(struct conn *c, unsigned idle_s)
 void conn_settle(struct conn *c)
 {
 	conn_flush(c);
-	if (c->peer_ended && !c->flight && !c->held && !c->yielding && conn_pending(c) == 0)
+	if (c->peer_ended && !c->flight && !c->held && !c->yielding && !conn_has_packed(c) && conn_pending(c) == 0)
 		conn_close_later(c);
 	if (c->state != CONN_CLOSED && c->in.len == 0)
 		buf_finish(&c->in);
@@ -92,6 +95,7 @@ static void deliver_nudge(struct letter *letter, struct loop *loop)
 	if (!c)
 		return;
 	c->yielding = false;
+	conn_unpack(c);
 	if (c->state == CONN_OPEN)
 		c->user->on_data(c);
 	conn_settle(c);
@@ -143,10 +147,21 @@ static uint64_t pulse_of(const struct conn *c)
 	return c->state == CONN_OPEN && c->pulse_s && !c->writing ? c->said_s + c->pulse_s : UINT64_MAX;
 }
 
+/* When its compression may rest. */
+static uint64_t rest_of(const struct conn *c)
+{
+	if (!c->deflate || deflate_stream_is_at_rest(c->deflate))
+		return UINT64_MAX;
+	return (c->heard_s > c->said_s ? c->heard_s : c->said_s) + LIMIT_DEFLATE_REST_S;
+}
+
 void conn_arm(struct conn *c)
 {
-	uint64_t end_s = end_of(c), pulse_s = pulse_of(c);
-	loop_set_deadline(c->loop, &c->deadline, end_s < pulse_s ? end_s : pulse_s);
+	const uint64_t due_s[] = {end_of(c), pulse_of(c), rest_of(c)};
+	uint64_t first_s = due_s[0];
+	for (size_t i = 1; i < countof(due_s); i++)
+		first_s = due_s[i] < first_s ? due_s[i] : first_s;
+	loop_set_deadline(c->loop, &c->deadline, first_s);
 }
 
 void conn_set_pulse(struct conn *c, unsigned silence_s)
@@ -183,6 +198,8 @@ void conn_on_due(struct conn *c)
 		c->heard_s = loop_now_s(c->loop); /* it waits for us, not we for it */
 	uint64_t now_s = loop_now_s(c->loop);
 	if (end_of(c) > now_s) {
+		if (rest_of(c) <= now_s && outq_bytes(&c->out) == 0)
+			deflate_stream_rest(c->deflate);
 		if (pulse_of(c) <= now_s)
 			pulse(c);
 		if (c->state != CONN_CLOSED)
@@ -275,6 +292,7 @@ void conn_create(struct loop *loop, int fd, const struct listen_config *listener
 	c->idle_s = LIMIT_STRANGER_IDLE_S;
 	c->since_s = c->heard_s = c->took_s = c->said_s = loop_now_s(loop);
 	buf_init(&c->in, LIMIT_IN_BYTES);
+	buf_init(&c->packed, LIMIT_IN_BYTES);
 	outq_init(&c->out);
 	int rc;
 	if (listener->path) {

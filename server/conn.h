@@ -1,5 +1,5 @@
 /*
- * A connection: bytes in, bytes out, TLS invisible above it; it knows no IMAP.  It lives on its loop, and everything
+ * A connection: bytes in, bytes out, TLS and compression invisible above it; it knows no IMAP.  It lives on its loop, and everything
  * here is called on that loop only.
  *
  * Output: write short texts to conn_out(), move an op's output with conn_move(), and call conn_flush() once at the end
@@ -21,6 +21,7 @@
 
 #include <uthash.h>
 
+struct deflate_stream;
 struct tls_stream;
 
 enum { OUT_HIGH = LIMIT_OUT_HIGH_BYTES, OUT_LOW = LIMIT_OUT_LOW_BYTES, IN_HIGH = LIMIT_IN_HIGH_BYTES };
@@ -76,6 +77,9 @@ struct conn {
 	struct outq out;
 	size_t writing; /* bytes handed to libuv */
 	struct tls_stream *tls;
+	struct deflate_stream *deflate; /* NULL: nothing is compressed */
+	size_t bare;                    /* of `out`: what leaves as it is, since it was written before */
+	struct buf packed;              /* input that waits to be decompressed: `in` has no room for what it makes */
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
@@ -134,6 +138,11 @@ bool conn_is_secure(const struct conn *c);
 /* "TLSv1.3" and "TLS_AES_256_GCM_SHA384"; "none" without TLS. */
 const char *conn_tls_version(const struct conn *c);
 const char *conn_tls_cipher(const struct conn *c);
+
+/* From now on both ways are compressed (RFC 4978; server/deflate.h); what was written before leaves as it is.  `early` and
+ * then c->in, which were read already, are the first of the peer's compressed bytes; consume nothing of c->in before. */
+void conn_start_deflate(struct conn *c, struct span early);
+bool conn_is_deflated(const struct conn *c);
 
 /* Sends the op to the lane; the caller holds a reference to it until done(). */
 void conn_submit(struct conn *c, struct lane *lane, struct op *op);

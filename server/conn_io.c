@@ -2,18 +2,22 @@
  * Sending: at most one batch is with libuv at a time.  Plain output is offered to the socket as it lies in the queue,
  * and what the socket does not take is moved, chunk by chunk, into a uv_write().  TLS output is encrypted a batch ahead
  * of the socket, into a buffer of the loop; what the socket does not take is copied.  So a peer that does not read costs
- * the high water mark, one op's chunk and one batch.
+ * the high water mark, one op's chunk and one batch.  Compression, where it is on, comes before TLS, a batch ahead in
+ * the same way; what is sent is flushed each time the queue gets empty.
  *
- * Receiving: one buffer a loop; its bytes are copied (or decrypted) into c->in at once.
+ * Receiving: one buffer a loop; its bytes are copied (or decrypted) into c->in at once.  Compressed input may be a
+ * thousand times as long as it looks: it is decompressed only as far as c->in has room, and while some of it waits in
+ * c->packed nothing more is read.
  */
 #include "server/conn.h"
 #include "server/conn_private.h"
 
+#include "server/deflate.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/tls.h"
 
-enum { SLICES_MAX = 32 };
+enum { SLICES_MAX = 32, SLICE_BYTES = 16384 };
 
 struct write {
 	uv_write_t req;
@@ -131,8 +135,8 @@ static void send_tls(struct conn *c)
 		while (net->len < LIMIT_TLS_AHEAD_BYTES && outq_bytes(&c->out)) {
 			struct span slice;
 			outq_peek(&c->out, &slice, 1);
-			if (slice.len > LIMIT_TLS_AHEAD_BYTES / 4)
-				slice.len = LIMIT_TLS_AHEAD_BYTES / 4;
+			if (slice.len > SLICE_BYTES)
+				slice.len = SLICE_BYTES;
 			if (tls_stream_write(c->tls, slice, net) != TLS_GOES_ON) {
 				fail_tls(c);
 				break;
@@ -141,6 +145,54 @@ static void send_tls(struct conn *c)
 		}
 		send_cipher(c, net);
 	}
+}
+
+/* Compresses a batch of the queue; what was written before compression began is only moved. */
+static void pack(struct conn *c, struct buf *packed)
+{
+	while (packed->len < LIMIT_DEFLATE_AHEAD_BYTES && outq_bytes(&c->out)) {
+		struct span slice;
+		outq_peek(&c->out, &slice, 1);
+		size_t most = c->bare && c->bare < SLICE_BYTES ? c->bare : SLICE_BYTES;
+		slice.len = slice.len < most ? slice.len : most;
+		if (c->bare) {
+			buf_add_span(packed, slice);
+			c->bare -= slice.len;
+		} else {
+			deflate_stream_write(c->deflate, slice, packed);
+		}
+		outq_drop(&c->out, slice.len);
+	}
+	if (outq_bytes(&c->out) == 0)
+		deflate_stream_flush(c->deflate, packed);
+}
+
+static bool encrypt(struct conn *c, struct span plain, struct buf *net)
+{
+	for (; plain.len; plain = span_after(plain, SLICE_BYTES)) {
+		struct span slice = span_make(plain.ptr, plain.len < SLICE_BYTES ? plain.len : SLICE_BYTES);
+		if (tls_stream_write(c->tls, slice, net) != TLS_GOES_ON) {
+			fail_tls(c);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void send_packed(struct conn *c)
+{
+	struct buf *packed = &c->loop->packed;
+	bool was_at_rest = deflate_stream_is_at_rest(c->deflate);
+	while (outq_bytes(&c->out) && !c->writing && c->state != CONN_CLOSED) {
+		pack(c, packed);
+		if (!c->tls)
+			send_cipher(c, packed);
+		else if (encrypt(c, buf_span(packed), &c->loop->cipher))
+			send_cipher(c, &c->loop->cipher);
+		buf_reset(packed);
+	}
+	if (was_at_rest && c->state != CONN_CLOSED)
+		conn_arm(c);
 }
 
 static void on_shut_down(uv_shutdown_t *req, int status)
@@ -175,7 +227,9 @@ void conn_flush(struct conn *c)
 		conn_close(c); /* a writer of ours went past every mark: the output has a hole */
 		return;
 	}
-	if (c->tls)
+	if (c->deflate)
+		send_packed(c);
+	else if (c->tls)
 		send_tls(c);
 	else
 		send_plain(c);
@@ -221,18 +275,46 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
 	*out = uv_buf_init(c->loop->read_bytes, LOOP_READ_BYTES);
 }
 
+bool conn_has_packed(const struct conn *c)
+{
+	return c->packed.len || (c->deflate && deflate_stream_is_full(c->deflate));
+}
+
+void conn_unpack(struct conn *c)
+{
+	if (!conn_has_packed(c) || c->in.len >= IN_HIGH || c->state != CONN_OPEN)
+		return;
+	struct span wire = buf_span(&c->packed);
+	bool was_at_rest = deflate_stream_is_at_rest(c->deflate);
+	enum deflate_result result = deflate_stream_read(c->deflate, &wire, IN_HIGH - c->in.len, &c->in);
+	buf_drop(&c->packed, c->packed.len - wire.len);
+	if (result == DEFLATE_ENDED)
+		c->peer_ended = true; /* what follows its stream is nothing */
+	if (c->packed.len == 0 || result != DEFLATE_GOES_ON)
+		buf_finish(&c->packed);
+	if (result == DEFLATE_FAILED) {
+		log_event(LOG_INFO, "deflate_failed", log_text("peer", c->peer.text),
+			  log_text("reason", deflate_stream_fault(c->deflate)));
+		conn_close_later(c);
+	} else if (was_at_rest) {
+		conn_arm(c);
+	}
+}
+
 static void receive(struct conn *c, struct span bytes)
 {
-	if (!c->tls) {
-		buf_add_span(&c->in, bytes);
-		return;
+	struct buf *to = c->deflate ? &c->packed : &c->in;
+	if (c->tls) {
+		enum tls_result result = tls_stream_read(c->tls, bytes, to, &c->loop->cipher);
+		send_cipher(c, &c->loop->cipher);
+		if (result == TLS_ENDED)
+			c->peer_ended = true;
+		else if (result == TLS_FAILED && c->state != CONN_CLOSED)
+			fail_tls(c);
+	} else {
+		buf_add_span(to, bytes);
 	}
-	enum tls_result result = tls_stream_read(c->tls, bytes, &c->in, &c->loop->cipher);
-	send_cipher(c, &c->loop->cipher);
-	if (result == TLS_ENDED)
-		c->peer_ended = true;
-	else if (result == TLS_FAILED && c->state != CONN_CLOSED)
-		fail_tls(c);
+	conn_unpack(c);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -254,7 +336,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		c->peer_ended = true;
 	else
 		receive(c, span_make(buf->base, (size_t)n));
-	if (c->in.failed)
+	if (c->in.failed || c->packed.failed)
 		conn_close(c);
 	if (c->peer_ended)
 		conn_read(c, false);
@@ -276,8 +358,11 @@ void conn_read(struct conn *c, bool on)
 
 void conn_set_reading(struct conn *c, bool on)
 {
-	if (c->state == CONN_OPEN)
-		conn_read(c, on && !c->peer_ended);
+	if (c->state != CONN_OPEN)
+		return;
+	if (on && conn_has_packed(c))
+		conn_yield(c); /* and then there is more in c->in */
+	conn_read(c, on && !c->peer_ended && !conn_has_packed(c));
 }
 
 /* --- TLS. --- */
@@ -308,4 +393,24 @@ const char *conn_tls_version(const struct conn *c)
 const char *conn_tls_cipher(const struct conn *c)
 {
 	return c->tls ? tls_stream_cipher(c->tls) : "none";
+}
+
+/* --- Compression. --- */
+
+void conn_start_deflate(struct conn *c, struct span early)
+{
+	invariant(!c->deflate);
+	c->deflate = deflate_stream_create();
+	c->bare = outq_bytes(&c->out);
+	buf_add_span(&c->packed, early);
+	buf_add_span(&c->packed, buf_span(&c->in));
+	buf_finish(&c->in);
+	if (c->packed.failed)
+		conn_close(c);
+	conn_unpack(c);
+}
+
+bool conn_is_deflated(const struct conn *c)
+{
+	return c->deflate != NULL;
 }

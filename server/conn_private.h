@@ -13,6 +13,10 @@ void conn_arm(struct conn *c);
 void conn_progress(struct conn *c);
 /* conn_io.c: output that has not reached the socket, in bytes. */
 size_t conn_pending(const struct conn *c);
+/* conn_io.c: there is input that c->in had no room for. */
+bool conn_has_packed(const struct conn *c);
+/* conn_io.c: decompresses as much of it as there is room for. */
+void conn_unpack(struct conn *c);
 /* conn_io.c: in any state but CONN_CLOSED. */
 void conn_read(struct conn *c, bool on);
 

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { CIPHER_LIMIT = 1 << 20 };
+enum { SCRATCH_LIMIT = 1 << 20 };
 
 static void on_wake(uv_async_t *wake)
 {
@@ -91,7 +91,8 @@ void loop_start(struct loop *loop, unsigned index, struct server *server)
 	invariant(index < LIMIT_LOOPS);
 	*loop = (struct loop){.index = index, .server = server, .read_bytes = xmalloc(LOOP_READ_BYTES)};
 	loop->inbox_end = &loop->inbox;
-	buf_init(&loop->cipher, CIPHER_LIMIT);
+	buf_init(&loop->cipher, SCRATCH_LIMIT);
+	buf_init(&loop->packed, SCRATCH_LIMIT);
 	invariant(uv_loop_init(&loop->uv) == 0);
 	invariant(uv_mutex_init(&loop->mutex) == 0);
 	invariant(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
@@ -146,5 +147,6 @@ void loop_finish(struct loop *loop)
 	uv_loop_close(&loop->uv);
 	uv_mutex_destroy(&loop->mutex);
 	buf_finish(&loop->cipher);
+	buf_finish(&loop->packed);
 	free(loop->read_bytes);
 }

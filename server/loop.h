@@ -44,6 +44,7 @@ struct loop {
 	bool stopping;
 	uv_timer_t grace; /* runs once it stops: those who do not read are cut off */
 	struct buf cipher; /* what TLS made and the socket has not seen; empty between callbacks */
+	struct buf packed; /* what compression made and TLS or the socket has not seen; the same */
 	char *read_bytes;  /* LOOP_READ_BYTES: what one read brings, until its callback returns */
 };
 

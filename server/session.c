@@ -110,6 +110,13 @@ static void begin_tls(struct session *s)
 		s->ending = true;
 }
 
+static void begin_deflate(struct session *s)
+{
+	s->start_deflate = false;
+	conn_start_deflate(s->conn, reader_rest(&s->reader));
+	reader_clear(&s->reader);
+}
+
 static void finish_command(struct session *s)
 {
 	struct command *cmd = s->command;
@@ -128,6 +135,8 @@ static void finish_command(struct session *s)
 	command_dispose(cmd);
 	if (s->start_tls)
 		begin_tls(s);
+	if (s->start_deflate)
+		begin_deflate(s);
 }
 
 void session_obey(struct session *s, enum step step)

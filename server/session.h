@@ -37,6 +37,9 @@ void cmd_auth_done(void *session, const struct auth_result *result);
 bool session_has_tls(const struct session *s);
 /* After the tagged OK; what was read before is forgotten (RFC 9051 6.2.1). */
 void session_start_tls(struct session *s);
+bool session_is_compressed(const struct session *s);
+/* After the tagged OK; what was read before is compressed already (RFC 4978 3). */
+void session_start_compression(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
 /* From the next command on, and for what is told with this one (RFC 5161 3.1); stays until the session ends. */

@@ -28,7 +28,7 @@ struct session {
 	bool ending;
 	const char *goodbye; /* static: the BYE behind the tagged line */
 	bool streaming; /* the running command's line, with its literals, has not ended */
-	bool start_tls; /* once the tagged line is out */
+	bool start_tls, start_deflate; /* once the tagged line is out */
 	unsigned bad;
 	unsigned dialect; /* DIALECT_*: what the client has enabled */
 	struct auth *auth; /* NULL before the first login, and after the one that went well */

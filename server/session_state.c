@@ -51,6 +51,7 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	char mechanisms[AUTH_MECHANISMS_MAX];
 	const struct capability_context context = {.logged_in = s->lane != NULL,
 						   .has_starttls = session_has_tls(s),
+						   .has_compress = !session_is_compressed(s),
 						   .may_log_in = auth_is_allowed(&link),
 						   .mechanisms = auth_mechanisms(&link, mechanisms),
 						   .append_limit = (uint64_t)session_config(s)->message_bytes_max};
@@ -96,6 +97,16 @@ void session_set_device(struct session *s, struct span name, struct span version
 void session_start_tls(struct session *s)
 {
 	s->start_tls = true;
+}
+
+bool session_is_compressed(const struct session *s)
+{
+	return conn_is_deflated(s->conn);
+}
+
+void session_start_compression(struct session *s)
+{
+	s->start_deflate = true;
 }
 
 void session_end(struct session *s, const char *goodbye)

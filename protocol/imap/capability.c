@@ -6,6 +6,7 @@ enum when {
 	ALWAYS = BEFORE_LOGIN | AFTER_LOGIN,
 	IF_STARTTLS = 4,       /* with BEFORE_LOGIN */
 	IF_LOGIN_DISABLED = 8, /* with BEFORE_LOGIN */
+	IF_COMPRESS = 64,      /* with AFTER_LOGIN */
 	EACH_MECHANISM = 16,   /* with BEFORE_LOGIN: once for each, behind the "=" */
 	WITH_LIMIT = 32,       /* the append limit behind the "=" */
 };
@@ -22,6 +23,7 @@ static const struct capability_row {
 	{"LITERAL+", ALWAYS},                              /* RFC 7888 */
 	{"ID", ALWAYS},                                    /* RFC 2971 */
 	{"ENABLE", ALWAYS},                                /* RFC 5161 */
+	{"COMPRESS=DEFLATE", AFTER_LOGIN | IF_COMPRESS},   /* RFC 4978 */
 	{"IDLE", AFTER_LOGIN},                             /* RFC 2177 */
 	{"NAMESPACE", AFTER_LOGIN},                        /* RFC 2342 */
 	{"UNSELECT", AFTER_LOGIN},                         /* RFC 3691 */
@@ -47,6 +49,8 @@ static bool is_listed(unsigned when, const struct capability_context *c)
 	if (!(when & (c->logged_in ? AFTER_LOGIN : BEFORE_LOGIN)))
 		return false;
 	if ((when & IF_STARTTLS) && !c->has_starttls)
+		return false;
+	if ((when & IF_COMPRESS) && !c->has_compress)
 		return false;
 	return !(when & IF_LOGIN_DISABLED) || !c->may_log_in;
 }

@@ -23,6 +23,7 @@ static const struct command_row commands[] = { /* sorted */
 	{"CAPABILITY", CMD_CAPABILITY, false, NULL},
 	{"CHECK", CMD_CHECK, false, NULL},
 	{"CLOSE", CMD_CLOSE, false, NULL},
+	{"COMPRESS", CMD_COMPRESS, false, parse_compress},
 	{"COPY", CMD_COPY, true, parse_copy},
 	{"CREATE", CMD_CREATE, false, parse_create},
 	{"DELETE", CMD_DELETE, false, parse_mailbox},

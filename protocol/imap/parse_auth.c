@@ -1,4 +1,4 @@
-/* LOGIN, AUTHENTICATE, ENABLE, ID. */
+/* LOGIN, AUTHENTICATE, COMPRESS, ENABLE, ID. */
 #include "protocol/imap/parse_family.h"
 
 void parse_login(struct lexer *lx, struct request *r)
@@ -36,6 +36,15 @@ void parse_authenticate(struct lexer *lx, struct request *r)
 	if (!span_is(initial, "=") && !is_base64(initial))
 		lexer_fail(lx, "The initial response is not base64"); /* RFC 4959 4 */
 	r->authenticate.initial = initial;
+}
+
+/* The one algorithm there is leaves nothing to remember (RFC 4978 5). */
+void parse_compress(struct lexer *lx, struct request *r)
+{
+	(void)r;
+	lexer_space(lx);
+	if (!lexer_accept_word(lx, "DEFLATE"))
+		lexer_fail(lx, "DEFLATE is the only algorithm");
 }
 
 void parse_enable(struct lexer *lx, struct request *r)

@@ -7,6 +7,7 @@
 
 void parse_login(struct lexer *lx, struct request *r);
 void parse_authenticate(struct lexer *lx, struct request *r);
+void parse_compress(struct lexer *lx, struct request *r);
 void parse_enable(struct lexer *lx, struct request *r);
 void parse_id(struct lexer *lx, struct request *r);
 

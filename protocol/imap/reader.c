@@ -99,6 +99,11 @@ size_t reader_pending(const struct reader *r)
 	return r->tail - r->head - r->spent;
 }
 
+struct span reader_rest(const struct reader *r)
+{
+	return r->data ? span_make(r->data + r->head + r->spent, reader_pending(r)) : span_make("", 0);
+}
+
 /* One more octet of a line: does "{n}" or "{n+}" end it? */
 static void literal_end_step(struct literal_end *e, char c)
 {

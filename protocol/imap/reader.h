@@ -121,6 +121,9 @@ void reader_filled(struct reader *r, size_t len);
 /* Octets held that no event has given out yet. */
 size_t reader_pending(const struct reader *r);
 
+/* Those octets; valid as an event's text is. */
+struct span reader_rest(const struct reader *r);
+
 /* The next event of a client that sends commands. */
 void reader_next(struct reader *r, struct reader_event *out);
 /* The next line of a client that was told to go on ("+ ..."): an answer in AUTHENTICATE, DONE in IDLE. Gives

@@ -6,7 +6,7 @@
 
 static const char *const command_names[] = {
 	[CMD_UNKNOWN] = "?", [CMD_APPEND] = "APPEND", [CMD_AUTHENTICATE] = "AUTHENTICATE",
-	[CMD_CAPABILITY] = "CAPABILITY", [CMD_CHECK] = "CHECK", [CMD_CLOSE] = "CLOSE", [CMD_COPY] = "COPY",
+	[CMD_CAPABILITY] = "CAPABILITY", [CMD_CHECK] = "CHECK", [CMD_CLOSE] = "CLOSE", [CMD_COMPRESS] = "COMPRESS", [CMD_COPY] = "COPY",
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
 	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
@@ -274,6 +274,7 @@ static void print_arguments(struct buf *out, const struct request *r)
 		if (r->authenticate.initial.ptr)
 			print_atom(out, r->authenticate.initial);
 		break;
+	case CMD_COMPRESS: print_atom(out, span_make("DEFLATE", 7)); break;
 	case CMD_COPY: case CMD_MOVE:
 		print_set(out, &r->copy.set);
 		print_astring(out, r->copy.name);

@@ -1,5 +1,5 @@
 """One client connection of a transcript, which sends and reads in the way the replay asks for."""
-import random, re, socket, ssl
+import random, re, socket, ssl, zlib
 
 TIMEOUT_S = 60  # the machine may be busy; nothing waits this long unless the server never answers
 
@@ -20,6 +20,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name, self.trace, self.way, self.random = name, trace, way, random.Random(seed)
         self.data, self.literals, self.tag = b"", literals, 0
+        self.deflater = self.inflater = None
         if tls:
             self.start_tls()
 
@@ -27,6 +28,11 @@ class Connection:
         if self.data:
             raise AssertionError(f"plain text after the answer to STARTTLS: {self.data!r}")
         self.socket = tls_context().wrap_socket(self.socket, server_hostname="localhost")
+
+    def compress(self):
+        """From here on, both ways (RFC 4978)."""
+        self.deflater, self.inflater = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+        self.data = self.inflater.decompress(self.data)
 
     def close(self):
         self.socket.close()
@@ -37,6 +43,8 @@ class Connection:
 
     def send(self, data):
         self.trace.append(f"{self.name} C: {data!r}"[:400])
+        if self.deflater:
+            data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
         if self.way == "bytes":
             for i in range(len(data)):
                 self.socket.sendall(data[i:i + 1])
@@ -56,7 +64,7 @@ class Connection:
             if self.data:
                 self.trace.append(f"{self.name} S: {self.data!r} (the end)")
             raise EOFError("the server closed the connection")
-        self.data += more
+        self.data += self.inflater.decompress(more) if self.inflater else more
 
     def line(self):
         """The next response without its CRLF; literals and what follows them belong to it."""

@@ -5,7 +5,7 @@ import connection
 from match import expose, matches
 from transcript import TranscriptError, parse
 
-WAYS = ("whole", "bytes", "cuts", "window")  # tls: a sample of the files
+WAYS = ("whole", "bytes", "cuts", "window")  # tls, deflate: a sample of the files
 OPERATORS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne, ">=": operator.ge, ">": operator.gt}
 
 
@@ -114,6 +114,9 @@ class Replay:
     def step_login(self, address):
         self.expect("* OK ...")
         self.step_do([f"LOGIN {address or '$user@example.org'} pass"])
+        if self.way == "deflate" and self.kind != "lmtp":
+            self.step_do(["COMPRESS DEFLATE"])
+            self.step_compress(None)
 
     def step_conn(self, text):
         self.name, _, kind = text.partition(" ")
@@ -160,6 +163,9 @@ class Replay:
 
     def step_starttls(self, _):
         self.open().start_tls()
+
+    def step_compress(self, _):
+        self.open().compress()
 
     def step_ways(self, _):
         pass

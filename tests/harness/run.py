@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Replays transcripts against a real daemon: whole, byte by byte, cut at random, through a slow reader's window, and a sample
-over TLS.  Each replay has a user of its own, so that many run at once over one daemon.  See transcript.py for the language."""
+"""Replays transcripts against a real daemon: whole, byte by byte, cut at random, through a slow reader's window, and samples
+over TLS and compressed.  Each replay has a user of its own, so that many run at once over one daemon.  See transcript.py for the language."""
 import argparse, multiprocessing, pathlib, sys, time, zlib
 
 from daemon import Daemon
@@ -10,7 +10,7 @@ EXTRA = """
 listen { protocol = "imap" address = "127.0.0.1" port = {strict} }
 message_bytes_max = 1000000
 """
-TLS_SAMPLE = 4  # one file of so many
+SAMPLE = 4  # one file of so many
 
 
 class Ports:
@@ -31,7 +31,8 @@ def one(task):
 
 
 def ways_for(path, wanted):
-    ways = WAYS + (("tls",) if zlib.crc32(str(path.name).encode()) % TLS_SAMPLE == 0 else ())
+    lot = zlib.crc32(str(path.name).encode()) % SAMPLE
+    ways = WAYS + {0: ("tls",), 1: ("deflate",)}.get(lot, ())
     return wanted.split(",") if wanted else ways
 
 
@@ -39,7 +40,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--roost", required=True)
     parser.add_argument("--only", default="", help="only files with this in their path")
-    parser.add_argument("--ways", default="", help="only these ways, with commas: whole,bytes,cuts,window,tls")
+    parser.add_argument("--ways", default="", help="only these ways, with commas: whole,bytes,cuts,window,tls,deflate")
     parser.add_argument("--jobs", type=int, default=6)
     parser.add_argument("-v", action="store_true", help="the slowest replays, and every failure whole")
     parser.add_argument("paths", type=pathlib.Path, nargs="+")

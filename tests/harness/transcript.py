@@ -21,6 +21,7 @@
     CUT                 the client cuts the connection
     END                 the client sends its end and goes on reading (not under TLS)
     STARTTLS            the TLS handshake happens here
+    COMPRESS            from here on what both sides send is compressed
     WAYS way...         replay only in these ways
 
 In every line: `\\xNN` is an octet, `$(text*n)` is text n times, `$user` the transcript's own user (an address without
@@ -32,7 +33,7 @@ from match import protect
 
 Step = collections.namedtuple("Step", "number verb text")
 
-PLAIN_VERBS = {"CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "END", "STARTTLS", "WAYS"}
+PLAIN_VERBS = {"CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "END", "STARTTLS", "COMPRESS", "WAYS"}
 
 
 class TranscriptError(Exception):

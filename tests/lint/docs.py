@@ -12,7 +12,7 @@ AREAS = {
     "basic": "Grammar, states, small commands", "auth": "Login and TLS", "mailbox": "Mailbox names and commands",
     "select": "SELECT and its kin, UIDs", "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
-    "expunge": "EXPUNGE", "idle": "IDLE", "objectid": "Object ids, save dates, previews",
+    "expunge": "EXPUNGE", "idle": "IDLE", "compress": "Compression", "objectid": "Object ids, save dates, previews",
     "multi": "Several sessions on one mailbox", "limits": "Limits",
     "lmtp": "LMTP", "regress": "Regressions",
 }

@@ -2,6 +2,7 @@
 
 #include "server/auth.h"
 #include "server/command.h"
+#include "server/deflate.h"
 #include "server/lane.h"
 #include "server/log.h"
 
@@ -197,6 +198,7 @@ static void deliver_end(struct letter *letter, struct loop *loop)
 		unlink_flight(c->flight);
 	buf_finish(&c->in);
 	buf_finish(&wire_of(c)->out);
+	deflate_stream_destroy(c->deflate);
 	free(wire_of(c));
 }
 
@@ -330,6 +332,23 @@ bool conn_is_secure(const struct conn *c)
 {
 	(void)c;
 	return false;
+}
+
+/* Nothing is compressed here: the session only believes so. */
+void conn_start_deflate(struct conn *c, struct span early)
+{
+	struct buf in;
+	buf_init(&in, c->in.limit);
+	buf_add_span(&in, early);
+	buf_add_span(&in, buf_span(&c->in));
+	buf_finish(&c->in);
+	c->in = in;
+	c->deflate = deflate_stream_create();
+}
+
+bool conn_is_deflated(const struct conn *c)
+{
+	return c->deflate != NULL;
 }
 
 const char *conn_tls_version(const struct conn *c)

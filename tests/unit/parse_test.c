@@ -72,7 +72,7 @@ static void test_tags_and_names(void **state)
 	static const struct good good[] = {
 		{"a NOOP", NULL}, {"a] noop", "a] NOOP"}, {"}[.!~ Capability", "}[.!~ CAPABILITY"},
 		{"1 CHECK", NULL}, {"1 CLOSE", NULL}, {"1 IDLE", NULL}, {"1 LOGOUT", NULL}, {"1 NAMESPACE", NULL},
-		{"1 STARTTLS", NULL}, {"1 UNSELECT", NULL}, {"1 EXPUNGE", NULL}, {"1 UID EXPUNGE 1:*", NULL},
+		{"1 STARTTLS", NULL}, {"1 COMPRESS deflate", "1 COMPRESS DEFLATE"}, {"1 UNSELECT", NULL}, {"1 EXPUNGE", NULL}, {"1 UID EXPUNGE 1:*", NULL},
 	};
 	static const struct bad bad[] = {
 		{"", 0, "A tag is expected"}, {" NOOP", 0, "A tag is expected"}, {"+ NOOP", 0, "A tag is expected"},
@@ -83,7 +83,8 @@ static void test_tags_and_names(void **state)
 		{"a NOO", 5, "This command is not known"}, {"a NOOPS", 7, "This command is not known"},
 		{"a UID NOOP", 10, "This command has no UID form"}, {"a UID", 5, "A space is expected"},
 		{"a APPEND x", 8, "APPEND needs a literal"}, {"a EXPUNGE 1", 9, "Unexpected text at the end"},
-		{"a UID EXPUNGE", 13, "A space is expected"},
+		{"a UID EXPUNGE", 13, "A space is expected"}, {"a COMPRESS", 10, "A space is expected"},
+		{"a COMPRESS LZ4", 11, "DEFLATE is the only algorithm"},
 	};
 	(void)state;
 	check_all(good, countof(good), bad, countof(bad));

@@ -185,6 +185,10 @@ static void test_capabilities(void **state)
 	buf_add_text(&b, "[");
 	capability_write(&b, &c);
 	expect(&b, "[IMAP4rev1 AUTH=PLAIN AUTH=SCRAM-SHA-256 SASL-IR LITERAL+ ID ENABLE");
+	c = (struct capability_context){.logged_in = true, .has_compress = true, .mechanisms = ""};
+	capability_write(&b, &c);
+	assert_non_null(memmem(b.data, b.len, " COMPRESS=DEFLATE ", 18));
+	buf_reset(&b);
 	c = (struct capability_context){.logged_in = true, .has_starttls = true, .mechanisms = "PLAIN", .append_limit = 5};
 	capability_write(&b, &c);
 	expect(&b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
