@@ -1,5 +1,6 @@
 #include "server/delivery.h"
 
+#include "server/derived.h"
 #include "protocol/mime/parts.h"
 #include "storage/append.h"
 #include "storage/flagset.h"
@@ -108,25 +109,19 @@ enum store_err delivery_copy_write(struct delivery_copy *c, struct slice *slice,
 	return err ? err : content_writer_seal(c->writer);
 }
 
-static struct bytes bytes_of(const struct buf *b)
-{
-	return (struct bytes){b->data, b->len};
-}
-
 /* What was computed once, as it is with this copy's own lines before the message. */
 static enum store_err finish_content(struct delivery_copy *c, int64_t *out_content)
 {
-	const struct mime_summary *s = c->delivery->summary;
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	if (!mime_parts_prepend(buf_span(&s->parts), c->head_len, &c->scratch))
+	struct derived d;
+	derived_make(&d, c->delivery->summary);
+	if (!mime_parts_prepend(buf_span(&c->delivery->summary->parts), c->head_len, &c->scratch))
 		return STORE_CORRUPT;
 	invariant(EVP_DigestFinal_ex(c->digest, digest, NULL) == 1);
-	struct content_meta meta = {.header_len = s->header_len + c->head_len, .parser = MIME_PARSER_VERSION,
-				    .sent = s->has_date ? s->date.day : CONTENT_NO_DATE,
-				    .envelope = bytes_of(&s->envelope), .body = bytes_of(&s->body),
-				    .bodystructure = bytes_of(&s->bodystructure), .parts = bytes_of(&c->scratch)};
-	memcpy(meta.digest, digest, sizeof(meta.digest));
-	return content_writer_finish(c->writer, &meta, out_content);
+	d.meta.header_len += c->head_len;
+	d.meta.parts = (struct bytes){c->scratch.data, c->scratch.len};
+	memcpy(d.meta.digest, digest, sizeof(d.meta.digest));
+	return content_writer_finish(c->writer, &d.meta, out_content);
 }
 
 enum store_err delivery_copy_publish(struct delivery_copy *c, struct account *a, uint32_t *out_uid)
