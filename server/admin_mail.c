@@ -59,7 +59,7 @@ enum op_result admin_deliver_take(struct admin_task *task, struct account *accou
 	if (!task->intake && !find_target(task, account, &mailbox))
 		return OP_DONE;
 	if (!task->intake)
-		task->intake = intake_create(account, (uint64_t)task->message_bytes_max);
+		task->intake = intake_create(account, (uint64_t)task->message_bytes_max, false);
 	enum store_err err = intake_write(task->intake, buf_span(&task->input));
 	if (!err && task->input_ended)
 		err = intake_seal(task->intake);

@@ -25,6 +25,7 @@ struct append_message {
 	bool has_date;
 	int64_t date_unix_s;
 	int32_t zone_min;
+	bool binary; /* it came as a literal8 */
 	struct intake *intake; /* NULL while all its octets are in `chunk` */
 };
 
@@ -61,12 +62,22 @@ static void append_finish(struct command *cmd)
 	free(a);
 }
 
+/* RFC 3516 4.4: what would have to be encoded anew is not taken.  A bare LF is refused with it, since in binary content
+ * it is no line end that could be made CRLF. */
+static void refuse_octets(struct command *cmd)
+{
+	if (last(cmd->state)->binary)
+		command_no(cmd, "UNKNOWN-CTE", "A message may hold neither NUL octets nor bare line feeds");
+	else
+		command_no(cmd, NULL, "A message may not hold NUL octets");
+}
+
 static void set_error(struct command *cmd, enum store_err err)
 {
 	if (err == STORE_LIMIT)
 		command_no(cmd, "TOOBIG", "The message is too large");
 	else if (err == STORE_CANNOT)
-		command_no(cmd, NULL, "A message may not hold NUL octets");
+		refuse_octets(cmd);
 	else
 		command_store_error(cmd, err);
 }
@@ -86,7 +97,7 @@ static enum store_err take_chunk(struct command *cmd, struct account *account)
 	struct append *a = cmd->state;
 	struct append_message *m = last(a);
 	if (!m->intake)
-		m->intake = intake_create(account, (uint64_t)cmd->message_bytes_max);
+		m->intake = intake_create(account, (uint64_t)cmd->message_bytes_max, m->binary);
 	cmd->release = append_release;
 	enum store_err err = intake_write(m->intake, buf_span(&a->chunk));
 	buf_finish(&a->chunk);
@@ -222,8 +233,6 @@ static bool read_head(struct command *cmd, const struct reader_event *event)
 						&head, &error);
 	if (status != PARSE_OK) {
 		command_parse_error(cmd, status, &error);
-	} else if (event->literal.binary) {
-		command_no(cmd, "UNKNOWN-CTE", "Binary messages are not taken");
 	} else if (event->literal.size == 0) {
 		command_no(cmd, NULL, "The message is empty"); /* how a client cancels (RFC 3502 3) */
 	} else if (a->n == LIMIT_APPEND_MESSAGES) {
@@ -233,7 +242,8 @@ static bool read_head(struct command *cmd, const struct reader_event *event)
 	} else {
 		a->messages = xrealloc(a->messages, (a->n + 1) * sizeof(*a->messages));
 		a->messages[a->n++] = (struct append_message){.flags = head.flags, .has_date = head.has_date,
-							      .date_unix_s = head.date_unix_s, .zone_min = head.zone_min};
+							      .date_unix_s = head.date_unix_s, .zone_min = head.zone_min,
+							      .binary = event->literal.binary};
 		if (a->n == 1)
 			cmd->request.append.name = head.name;
 		command_ok(cmd, NULL, "Done");

@@ -1,5 +1,5 @@
 /*
- * FETCH (RFC 3501 6.4.5, 6.4.8) as a cursor: message, item and, inside a literal, the offset.  A slice ends when it has
+ * FETCH (RFC 3501 6.4.5, 6.4.8; RFC 3516) as a cursor: message, item and, inside a literal, the offset.  A slice ends when it has
  * made a chunk of output or used its time; nothing is held between slices but the cursor.
  *
  * A FETCH that sets \Seen does so for the messages of its slice, in the slice's op: the chunk leaves after the commit,
@@ -11,7 +11,7 @@
 #include "server/session.h"
 
 #include "protocol/put.h"
-#include "server/fetch_items.h"
+#include "server/fetch_binary.h"
 #include "server/slice.h"
 #include "storage/content.h"
 #include "storage/gone.h"
@@ -36,7 +36,7 @@ struct fetch {
 	uint32_t seen_from, seen_to; /* the flag sets found last: \Seen added */
 	struct ghosts ghosts;   /* of the UIDs [ghosts_lo, ghosts_hi] */
 	uint32_t ghosts_lo, ghosts_hi;
-	bool missing;
+	bool missing, unknown_encoding;
 	enum store_err damage;
 };
 
@@ -46,6 +46,7 @@ static void fetch_finish(struct command *cmd)
 	uidset_finish(&f->set);
 	uidset_finish(&f->seen);
 	ghosts_finish(&f->ghosts);
+	fetch_binary_finish(&f->w.binary);
 }
 
 /* True when the literal is whole; false when the chunk is. */
@@ -146,6 +147,10 @@ static bool begin_message(struct fetch *f, struct command *cmd, const struct ros
 		return false;
 	}
 	fm->has_row = false;
+	if (f->plan.has_binary && !fetch_binary_is_known(&f->w, &f->plan)) {
+		f->unknown_encoding = true;
+		return false;
+	}
 	fm->recent = view_is_recent(cmd->view, m->uid);
 	f->in_message = true;
 	f->tells_flags = false;
@@ -165,6 +170,8 @@ static bool tell_message(struct fetch *f, enum store_err *err)
 	struct buf *out = f->w.out;
 	while (!*err) {
 		if (f->w.literal.left && !pump_literal(f, err))
+			return false;
+		if (!*err && f->w.binary.open && !fetch_binary_pump(&f->w, &f->slice, err))
 			return false;
 		if (*err || f->item == f->plan.n)
 			break;
@@ -188,6 +195,7 @@ static bool tell_message(struct fetch *f, enum store_err *err)
 static bool take_back(struct fetch *f)
 {
 	f->w.literal.left = 0;
+	f->w.binary.open = false;
 	f->in_message = false;
 	if (f->start == SIZE_MAX)
 		return false;
@@ -254,6 +262,8 @@ static void fetch_status(struct fetch *f, struct command *cmd)
 {
 	if (f->damage)
 		command_store_error(cmd, f->damage);
+	else if (f->unknown_encoding)
+		command_no(cmd, "UNKNOWN-CTE", "The transfer encoding is not known here"); /* RFC 3516 4.3 */
 	else
 		command_ok(cmd, f->missing ? "EXPUNGEISSUED" : NULL, f->missing ? "Some messages are gone" : "Done");
 }

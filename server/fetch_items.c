@@ -7,6 +7,7 @@
 #include "protocol/mime/nstring.h"
 #include "protocol/mime/section.h"
 #include "protocol/put.h"
+#include "server/fetch_binary.h"
 #include "server/limits.h"
 
 /* A header block longer than this is searched for fields in its first part only. */
@@ -59,7 +60,7 @@ static enum store_err write_savedate(struct fetch_writer *w, const struct fetch_
 
 /* ---- from what was computed on the way in: copied as it is ---- */
 
-static enum store_err load_row(struct fetch_writer *w)
+enum store_err fetch_load_row(struct fetch_writer *w)
 {
 	struct fetch_message *m = &w->message;
 	enum store_err err = m->has_row ? STORE_OK : content_get(w->account, m->entry.content, &m->row);
@@ -70,7 +71,7 @@ static enum store_err load_row(struct fetch_writer *w)
 static enum store_err write_stored(struct fetch_writer *w, const struct fetch_plan_item *item,
 				   const struct bytes *bytes)
 {
-	enum store_err err = load_row(w);
+	enum store_err err = fetch_load_row(w);
 	if (err)
 		return err;
 	buf_add_span(w->out, item->label);
@@ -98,7 +99,7 @@ static enum store_err write_bodystructure(struct fetch_writer *w, const struct f
 /* What is immutable of a message is made of its bytes, and so is what names it: copies have the same name. */
 static enum store_err write_emailid(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	enum store_err err = load_row(w);
+	enum store_err err = fetch_load_row(w);
 	if (err)
 		return err;
 	buf_add_span(w->out, item->label);
@@ -110,7 +111,7 @@ static enum store_err write_emailid(struct fetch_writer *w, const struct fetch_p
 
 static enum store_err write_threadid(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	enum store_err err = load_row(w);
+	enum store_err err = fetch_load_row(w);
 	if (err)
 		return err;
 	buf_add_span(w->out, item->label);
@@ -123,7 +124,7 @@ static enum store_err write_threadid(struct fetch_writer *w, const struct fetch_
 /* RFC 8970 3.1: where nothing can be said it is "", and never NIL, since it was made at delivery. */
 static enum store_err write_preview(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	enum store_err err = load_row(w);
+	enum store_err err = fetch_load_row(w);
 	if (err)
 		return err;
 	buf_add_span(w->out, item->label);
@@ -170,7 +171,7 @@ static void write_span(struct fetch_writer *w, const struct fetch_plan_item *ite
 }
 
 /* A range of the message, which the cursor writes. */
-static void write_range(struct fetch_writer *w, const struct fetch_plan_item *item, uint64_t at, uint64_t len)
+void fetch_write_range(struct fetch_writer *w, const struct fetch_plan_item *item, uint64_t at, uint64_t len)
 {
 	clip(item->item, &at, &len);
 	buf_add_span(w->out, item->label);
@@ -217,7 +218,7 @@ static enum store_err write_part(struct fetch_writer *w, const struct fetch_plan
 {
 	const struct section *s = &item->item->section;
 	uint32_t at, len;
-	enum store_err err = load_row(w);
+	enum store_err err = fetch_load_row(w);
 	if (err)
 		return err;
 	if (!mime_find(span_of_bytes(w->message.row.parts), s->path, s->path_n, kind, &at, &len)) {
@@ -227,7 +228,7 @@ static enum store_err write_part(struct fetch_writer *w, const struct fetch_plan
 	}
 	if (s->kind == SECTION_FIELDS || s->kind == SECTION_FIELDS_NOT)
 		return write_fields_at(w, item, at, len);
-	write_range(w, item, at, len);
+	fetch_write_range(w, item, at, len);
 	return STORE_OK;
 }
 
@@ -249,7 +250,7 @@ static enum store_err write_header(struct fetch_writer *w, const struct fetch_pl
 
 static enum store_err write_message(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	write_range(w, item, 0, w->message.entry.size);
+	fetch_write_range(w, item, 0, w->message.entry.size);
 	return STORE_OK;
 }
 
@@ -293,6 +294,8 @@ static const struct fetch_row rows[] = {
 	{FETCH_THREADID, false, false, write_threadid},
 	{FETCH_SAVEDATE, true, false, write_savedate},
 	{FETCH_PREVIEW, false, false, write_preview},
+	{FETCH_BINARY, false, true, fetch_write_binary},
+	{FETCH_BINARY_SIZE, false, false, fetch_write_binary_size},
 };
 
 const struct fetch_row *fetch_row_at(size_t index)
@@ -315,6 +318,7 @@ static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetc
 	plan->sets_seen = plan->sets_seen || (p->row->sets_seen && !item->peek);
 	plan->has_flags = plan->has_flags || item->kind == FETCH_FLAGS;
 	plan->all_small = plan->all_small && p->row->small;
+	plan->has_binary = plan->has_binary || item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;
 }
 
 void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid)

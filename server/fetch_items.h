@@ -8,6 +8,7 @@
 #include "protocol/arena.h"
 #include "protocol/buf.h"
 #include "protocol/imap/request.h"
+#include "protocol/mime/decode.h"
 #include "server/view.h"
 #include "storage/content.h"
 
@@ -25,12 +26,29 @@ struct fetch_literal {
 	uint64_t at, left;
 };
 
+/* A part whose transfer encoding is being undone (fetch_binary.c). */
+struct fetch_binary {
+	bool open;              /* the item is not whole yet */
+	bool tells;             /* its octets are being written; before, they are counted */
+	const struct fetch_plan_item *item;
+	int64_t content;
+	uint64_t begin, at, end; /* in the message: the encoded part, and how far it was read */
+	enum mime_encoding encoding;
+	struct mime_decoder decoder;
+	uint64_t decoded;       /* octets that came out so far */
+	uint64_t skip, below;   /* those that are wanted */
+	uint64_t size;          /* how many of them there are; once counted */
+	bool has_nul;
+	struct buf raw, octets; /* of one step */
+};
+
 struct fetch_writer {
 	struct account *account;
 	struct buf *out;
 	unsigned dialect; /* DIALECT_* */
 	struct fetch_message message;
 	struct fetch_literal literal;
+	struct fetch_binary binary;
 };
 
 struct fetch_plan_item;
@@ -39,7 +57,7 @@ struct fetch_row {
 	enum fetch_kind kind;
 	bool small;     /* answered from the roster */
 	bool sets_seen; /* unless it is a PEEK */
-	/* Writes the value, or the {n} of a literal that it leaves in w->literal.  STORE_CORRUPT: this message cannot be
+	/* Writes the value, or the {n} of a literal that it leaves in w->literal, or opens w->binary.  STORE_CORRUPT: this message cannot be
 	 * read; what was written of it is to be taken back. */
 	enum store_err (*write)(struct fetch_writer *w, const struct fetch_plan_item *item);
 };
@@ -56,11 +74,17 @@ struct fetch_plan {
 	struct fetch_plan_item *items;
 	size_t n;
 	bool sets_seen, has_flags;
-	bool all_small;
+	bool all_small, has_binary;
 };
 
 /* `with_uid`: UID comes first where it was not asked for (RFC 3501 6.4.8). */
 void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid);
+
+/* For the writers and the cursor. */
+MUST_USE enum store_err fetch_load_row(struct fetch_writer *w);
+/* The item is octets [at, at + len) of the message, clipped to its partial; the cursor writes them. */
+void fetch_write_range(struct fetch_writer *w, const struct fetch_plan_item *item, uint64_t at, uint64_t len);
+
 /* The row at a place in the table, for tests; NULL behind the end. */
 const struct fetch_row *fetch_row_at(size_t index);
 

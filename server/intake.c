@@ -1,8 +1,8 @@
 #include "server/intake.h"
 
 #include "protocol/mime/crlf.h"
-#include "protocol/mime/keys.h"
 #include "protocol/mime/parser.h"
+#include "server/derived.h"
 #include "storage/content_writer.h"
 
 #include <openssl/evp.h>
@@ -11,6 +11,7 @@ enum { STEP_BYTES = 65536 };
 
 struct intake {
 	uint64_t limit_bytes, size;
+	bool binary;
 	struct crlf crlf;
 	struct buf scratch;
 	struct mime_parser *parser;
@@ -21,10 +22,11 @@ struct intake {
 	enum store_err failed;
 };
 
-struct intake *intake_create(struct account *a, uint64_t limit_bytes)
+struct intake *intake_create(struct account *a, uint64_t limit_bytes, bool binary)
 {
 	struct intake *in = xcalloc(1, sizeof(*in));
 	in->limit_bytes = limit_bytes;
+	in->binary = binary;
 	buf_init(&in->scratch, 2 * STEP_BYTES);
 	in->parser = mime_parser_create();
 	in->digest = EVP_MD_CTX_new();
@@ -53,7 +55,7 @@ static void take(struct intake *in, struct span bytes)
 {
 	bytes = crlf_feed(&in->crlf, bytes, &in->scratch);
 	in->size += bytes.len;
-	if (in->crlf.nul) {
+	if (in->crlf.nul || (in->binary && in->crlf.bare_lf)) {
 		in->failed = STORE_CANNOT;
 	} else if (in->size > in->limit_bytes) {
 		in->failed = STORE_LIMIT;
@@ -86,41 +88,15 @@ enum store_err intake_seal(struct intake *in)
 	return in->failed;
 }
 
-static struct bytes bytes_of(const struct buf *b)
-{
-	return (struct bytes){b->data, b->len};
-}
-
-/* The message's own, then those it refers to, the nearest first. */
-static size_t read_thread_ids(struct span stored, struct mime_thread_key *key, struct bytes *out)
-{
-	size_t n = 0;
-	if (!mime_thread_key_read(stored, key))
-		return 0;
-	if (key->id.len)
-		out[n++] = (struct bytes){key->id.ptr, key->id.len};
-	for (size_t i = key->references_n; i-- > 0;)
-		out[n++] = (struct bytes){key->reference[i].ptr, key->reference[i].len};
-	return n;
-}
-
 enum store_err intake_finish(struct intake *in, int64_t *out_content, uint32_t *out_size)
 {
 	enum store_err err = intake_seal(in);
 	if (err)
 		return err;
-	const struct mime_summary *s = in->summary;
-	struct mime_thread_key key;
-	struct bytes ids[1 + MIME_REFERENCES_MAX];
-	struct content_meta meta = {.header_len = s->header_len, .parser = MIME_PARSER_VERSION,
-				    .sent = s->has_date ? s->date.day : INT64_MIN, .envelope = bytes_of(&s->envelope),
-				    .body = bytes_of(&s->body), .bodystructure = bytes_of(&s->bodystructure),
-				    .parts = bytes_of(&s->parts), .sort = bytes_of(&s->sort),
-				    .thread = bytes_of(&s->thread), .preview = {s->preview.ptr, s->preview.len}};
-	memcpy(meta.digest, in->digest_value, sizeof(meta.digest));
-	meta.thread_ids = ids;
-	meta.thread_ids_n = read_thread_ids(buf_span(&s->thread), &key, ids);
+	struct derived d;
+	derived_make(&d, in->summary);
+	memcpy(d.meta.digest, in->digest_value, sizeof(d.meta.digest));
 	*out_size = (uint32_t)in->size;
-	in->failed = content_writer_finish(in->writer, &meta, out_content);
+	in->failed = content_writer_finish(in->writer, &d.meta, out_content);
 	return in->failed;
 }

@@ -38,6 +38,7 @@ static const struct capability_row {
 	{"CREATE-SPECIAL-USE", AFTER_LOGIN},               /* RFC 6154 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
+	{"BINARY", AFTER_LOGIN},                           /* RFC 3516 */
 	{"OBJECTID", AFTER_LOGIN},                         /* RFC 8474 */
 	{"SAVEDATE", AFTER_LOGIN},                         /* RFC 8514 */
 	{"PREVIEW", AFTER_LOGIN},                          /* RFC 8970 */

@@ -144,7 +144,8 @@ enum command_kind parse_peek(struct span text, struct span *tag)
 /* The literal's head that ends the text: its octets are not there. */
 static bool at_last_literal(const struct lexer *lx)
 {
-	return lexer_peek(lx, '{') && !memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
+	bool is_literal = lexer_peek(lx, '{') || (lexer_peek(lx, '~') && lx->at + 1 < lx->end && lx->at[1] == '{');
+	return is_literal && !memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
 }
 
 static void append_name(struct lexer *lx)
@@ -185,6 +186,6 @@ enum parse_status parse_append(struct arena *a, struct span text, unsigned diale
 		lexer_space(&lx);
 	}
 	if (!at_last_literal(&lx))
-		lexer_fail(&lx, lexer_peek(&lx, '~') ? "Binary literals are not taken here" : "A literal is expected");
+		lexer_fail(&lx, "A literal is expected");
 	return status_of(&lx, error);
 }

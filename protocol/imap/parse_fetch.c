@@ -48,13 +48,31 @@ static void section(struct lexer *lx, struct section *s)
 	}
 }
 
+/* section-part (RFC 3516 7): numbers alone, or nothing. */
+static void binary_section(struct lexer *lx, struct section *s)
+{
+	if (lexer_peek(lx, ']'))
+		return;
+	do {
+		uint32_t number = lexer_nz_number(lx);
+		if (!lexer_within(lx, LIMIT_PART_LEVELS, s->path_n + 1))
+			return;
+		s->path = arena_grow(lx->arena, s->path, s->path_n, sizeof(*s->path));
+		s->path[s->path_n++] = number;
+	} while (lexer_accept(lx, '.'));
+}
+
 static void bracketed(struct lexer *lx, struct fetch_item *item)
 {
-	item->kind = FETCH_SECTION;
+	if (item->kind == FETCH_BODY)
+		item->kind = FETCH_SECTION;
 	lexer_expect(lx, '[', "A section is expected");
-	section(lx, &item->section);
+	if (item->kind == FETCH_SECTION)
+		section(lx, &item->section);
+	else
+		binary_section(lx, &item->section);
 	lexer_expect(lx, ']', "A closing bracket is expected");
-	if (!lexer_accept(lx, '<'))
+	if (item->kind == FETCH_BINARY_SIZE || !lexer_accept(lx, '<'))
 		return;
 	item->partial = true;
 	item->offset = lexer_number(lx, INT64_MAX);
@@ -117,12 +135,14 @@ static void fetch_item(struct lexer *lx, struct fetch_request *f)
 	static const struct {
 		const char *name;
 		enum fetch_kind kind;
-	} items[] = {{"FLAGS", FETCH_FLAGS}, {"UID", FETCH_UID}, {"BODY", FETCH_BODY}, {"BODY.PEEK", FETCH_SECTION},
-		     {"ENVELOPE", FETCH_ENVELOPE}, {"INTERNALDATE", FETCH_INTERNALDATE}, {"RFC822.SIZE", FETCH_SIZE},
-		     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE}, {"RFC822", FETCH_RFC822},
-		     {"RFC822.HEADER", FETCH_RFC822_HEADER}, {"RFC822.TEXT", FETCH_RFC822_TEXT},
-		     {"EMAILID", FETCH_EMAILID}, {"THREADID", FETCH_THREADID}, {"SAVEDATE", FETCH_SAVEDATE},
-		     {"PREVIEW", FETCH_PREVIEW}};
+		bool peek;
+	} items[] = {{"FLAGS", FETCH_FLAGS, false}, {"UID", FETCH_UID, false}, {"BODY", FETCH_BODY, false}, {"BODY.PEEK", FETCH_SECTION, true},
+		     {"ENVELOPE", FETCH_ENVELOPE, false}, {"INTERNALDATE", FETCH_INTERNALDATE, false}, {"RFC822.SIZE", FETCH_SIZE, false},
+		     {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE, false}, {"RFC822", FETCH_RFC822, false},
+		     {"RFC822.HEADER", FETCH_RFC822_HEADER, false}, {"RFC822.TEXT", FETCH_RFC822_TEXT, false},
+		     {"EMAILID", FETCH_EMAILID, false}, {"THREADID", FETCH_THREADID, false}, {"SAVEDATE", FETCH_SAVEDATE, false},
+		     {"PREVIEW", FETCH_PREVIEW, false}, {"BINARY", FETCH_BINARY, false}, {"BINARY.PEEK", FETCH_BINARY, true},
+		     {"BINARY.SIZE", FETCH_BINARY_SIZE, false}};
 	struct span word = lexer_atom_before(lx, '[');
 	size_t i = 0;
 	while (i < countof(items) && !span_is(word, items[i].name))
@@ -131,8 +151,9 @@ static void fetch_item(struct lexer *lx, struct fetch_request *f)
 		lexer_fail(lx, "This FETCH item is not known");
 		return;
 	}
-	struct fetch_item item = {.kind = items[i].kind, .peek = items[i].kind == FETCH_SECTION};
-	if (item.kind == FETCH_SECTION || (item.kind == FETCH_BODY && lexer_peek(lx, '[')))
+	struct fetch_item item = {.kind = items[i].kind, .peek = items[i].peek};
+	if (item.kind == FETCH_SECTION || item.kind == FETCH_BINARY || item.kind == FETCH_BINARY_SIZE ||
+	    (item.kind == FETCH_BODY && lexer_peek(lx, '[')))
 		bracketed(lx, &item);
 	if (item.kind == FETCH_PREVIEW)
 		preview_modifiers(lx);

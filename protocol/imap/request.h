@@ -103,17 +103,17 @@ struct section {
 enum fetch_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY, FETCH_BODYSTRUCTURE,
 	FETCH_SECTION, FETCH_RFC822, FETCH_RFC822_HEADER, FETCH_RFC822_TEXT, FETCH_EMAILID, FETCH_THREADID,
-	FETCH_SAVEDATE, FETCH_PREVIEW
+	FETCH_SAVEDATE, FETCH_PREVIEW, FETCH_BINARY, FETCH_BINARY_SIZE
 };
 
 struct fetch_item {
 	enum fetch_kind kind;
-	struct section section; /* FETCH_SECTION */
-	bool peek, partial;     /* FETCH_SECTION */
+	struct section section; /* FETCH_SECTION; FETCH_BINARY and _SIZE: only numbers */
+	bool peek, partial;     /* FETCH_SECTION, FETCH_BINARY */
 	uint64_t offset, length; /* when partial; length > 0 */
 };
 
-/* FETCH (RFC 3501 6.4.5, 8474, 8514, 8970): macros are expanded, each item is there once, in the client's order. */
+/* FETCH (RFC 3501 6.4.5, 3516, 8474, 8514, 8970): macros are expanded, each item is there once, in the client's order. */
 struct fetch_request {
 	struct numset set;
 	struct fetch_item *items;

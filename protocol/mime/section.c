@@ -14,28 +14,42 @@ static bool child_of(struct span parts, uint32_t parent, uint32_t number, uint32
 	return false;
 }
 
-bool mime_find(struct span parts, const uint32_t *path, size_t path_n, enum mime_section kind, uint32_t *offset,
-	       uint32_t *len)
+static bool locate(struct span parts, const uint32_t *path, size_t path_n, uint32_t *row, struct mime_part *out)
 {
-	uint32_t row = 0;
-	struct mime_part p;
 	bool named = false; /* `row` was named by a number, not only entered */
-	if (!mime_parts_get(parts, 0, &p))
+	*row = 0;
+	if (!mime_parts_get(parts, 0, out))
 		return false;
 	for (size_t i = 0; i < path_n; i++) {
-		if (named && p.kind == MIME_MESSAGE) {
-			if (!child_of(parts, row, 0, &row, &p))
+		if (named && out->kind == MIME_MESSAGE) {
+			if (!child_of(parts, *row, 0, row, out))
 				return false;
 			named = false;
 		}
-		if (p.kind == MIME_MULTIPART) {
-			if (path[i] == 0 || !child_of(parts, row, path[i], &row, &p))
+		if (out->kind == MIME_MULTIPART) {
+			if (path[i] == 0 || !child_of(parts, *row, path[i], row, out))
 				return false;
 		} else if (named || path[i] != 1) {
 			return false;
 		}
 		named = true;
 	}
+	return true;
+}
+
+bool mime_find_part(struct span parts, const uint32_t *path, size_t path_n, struct mime_part *out)
+{
+	uint32_t row;
+	return locate(parts, path, path_n, &row, out);
+}
+
+bool mime_find(struct span parts, const uint32_t *path, size_t path_n, enum mime_section kind, uint32_t *offset,
+	       uint32_t *len)
+{
+	uint32_t row;
+	struct mime_part p;
+	if (!locate(parts, path, path_n, &row, &p))
+		return false;
 	if (path_n && (kind == MIME_SECTION_HEADER || kind == MIME_SECTION_TEXT)) {
 		if (p.kind != MIME_MESSAGE || !child_of(parts, row, 0, &row, &p))
 			return false;

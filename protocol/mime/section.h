@@ -13,6 +13,9 @@ enum mime_section { MIME_SECTION_ALL, MIME_SECTION_HEADER, MIME_SECTION_TEXT, MI
 bool mime_find(struct span parts, const uint32_t *path, size_t path_n, enum mime_section kind, uint32_t *offset,
 	       uint32_t *len);
 
+/* The part that the numbers name (RFC 3516 4.2); without numbers the message itself, row 0. */
+MUST_USE bool mime_find_part(struct span parts, const uint32_t *path, size_t path_n, struct mime_part *out);
+
 /* HEADER.FIELDS and HEADER.FIELDS.NOT: fields as they are, in their order, and a blank line.  Lines that are no fields
  * are in NOT only. */
 void mime_fields(struct span header, const struct span *names, size_t n, bool not, struct buf *out);

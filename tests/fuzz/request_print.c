@@ -143,11 +143,12 @@ static void print_fetch(struct buf *out, const struct fetch_request *f)
 		size_t at = out->len;
 		response_fetch_label(out, item);
 		if (item->peek && !out->failed) {
-			invariant(memcmp(out->data + at, "BODY", 4) == 0);
+			size_t name = item->kind == FETCH_BINARY ? 6 : 4;
+			invariant(memcmp(out->data + at, "BINARY", name) == 0 || memcmp(out->data + at, "BODY", name) == 0);
 			struct buf tail;
 			buf_init(&tail, 1 << 20);
-			buf_add(&tail, out->data + at + 4, out->len - at - 4);
-			out->len = at + 4;
+			buf_add(&tail, out->data + at + name, out->len - at - name);
+			out->len = at + name;
 			buf_add_text(out, ".PEEK");
 			buf_add_span(out, buf_span(&tail));
 			buf_finish(&tail);

@@ -13,6 +13,7 @@ AREAS = {
     "select": "SELECT and its kin, UIDs", "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
     "expunge": "EXPUNGE", "idle": "IDLE", "compress": "Compression", "objectid": "Object ids, save dates, previews",
+    "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",
     "multi": "Several sessions on one mailbox", "limits": "Limits",
     "lmtp": "LMTP", "regress": "Regressions",
 }

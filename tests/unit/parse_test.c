@@ -275,6 +275,8 @@ static void test_fetch(void **state)
 		{"a FETCH 1 (BODY[]<00.1> BODY[]<0.1>)", "a FETCH 1 (BODY[]<0.1>)"},
 		/* once each, and \Seen is set when any of them sets it */
 		{"a FETCH 1 (BODY.PEEK[1] BODY[1] BODY[2] BODY.PEEK[2])", "a FETCH 1 (BODY[1] BODY[2])"},
+		{"a FETCH 1 (BINARY[] BINARY.PEEK[1.2] BINARY[3]<0.5> BINARY.SIZE[4] BINARY.SIZE[])", NULL},
+		{"a FETCH 1 (BINARY.PEEK[1] BINARY[1] binary.size[1])", "a FETCH 1 (BINARY[1] BINARY.SIZE[1])"},
 		{"a FETCH 1 (EMAILID THREADID SAVEDATE PREVIEW)", NULL}, {"a FETCH 1 PREVIEW", "a FETCH 1 (PREVIEW)"},
 		{"a FETCH 1 preview (lazy)", "a FETCH 1 (PREVIEW)"}, {"a FETCH 1 (PREVIEW (LAZY LAZY) PREVIEW UID)", "a FETCH 1 (PREVIEW UID)"},
 		{"a FETCH 1 (BODY[HEADER.FIELDS (a)] BODY[HEADER.FIELDS (A)] BODY[HEADER.FIELDS (A B)])",
@@ -302,7 +304,11 @@ static void test_fetch(void **state)
 		{"a FETCH 1 (FLAGS) (CHANGEDSINCE 1)", 17, "Unexpected text at the end"},
 		{"a FETCH 1 (PREVIEW (X))", 19, "A word is expected"}, {"a FETCH 1 PREVIEW (LAZY X)", 24, "This modifier of PREVIEW is not known"},
 		{"a FETCH 1 PREVIEW (LAZY", 23, "A closing parenthesis is expected"},
-		{"a FETCH 1 BINARY[1]", 16, "This FETCH item is not known"},
+		{"a FETCH 1 BINARY", 16, "A section is expected"}, {"a FETCH 1 BINARY.SIZE[1]<0.1>", 24, "Unexpected text at the end"},
+		{"a FETCH 1 BINARY[HEADER]", 17, "A number is expected"},
+		{"a FETCH 1 BINARY[1.MIME]", 19, "A number is expected"},
+		{"a FETCH 1 BINARY[1.]", 19, "A number is expected"},
+		{"a FETCH 1 BINARY.PEEK[1]<1.0>", 27, "A number from 1 is expected, without leading zeros"},
 	};
 	(void)state;
 	check_all(good, countof(good), bad, countof(bad));
@@ -408,7 +414,7 @@ static void test_limits(void **state)
 	} cases[] = {
 		{LIMIT_SET_RANGES, "a COPY 1", ",#", " b", 1}, {LIMIT_SET_RANGES, "a SEARCH UID *", ",#", "", 1},
 		{LIMIT_FETCH_ITEMS, "a FETCH 1 (FLAGS", " BODY[#]", ")", 1},
-		{LIMIT_PART_LEVELS, "a FETCH 1 BODY[1", ".#", "]", 1},
+		{LIMIT_PART_LEVELS, "a FETCH 1 BODY[1", ".#", "]", 1}, {LIMIT_PART_LEVELS, "a FETCH 1 BINARY[1", ".#", "]", 1},
 		{LIMIT_HEADER_FIELDS, "a FETCH 1 (BODY[HEADER.FIELDS (a)] BODY[HEADER.FIELDS (b", " x#", ")])", 2},
 		{LIMIT_SEARCH_DEPTH, "a SEARCH ", "NOT ", "ALL", 0}, {LIMIT_SEARCH_DEPTH, "a SEARCH ", "OR 1 ", "ALL", 0},
 		{LIMIT_SEARCH_KEYS, "a SEARCH ALL", " #", "", 1},
@@ -531,7 +537,8 @@ static void test_append(void **state)
 	check_append("a APPEND x (\\Recent) {5}", true, NULL, 19);
 	check_append("a APPEND x () \"7-Feb-1994\" {5}", true, NULL, 26);
 	check_append("a APPEND x \" 7-Feb-1994 21:52:25 -0800\" () {5}", true, NULL, 40);
-	check_append("a APPEND x ~{5}", true, NULL, 11);
+	check_append("a APPEND x ~{5}", true, "x ", 0);
+	check_append("a APPEND x ~5}", true, NULL, 11);
 	check_append("a APPEND x (){5}", true, NULL, 13);
 	check_append("{5}", false, NULL, 0);
 	check_append(" x {5}", false, NULL, 1);
