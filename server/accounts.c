@@ -3,6 +3,7 @@
 #include "protocol/base.h"
 #include "server/config.h"
 #include "server/crash.h"
+#include "server/crash_point.h"
 #include "server/lane.h"
 #include "server/limits.h"
 #include "server/log.h"
@@ -29,6 +30,7 @@ struct accounts {
 	const char *store;
 	int64_t retention_s;
 	struct store_env env;
+	struct crash_point crash_point; /* env.ctx */
 	struct held *held;
 	struct lane *open; /* least recently used first */
 	size_t open_n, open_max, bytes;
@@ -406,7 +408,13 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	accounts->retention_s = (int64_t)config->retention_days * 24 * 3600;
 	accounts->workers = workers;
 	accounts->loops = loops;
+	const char *crash_at = getenv("ROOST_CRASH_POINT");
+	if (!crash_point_init(&accounts->crash_point, crash_at)) {
+		free(accounts);
+		return NULL;
+	}
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
+					    .point = crash_at ? crash_point_pass : NULL, .ctx = &accounts->crash_point,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
 	accounts->open_max = open_max();
 	invariant(uv_mutex_init(&accounts->mutex) == 0 && uv_cond_init(&accounts->look) == 0);

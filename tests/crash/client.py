@@ -3,22 +3,28 @@
 A client touches only messages of its own, though in mailboxes that it shares, so that what must be there after a crash follows
 from its own notes: everything acknowledged, and the one operation that was under way either whole or not at all.
 """
-import hashlib, random, re, socket, threading
+import base64, hashlib, random, re, socket, threading
 
 from response import Client
 
 MAILBOXES = ("INBOX", "one", "two")
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "kept", "$Label")
 LIVE_MAX = 40  # messages of one client
+# What a token ends with when its message is too large for the database, however well it is packed: a file of its own; or
+# just small enough not to be.
+FILE, HEAVY = "F", "H"
 
 
 def content(token):
-    """The message that a token stands for: some small, some that are files of their own in the store."""
+    """The message that a token stands for."""
     seed = int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big")
     r = random.Random(seed)
-    lines = 3000 if r.random() < .03 else r.choice((0, 3, 10, 60))
-    body = "".join(f"{token} {n} {r.getrandbits(60):x}\r\n" for n in range(lines))
-    return f"X-Id: {token}\r\nSubject: {token}\r\nFrom: {token} <a@example.net>\r\n\r\n{body}".encode()
+    if token.endswith((FILE, HEAVY)):
+        body = base64.encodebytes(r.randbytes(200_000 if token.endswith(FILE) else 110_000)).replace(b"\n", b"\r\n")
+    else:
+        lines = 3000 if r.random() < .03 else r.choice((0, 3, 10, 60))
+        body = "".join(f"{token} {n} {r.getrandbits(60):x}\r\n" for n in range(lines)).encode()
+    return f"X-Id: {token}\r\nSubject: {token}\r\nFrom: {token} <a@example.net>\r\n\r\n".encode() + body
 
 
 def uids_of(text):
@@ -45,10 +51,11 @@ class Pending:
 
 
 class Load(threading.Thread):
-    """`earlier`: the same client's last run, whose notes go on."""
+    """`earlier`: the same client's last run, whose notes go on.  `files`: how many of its messages are files."""
 
-    def __init__(self, daemon, number, user, seed, earlier=None):
+    def __init__(self, daemon, number, user, seed, earlier=None, files=.03):
         super().__init__(daemon=True)
+        self.files, self.stopping = files, False
         self.ports, self.number, self.user = (daemon.imap, daemon.lmtp), number, user
         self.random = random.Random(seed)
         self.live = earlier.live if earlier else {}            # (mailbox, uid): [token, flags]
@@ -61,7 +68,7 @@ class Load(threading.Thread):
 
     def token(self):
         self.next_token += 1
-        return f"c{self.number}-{self.next_token}"
+        return f"c{self.number}-{self.next_token}" + (FILE if self.random.random() < self.files else "")
 
     def some_flags(self):
         return frozenset(self.random.sample(FLAGS, self.random.randint(0, 3)))
@@ -207,16 +214,16 @@ class Load(threading.Thread):
         except Exception as e:  # noqa: whatever goes wrong is the test's to report
             self.error = f"client {self.number}: {type(e).__name__} {e}"
 
+    def choose(self):
+        if self.random.random() < .003:
+            return self.create
+        return self.expunge if len(self.live) > LIVE_MAX else self.random.choice(
+            [self.append] * 5 + [self.store] * 6 + [self.copy] * 2 + [self.move] * 3 + [self.expunge] * 3 + [self.deliver] * 2)
+
     def work(self):
         self.selected, self.lmtp = None, None
         self.client = Client(self.ports[0]).login(self.user)
-        actions = [self.append] * 5 + [self.store] * 6 + [self.copy] * 2 + [self.move] * 3 + [self.expunge] * 3 + \
-                  [self.deliver] * 2
-        while True:
-            full = len(self.live) > LIVE_MAX
-            action = self.expunge if full else self.random.choice(actions)
-            if self.random.random() < .003:
-                action = self.create
-            action()
+        while not self.stopping:
+            self.choose()()
             self.pending = None
             self.done += 1

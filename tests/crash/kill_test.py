@@ -15,12 +15,12 @@ CLIENTS, USERS = 20, 5
 class Account:
     """What one account holds after a restart, read by a client."""
 
-    def __init__(self, daemon, user):
+    def __init__(self, daemon, user, boxes=MAILBOXES):
         self.found = {}  # (mailbox, uid): (token, flags, body)
         self.status = {}
         c = Client(daemon.imap, timeout_s=300).login(user)
         self.names = {line.rsplit(b" ", 1)[1].decode() for line in c.do('LIST "" *')[0]}
-        for box in MAILBOXES:
+        for box in boxes:
             line = next(l for l in c.do(f"STATUS {box} (UIDNEXT UIDVALIDITY MESSAGES)")[0] if l.startswith(b"* STATUS"))
             self.status[box] = {k: int(v) for k, v in re.findall(r"([A-Z]+) (\d+)", line.decode())}
             c.do(f"EXAMINE {box}")
