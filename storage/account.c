@@ -97,7 +97,7 @@ static enum store_err root_get(struct account *a)
 {
 	struct mailbox_info root;
 	enum store_err err = mailbox_row(a, 0, &root);
-	a->modseq = a->modseq_committed = root.modseq;
+	a->modseq = a->modseq_committed = a->metadata_modseq = root.modseq;
 	a->last_uidvalidity = root.uidvalidity;
 	return err == STORE_NOTFOUND ? STORE_CORRUPT : err;
 }

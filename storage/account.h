@@ -54,6 +54,7 @@ struct account {
 	bool in_transaction, in_op, needs_sync;
 	bool marked_unclean; /* the meta row says that a process writes here; a clean close takes it away */
 	uint64_t modseq_committed; /* what may have been told to clients */
+	uint64_t metadata_modseq;  /* annotations changed at it last, or before it (metadata.h) */
 	struct account_before before;
 	struct roster *rosters; /* loaded ones, a list */
 	struct flag_table *flags;

@@ -24,7 +24,8 @@ enum change_kind {
 	CHANGE_DELETED = 32,
 	CHANGE_SUBSCRIBED = 64,
 	CHANGE_UNSUBSCRIBED = 128,
-	CHANGE_RESTAMPED = 256 /* the clock jumped: every message may have other flags (jump.h) */
+	CHANGE_RESTAMPED = 256, /* the clock jumped: every message may have other flags (jump.h) */
+	CHANGE_METADATA = 512   /* annotations were set or taken away; the account's own are the root's (metadata.h) */
 };
 
 /* An old flag set and the new one. */
@@ -53,7 +54,7 @@ struct change {
 	unsigned kinds;
 	uint32_t first_uid, last_uid; /* CHANGE_ARRIVED: those that arrived, all between included */
 	struct flag_log flags;        /* CHANGE_FLAGS */
-	char *name;                   /* of CHANGE_MADE and the kinds after it; heap */
+	char *name;                   /* of CHANGE_MADE and the kinds after it; of CHANGE_METADATA each name a line; heap */
 };
 
 void change_finish(struct change *c);

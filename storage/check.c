@@ -86,6 +86,11 @@ static enum store_err check_account(struct check *c)
 		 "its UIDNEXT makes no sense"},
 		{"SELECT id FROM mailbox WHERE id>0 AND state NOT IN (0, 1)", "its state makes no sense"},
 		{"SELECT id FROM mailbox WHERE id>0 AND state=1 AND messages<>0", "it is only a name and has messages"},
+		{"SELECT DISTINCT mailbox FROM metadata WHERE mailbox NOT IN (SELECT id FROM mailbox)",
+		 "it is not there and has annotations"},
+		{"SELECT 0 WHERE (SELECT coalesce(sum(length(name) + length(value)), 0) FROM metadata)<>"
+		 " coalesce((SELECT value FROM meta WHERE key='metadata_bytes'), 0)",
+		 "what its annotations hold is miscounted"},
 	};
 	enum store_err err = STORE_OK;
 	for (size_t i = 0; i < countof(rules) && !err; i++)

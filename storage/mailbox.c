@@ -3,6 +3,7 @@
 #include "storage/changes.h"
 #include "storage/copy.h"
 #include "storage/gone.h"
+#include "storage/metadata.h"
 #include "storage/roster_private.h"
 
 enum state { STATE_MAILBOX = 0, STATE_NAME_ONLY = 1, STATE_ROOT = 2 };
@@ -42,6 +43,12 @@ enum store_err mailbox_find(struct account *a, const char *name, int64_t *out)
 	enum state state = STATE_MAILBOX;
 	enum store_err err = find_any(a, name, out, &state);
 	return !err && state != STATE_MAILBOX ? STORE_NOTFOUND : err;
+}
+
+enum store_err mailbox_find_name(struct account *a, const char *name, int64_t *out)
+{
+	enum state state = STATE_MAILBOX;
+	return find_any(a, name, out, &state);
 }
 
 /* Strictly above all that were given (RFC 9051 2.3.1.1).  The clock keeps it so over a restore from an older copy. */
@@ -121,6 +128,8 @@ static enum store_err replace_name(struct account *a, int64_t name, int64_t pare
 	enum store_err err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", name);
 	if (!err)
 		err = insert_mailbox(a, parent, leaf, len, special, out);
+	if (!err)
+		err = metadata_move(a, name, *out);
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "UPDATE mailbox SET parent=? WHERE parent=?");
 	if (!stmt)
 		return err ? err : STORE_IO;
@@ -210,7 +219,9 @@ static enum store_err drop_empty_names(struct account *a, int64_t id)
 			err = count_children(a, id, &children);
 		if (err || state != STATE_NAME_ONLY || children)
 			return err;
-		err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", id);
+		err = metadata_drop(a, id);
+		if (!err)
+			err = run_with_id(a, "DELETE FROM mailbox WHERE id=?", id);
 		if (err)
 			return err;
 		id = parent;
@@ -257,6 +268,8 @@ enum store_err mailbox_delete(struct account *a, const char *name)
 		err = note_name(a, id, CHANGE_DELETED, name);
 	if (!err)
 		err = bury_all(a, id);
+	if (!err)
+		err = metadata_drop(a, id);
 	if (err)
 		return err;
 	if (children)
@@ -272,6 +285,8 @@ static enum store_err rename_inbox(struct account *a, const char *to)
 	enum store_err err = mailbox_find(a, "INBOX", &inbox);
 	if (!err)
 		err = mailbox_create(a, to, 0, &target);
+	if (!err)
+		err = metadata_copy(a, inbox, target);
 	struct uidset all = {0};
 	uidset_append(&all, 1, UINT32_MAX);
 	struct copy_result result = {0};

@@ -50,6 +50,8 @@ MUST_USE enum store_err mailbox_take_recent(struct account *a, int64_t id, uint3
 
 /* Reads.  STORE_NOTFOUND also for a name without mailbox. */
 MUST_USE enum store_err mailbox_find(struct account *a, const char *name, int64_t *out);
+/* Also a name without mailbox. */
+MUST_USE enum store_err mailbox_find_name(struct account *a, const char *name, int64_t *out);
 /* Without reading the roster. */
 MUST_USE enum store_err mailbox_info(struct account *a, int64_t id, struct mailbox_info *out);
 /* How many messages are above the recent mark; reads the roster only when there may be some. */

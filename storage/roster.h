@@ -117,6 +117,8 @@ void roster_map_flags(struct account *a, struct roster *r, const struct uidset *
 		      void (*each)(void *ctx, const struct roster_flag_run *run), void *ctx);
 /* Removes the messages at `indexes` (ascending, n > 0), buried by the caller before. */
 void roster_remove(struct account *a, struct roster *r, const uint32_t *indexes, uint32_t n);
+/* The running op changes the mailbox: its modseq, its row in the journal. */
+struct change *roster_changed(struct account *a, struct roster *r, unsigned kind);
 /* Messages that have flag set `flagset`. */
 uint32_t roster_population(const struct roster *r, uint32_t flagset);
 /* The keywords in use, for FLAGS and PERMANENTFLAGS. */

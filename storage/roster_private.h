@@ -18,8 +18,6 @@ void roster_count_segment(const struct account *a, struct roster *r, struct segm
 void roster_free(struct roster *r);
 /* Where a message that exists lies: its segment's number and its place in it. */
 struct uids_run roster_chunk(const struct roster *r, uint32_t index);
-/* The running op changes the mailbox: its modseq, its row in the journal. */
-struct change *roster_changed(struct account *a, struct roster *r, unsigned kind);
 /* A segment's summary anew, after its flags or messages changed; the mailbox's counters follow, the row is to be
  * written. */
 void roster_summarise(const struct account *a, struct roster *r, struct segment *s);

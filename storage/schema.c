@@ -28,6 +28,8 @@ const char account_schema[] =
 	" deleted INTEGER NOT NULL, bytes INTEGER NOT NULL, recent INTEGER NOT NULL, special INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, UNIQUE(parent, leaf));"
 	"INSERT INTO mailbox VALUES(0, -1, '', '', 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2);"
+	"CREATE TABLE metadata(mailbox INTEGER, name TEXT COLLATE NOCASE, value BLOB NOT NULL,"
+	" PRIMARY KEY(mailbox, name)) WITHOUT ROWID;"
 	"CREATE TABLE subscription(name TEXT PRIMARY KEY) WITHOUT ROWID;"
 	"CREATE TABLE segment(id INTEGER PRIMARY KEY, count INTEGER NOT NULL, modseq INTEGER NOT NULL,"
 	" unseen INTEGER NOT NULL, deleted INTEGER NOT NULL, data BLOB NOT NULL);"
