@@ -36,6 +36,9 @@ static const struct capability_row {
 	{"STATUS=SIZE", AFTER_LOGIN},                      /* RFC 8438 */
 	{"SPECIAL-USE", AFTER_LOGIN},                      /* RFC 6154 */
 	{"CREATE-SPECIAL-USE", AFTER_LOGIN},               /* RFC 6154 */
+	{"METADATA", AFTER_LOGIN},                         /* RFC 5464 */
+	{"METADATA-SERVER", AFTER_LOGIN},                  /* RFC 5464 */
+	{"LIST-METADATA", AFTER_LOGIN},                    /* RFC 9590 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"BINARY", AFTER_LOGIN},                           /* RFC 3516 */

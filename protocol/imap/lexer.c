@@ -185,7 +185,7 @@ struct span lexer_quoted(struct lexer *lx)
 	return span_make(begin, (size_t)(to - begin));
 }
 
-static struct span literal(struct lexer *lx)
+static struct span literal(struct lexer *lx, bool takes_nul)
 {
 	const char *begin = lx->at;
 	lexer_expect(lx, '{', "A string is expected");
@@ -201,7 +201,7 @@ static struct span literal(struct lexer *lx)
 		return span_make("", 0);
 	}
 	struct span s = span_make(lx->at, (size_t)size);
-	if (memchr(s.ptr, '\0', s.len)) { /* RFC 3501 9: CHAR8 is any octet but NUL */
+	if (!takes_nul && memchr(s.ptr, '\0', s.len)) { /* RFC 3501 9: CHAR8 is any octet but NUL */
 		lx->at = begin;
 		lexer_fail(lx, "A literal may not contain NUL");
 		return span_make("", 0);
@@ -212,12 +212,17 @@ static struct span literal(struct lexer *lx)
 
 struct span lexer_string(struct lexer *lx)
 {
-	return lexer_peek(lx, '{') ? literal(lx) : lexer_quoted(lx);
+	return lexer_peek(lx, '{') ? literal(lx, false) : lexer_quoted(lx);
 }
 
 struct span lexer_nstring(struct lexer *lx)
 {
 	return lexer_accept_word(lx, "NIL") ? span_make(NULL, 0) : lexer_string(lx);
+}
+
+struct span lexer_value(struct lexer *lx)
+{
+	return lexer_accept(lx, '~') ? literal(lx, true) : lexer_nstring(lx);
 }
 
 struct span lexer_astring(struct lexer *lx)

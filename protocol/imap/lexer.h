@@ -20,6 +20,7 @@ enum {
 	DIALECT_CONDSTORE = 4, /* MODSEQ in each FETCH (RFC 7162 3.1) */
 	DIALECT_QRESYNC = 8,   /* VANISHED for EXPUNGE (RFC 7162 3.2); with DIALECT_CONDSTORE */
 	DIALECT_UIDONLY = 16,  /* no sequence numbers (RFC 9586) */
+	DIALECT_METADATA = 32, /* changes of annotations are told (RFC 5464 4.1) */
 };
 
 struct parse_error {
@@ -73,6 +74,8 @@ struct span lexer_quoted(struct lexer *lx);
 struct span lexer_string(struct lexer *lx);
 /* NIL is ptr == NULL. */
 struct span lexer_nstring(struct lexer *lx);
+/* nstring / literal8: any octets (RFC 5464 5, RFC 3516). */
+struct span lexer_value(struct lexer *lx);
 /* NIL is a word like any other here (RFC 9051 4.5). */
 struct span lexer_astring(struct lexer *lx);
 /* list-mailbox: as astring, with wildcards. */

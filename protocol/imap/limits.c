@@ -20,4 +20,7 @@ const struct parse_limit_row parse_limits[PARSE_LIMITS] = {
 	[LIMIT_ID_PAIRS] = {"id_pairs", 30, "More than 30 ID fields", "RFC 2971 3.3"},
 	[LIMIT_ID_KEY_BYTES] = {"id_key_bytes", 30, "An ID field name is longer than 30 octets", "RFC 2971 3.3"},
 	[LIMIT_ID_VALUE_BYTES] = {"id_value_bytes", 1024, "An ID value is longer than 1024 octets", "RFC 2971 3.3"},
+	[LIMIT_METADATA_ENTRIES] = {"metadata_entries", 100, "Too many entries in a command", "as many as a mailbox may have"},
+	[LIMIT_METADATA_NAME_BYTES] = {"metadata_name_bytes", 500, "The name of an entry is too long",
+				       "as long as the store takes them"},
 };

@@ -32,5 +32,7 @@ bool parse_append_is_message(struct span text);
  * before, and out->name is absent. */
 MUST_USE enum parse_status parse_append(struct arena *a, struct span text, unsigned dialect, bool first,
 					struct append_head *out, struct parse_error *error);
+/* The value of an entry /private/specialuse, as LIST has the words: USE_* (RFC 6154 4).  False: one is not known. */
+MUST_USE bool parse_uses(struct span text, uint32_t *out);
 
 #endif

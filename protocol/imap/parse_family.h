@@ -17,6 +17,11 @@ void parse_rename(struct lexer *lx, struct request *r);
 void parse_status_command(struct lexer *lx, struct request *r);
 void parse_list(struct lexer *lx, struct request *r);
 
+void parse_getmetadata(struct lexer *lx, struct request *r);
+void parse_setmetadata(struct lexer *lx, struct request *r);
+/* "(" entry *(SP entry) ")"; `above`: also levels above entries. */
+void parse_metadata_names(struct lexer *lx, bool above, struct metadata_names *out);
+
 void parse_fetch(struct lexer *lx, struct request *r);
 void parse_store(struct lexer *lx, struct request *r);
 void parse_copy(struct lexer *lx, struct request *r);

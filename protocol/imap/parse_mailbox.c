@@ -1,4 +1,5 @@
 /* Commands about mailboxes as a whole: SELECT, CREATE, DELETE, RENAME, SUBSCRIBE, LIST, STATUS. */
+#include "protocol/imap/parse.h"
 #include "protocol/imap/parse_family.h"
 
 void parse_mailbox(struct lexer *lx, struct request *r)
@@ -21,6 +22,21 @@ static void use_attribute(struct lexer *lx, struct create_request *c)
 		c->unknown_use = true; /* use-attr-ext is in the grammar (RFC 6154 6), so this is no BAD */
 	else
 		c->uses |= 1u << i;
+}
+
+bool parse_uses(struct span text, uint32_t *out)
+{
+	struct lexer lx;
+	struct create_request c = {0};
+	*out = 0;
+	if (text.len == 0)
+		return true;
+	lexer_init(&lx, NULL, text, DIALECT_REV1);
+	for (bool on = true; on; on = lexer_accept(&lx, ' '))
+		use_attribute(&lx, &c);
+	lexer_end(&lx);
+	*out = c.uses;
+	return !lexer_failed(&lx) && !c.unknown_use;
 }
 
 void parse_create(struct lexer *lx, struct request *r)
@@ -92,6 +108,10 @@ static void return_option(struct lexer *lx, struct list_request *l)
 		l->options |= LIST_RETURN_STATUS;
 		lexer_space(lx);
 		l->status |= status_items(lx);
+	} else if (lexer_accept_word(lx, "METADATA")) { /* RFC 9590 3 */
+		l->options |= LIST_RETURN_METADATA;
+		lexer_space(lx);
+		parse_metadata_names(lx, false, &l->metadata);
 	} else {
 		lexer_fail(lx, "This return option is not known");
 	}

@@ -11,8 +11,8 @@
 
 enum command_kind {
 	CMD_UNKNOWN, CMD_APPEND, CMD_AUTHENTICATE, CMD_CAPABILITY, CMD_CHECK, CMD_CLOSE, CMD_COMPRESS, CMD_COPY, CMD_CREATE,
-	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
-	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_SEARCH, CMD_SELECT, CMD_STARTTLS,
+	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_GETMETADATA, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
+	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_SEARCH, CMD_SELECT, CMD_SETMETADATA, CMD_STARTTLS,
 	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
 
@@ -78,7 +78,13 @@ struct status_request {
 
 enum { LIST_SELECT_SUBSCRIBED = 1, LIST_SELECT_RECURSIVE = 2, LIST_SELECT_SPECIAL = 4, LIST_SELECT_REMOTE = 8,
        LIST_RETURN_SUBSCRIBED = 16, LIST_RETURN_CHILDREN = 32, LIST_RETURN_SPECIAL = 64, LIST_RETURN_STATUS = 128,
-       LIST_EXTENDED = 256 };
+       LIST_EXTENDED = 256, LIST_RETURN_METADATA = 512 };
+
+/* Names of entries (RFC 5464 3.2), checked, in the case they came. */
+struct metadata_names {
+	struct span *v;
+	size_t n;
+};
 
 /* LIST, LSUB (RFC 3501 6.3.8, 5258, 5819, 6154) */
 struct list_request {
@@ -87,6 +93,25 @@ struct list_request {
 	size_t patterns_n;
 	uint32_t options; /* LIST_*: EXTENDED when the client used the extended syntax at all */
 	uint32_t status;  /* STATUS_*, when RETURN_STATUS */
+	struct metadata_names metadata; /* when RETURN_METADATA (RFC 9590) */
+};
+
+/* GETMETADATA (RFC 5464 4.2) */
+struct getmetadata_request {
+	struct span name; /* of a mailbox; empty: the server's entries */
+	struct metadata_names entries; /* one or more; with a depth also levels above entries */
+	enum metadata_depth { METADATA_ENTRY, METADATA_CHILDREN, METADATA_ALL } depth;
+	bool has_max;
+	uint32_t max_bytes; /* larger values are not wanted, when has_max */
+};
+
+/* SETMETADATA (RFC 5464 4.3) */
+struct setmetadata_request {
+	struct span name; /* as above */
+	struct metadata_pair {
+		struct span entry, value; /* any octets; NIL removes the entry */
+	} *pairs;
+	size_t pairs_n;
 };
 
 enum section_kind { SECTION_ALL, SECTION_HEADER, SECTION_FIELDS, SECTION_FIELDS_NOT, SECTION_TEXT, SECTION_MIME };
@@ -183,6 +208,8 @@ struct request {
 		struct rename_request rename;
 		struct status_request status;
 		struct list_request list;
+		struct getmetadata_request getmetadata;
+		struct setmetadata_request setmetadata;
 		struct fetch_request fetch;
 		struct store_request store;
 		struct copy_request copy;

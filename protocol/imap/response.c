@@ -75,6 +75,17 @@ void response_nstring(struct buf *out, struct span s, unsigned dialect)
 		buf_add_text(out, "NIL");
 }
 
+void response_value(struct buf *out, struct span s, unsigned dialect)
+{
+	if (!s.ptr || !memchr(s.ptr, '\0', s.len)) {
+		response_nstring(out, s, dialect);
+		return;
+	}
+	buf_add_char(out, '~');
+	response_literal(out, s.len);
+	buf_add_span(out, s);
+}
+
 void response_astring(struct buf *out, struct span s, unsigned dialect)
 {
 	bool atom = s.len > 0 && s.len <= RESPONSE_QUOTED_MAX && !span_is(s, "NIL");

@@ -1,7 +1,7 @@
 /*
  * What the server says (RFC 3501 7), one writer a thing.  All append to a buf, which latches: check it once at the
- * end.  Strings are atoms, quoted or literal as their octets ask for; what the server sends is never a literal8 nor
- * non-synchronising.  No writer formats with printf.
+ * end.  Strings are atoms, quoted or literal as their octets ask for; what the server sends is a literal8 only
+ * where the grammar has it and there is a NUL, and never non-synchronising.  No writer formats with printf.
  */
 #ifndef IMAP_RESPONSE_H
 #define IMAP_RESPONSE_H
@@ -18,6 +18,8 @@ enum { RESPONSE_QUOTED_MAX = 1024 };
 void response_string(struct buf *out, struct span s, unsigned dialect);
 /* NIL when ptr is NULL. */
 void response_nstring(struct buf *out, struct span s, unsigned dialect);
+/* As nstring, but ~{1}CRLFx where there is a NUL (RFC 3516 4.2, literal8). */
+void response_value(struct buf *out, struct span s, unsigned dialect);
 /* An atom where it can be one: never NIL, never empty. */
 void response_astring(struct buf *out, struct span s, unsigned dialect);
 /* "{n}CRLF"; the caller adds n octets, without NUL. */

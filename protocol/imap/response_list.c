@@ -14,12 +14,17 @@ static void words(struct buf *out, uint32_t bits, const char *const *names, size
 	}
 }
 
+void response_uses(struct buf *out, uint32_t uses)
+{
+	static const char *const names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged",
+					    "\\Junk", "\\Sent", "\\Trash", "\\Important"};
+	words(out, uses, names, countof(names));
+}
+
 void response_list(struct buf *out, const struct list_line *line, unsigned dialect)
 {
 	static const char *const attributes[] = {"\\NonExistent", "\\Noselect", "\\Noinferiors",
 						 "\\HasChildren", "\\HasNoChildren", "\\Subscribed"};
-	static const char *const uses[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged",
-					   "\\Junk", "\\Sent", "\\Trash", "\\Important"};
 	uint32_t bits = line->attributes;
 	if (bits & ATTRIBUTE_NONEXISTENT)
 		bits &= ~(uint32_t)ATTRIBUTE_NOSELECT;
@@ -27,7 +32,7 @@ void response_list(struct buf *out, const struct list_line *line, unsigned diale
 	buf_add_text(out, line->response);
 	buf_add_text(out, " (");
 	words(out, bits, attributes, countof(attributes));
-	words(out, line->uses, uses, countof(uses));
+	response_uses(out, line->uses);
 	buf_add_text(out, ") \"/\" ");
 	name_write(out, line->name, dialect);
 	if (line->subscribed_below)

@@ -24,6 +24,9 @@ struct list_line {
 };
 void response_list(struct buf *out, const struct list_line *line, unsigned dialect);
 
+/* "\Drafts \Sent": USE_* as LIST has them, with a space before each that is not the first behind "(" or of all. */
+void response_uses(struct buf *out, uint32_t uses);
+
 /* One value for each STATUS_* bit of request.h. */
 struct status_values {
 	uint64_t messages, recent, uidnext, uidvalidity, unseen, size;

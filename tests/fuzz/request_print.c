@@ -8,10 +8,10 @@ static const char *const command_names[] = {
 	[CMD_UNKNOWN] = "?", [CMD_APPEND] = "APPEND", [CMD_AUTHENTICATE] = "AUTHENTICATE",
 	[CMD_CAPABILITY] = "CAPABILITY", [CMD_CHECK] = "CHECK", [CMD_CLOSE] = "CLOSE", [CMD_COMPRESS] = "COMPRESS", [CMD_COPY] = "COPY",
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
-	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
+	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
 	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_SEARCH] = "SEARCH",
-	[CMD_SELECT] = "SELECT", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
+	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
 static void print_astring(struct buf *out, struct span s)
@@ -110,6 +110,14 @@ static void print_create(struct buf *out, const struct create_request *c)
 	buf_add_char(out, ')');
 }
 
+static void print_entries(struct buf *out, const struct metadata_names *names)
+{
+	print_word(out, "(");
+	for (size_t i = 0; i < names->n; i++)
+		print_astring(out, names->v[i]);
+	buf_add_char(out, ')');
+}
+
 static void print_list(struct buf *out, const struct list_request *l)
 {
 	static const char *const selects[] = {"SUBSCRIBED", "RECURSIVEMATCH", "SPECIAL-USE", "REMOTE"};
@@ -125,11 +133,44 @@ static void print_list(struct buf *out, const struct list_request *l)
 		return;
 	buf_add_text(out, ") RETURN");
 	print_words(out, l->options >> 4 & 7u, returns, countof(returns));
-	if (!(l->options & LIST_RETURN_STATUS))
+	if (!(l->options & (LIST_RETURN_STATUS | LIST_RETURN_METADATA)))
 		return;
 	out->len--;
-	print_word(out, "STATUS");
-	print_status_items(out, l->status);
+	if (l->options & LIST_RETURN_STATUS) {
+		print_word(out, "STATUS");
+		print_status_items(out, l->status);
+	}
+	if (l->options & LIST_RETURN_METADATA) {
+		print_word(out, "METADATA");
+		print_entries(out, &l->metadata);
+	}
+	buf_add_char(out, ')');
+}
+
+static void print_getmetadata(struct buf *out, const struct getmetadata_request *g)
+{
+	static const char *const depths[] = {"0", "1", "infinity"};
+	print_word(out, "(DEPTH");
+	print_word(out, depths[g->depth]);
+	if (g->has_max) {
+		print_word(out, "MAXSIZE ");
+		buf_add_u64(out, g->max_bytes);
+	}
+	buf_add_char(out, ')');
+	print_astring(out, g->name);
+	print_entries(out, &g->entries);
+}
+
+static void print_setmetadata(struct buf *out, const struct setmetadata_request *s)
+{
+	print_astring(out, s->name);
+	print_word(out, "(");
+	for (size_t i = 0; i < s->pairs_n; i++) {
+		struct span value = s->pairs[i].value;
+		print_astring(out, s->pairs[i].entry);
+		response_separate(out);
+		response_value(out, value, DIALECT_REV1);
+	}
 	buf_add_char(out, ')');
 }
 
@@ -293,6 +334,8 @@ static void print_arguments(struct buf *out, const struct request *r)
 			print_set(out, &r->expunge.set);
 		break;
 	case CMD_FETCH: print_fetch(out, &r->fetch); break;
+	case CMD_GETMETADATA: print_getmetadata(out, &r->getmetadata); break;
+	case CMD_SETMETADATA: print_setmetadata(out, &r->setmetadata); break;
 	case CMD_ID: print_id(out, &r->id); break;
 	case CMD_LIST: case CMD_LSUB: print_list(out, &r->list); break;
 	case CMD_LOGIN:
