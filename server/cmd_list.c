@@ -196,10 +196,13 @@ static enum store_err tell(struct list *l, struct command *cmd, struct account *
 	struct list_line line = {.response = lsub ? "LSUB" : "LIST", .attributes = attributes(cmd, e),
 				 .uses = lsub ? 0 : e->special, .name = e->name, .subscribed_below = recursive && below > 0};
 	response_list(&cmd->out, &line, cmd->dialect);
-	if (!(r->options & LIST_RETURN_STATUS) || !e->selectable)
-		return STORE_OK;
+	enum store_err err = STORE_OK;
 	/* One that vanished meanwhile has no STATUS, and LIST has not failed (RFC 5819 2). */
-	enum store_err err = status_write(cmd, a, e->id, e->name);
+	if ((r->options & LIST_RETURN_STATUS) && e->selectable)
+		err = status_write(cmd, a, e->id, e->name);
+	/* Not for a level that only has children which are wanted (RFC 9590 4). */
+	if (!err && (r->options & LIST_RETURN_METADATA) && e->selectable && e->wanted)
+		err = metadata_write(cmd, a, e->id, e->name, &r->metadata);
 	return err == STORE_NOTFOUND ? STORE_OK : err;
 }
 

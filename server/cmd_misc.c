@@ -54,6 +54,8 @@ static const struct feature {
 	const char *name;
 	unsigned dialect;
 } features[] = {
+	{"METADATA", DIALECT_METADATA},
+	{"METADATA-SERVER", DIALECT_METADATA},
 	{NULL, 0},
 };
 
@@ -73,7 +75,8 @@ enum step cmd_enable(struct session *s, struct command *cmd)
 	}
 	response_enabled(session_out(s), enabled, n);
 	command_ok(cmd, NULL, "Done");
-	return STEP_DONE;
+	cmd->quick = true; /* where a client that listens begins, the account says */
+	return session_op(s, cmd, NULL);
 }
 
 enum step cmd_namespace(struct session *s, struct command *cmd)

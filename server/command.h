@@ -92,6 +92,8 @@ struct command {
 	bool held;   /* there are expunges that could not be told */
 	bool unread; /* its literals have not all come: nothing is told with it yet (RFC 9051 7.5.1) */
 	unsigned dialect; /* DIALECT_*: the session's when the command began */
+	bool tells_metadata;     /* changes of annotations are told with it */
+	uint64_t metadata_since; /* up to this modseq the client has heard of them; 0: it begins to listen */
 	long message_bytes_max;
 };
 
@@ -116,6 +118,12 @@ bool command_set(struct command *cmd, struct uidset *out);
 /* One STATUS line with the items the request wants. */
 MUST_USE enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name);
 
+/* NO [METADATA MAXSIZE n]: the largest value that is taken. */
+void metadata_too_large(struct command *cmd);
+/* A METADATA line with the values of a mailbox's entries, NIL for those that are not there (RFC 5464 4.4.1). */
+MUST_USE enum store_err metadata_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name,
+				       const struct metadata_names *entries);
+
 /* The handlers, by file. */
 enum step cmd_append(struct session *s, struct command *cmd);
 enum step cmd_authenticate(struct session *s, struct command *cmd);
@@ -137,6 +145,8 @@ enum step cmd_capability(struct session *s, struct command *cmd);
 enum step cmd_enable(struct session *s, struct command *cmd);
 enum step cmd_id(struct session *s, struct command *cmd);
 enum step cmd_logout(struct session *s, struct command *cmd);
+enum step cmd_getmetadata(struct session *s, struct command *cmd);
+enum step cmd_setmetadata(struct session *s, struct command *cmd);
 enum step cmd_namespace(struct session *s, struct command *cmd);
 enum step cmd_noop(struct session *s, struct command *cmd);
 enum step cmd_search(struct session *s, struct command *cmd);

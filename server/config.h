@@ -26,7 +26,7 @@ struct tls_config {
 };
 
 struct config {
-	const char *store, *hostname, *admin_socket;
+	const char *store, *hostname, *admin_socket, *admin_contact, *comment;
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;

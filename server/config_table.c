@@ -20,6 +20,11 @@ const struct option config_options[] = {
 	 "The name this server gives itself in LMTP and in Received lines. Empty: the machine's own."},
 	{NULL, "admin_socket", OPTION_TEXT, IN(admin_socket), "", 0, 0, NULL,
 	 "The local socket by which the commands of roost(1) reach the running daemon. Empty: admin.sock in the store."},
+	{NULL, "admin_contact", OPTION_TEXT, IN(admin_contact), "", 0, 0, NULL,
+	 "A URI, like mailto:postmaster@example.org, by which users reach whoever runs this server: clients can show it "
+	 "(the entry /shared/admin of METADATA). Empty: none."},
+	{NULL, "comment", OPTION_TEXT, IN(comment), "", 0, 0, NULL,
+	 "A note on this server for its users: clients can show it (/shared/comment of METADATA). Empty: none."},
 	{NULL, "loops", OPTION_INT, IN(loops), "0", 0, 64, NULL, "Threads that serve connections. 0: one a core."},
 	{NULL, "workers", OPTION_INT, IN(workers), "0", 0, 1024, NULL,
 	 "Threads that work on accounts; most of them wait for the disk. 0: four a core and sixteen."},

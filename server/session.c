@@ -15,6 +15,8 @@
 #include "server/accounts.h"
 #include "server/lane.h"
 #include "server/limits.h"
+#include "server/metadata_tell.h"
+#include "storage/metadata.h"
 
 static void session_run(struct session *s);
 
@@ -41,6 +43,8 @@ enum step session_op(struct session *s, struct command *cmd,
 	cmd->view = s->view;
 	if (cmd->view)
 		cmd->view->dialect = s->dialect;
+	cmd->tells_metadata = (s->dialect & DIALECT_METADATA) != 0;
+	cmd->metadata_since = s->metadata_since;
 	s->view = NULL;
 	s->dirty = false;
 	if (!cmd->lane) {
@@ -60,6 +64,8 @@ enum step session_op(struct session *s, struct command *cmd,
 static void tell_updates(struct command *cmd, struct account *account)
 {
 	unsigned flags = cmd->row->flags;
+	if (cmd->tells_metadata && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
+		metadata_tell(cmd, account);
 	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES))
 		return;
 	bool expunges = !(flags & CMD_NO_EXPUNGE) || cmd->request.uid;
@@ -77,6 +83,8 @@ static enum op_result run_command(struct op *op, struct account *account)
 	enum op_result result = OP_DONE;
 	cmd->more = false;
 	if (cmd->here && view && !roster_loaded(account, view->mailbox))
+		return OP_AGAIN;
+	if (cmd->here && cmd->tells_metadata && !metadata_is_known(account, cmd->metadata_since))
 		return OP_AGAIN;
 	if (cmd->run && !cmd->telling)
 		result = cmd->run(cmd, account);
@@ -198,6 +206,7 @@ static void take_op(struct session *s, struct command *cmd)
 		op_failed(s, cmd);
 		return;
 	}
+	s->metadata_since = cmd->metadata_since;
 	conn_move(s->conn, &cmd->out);
 	if (cmd->broken) {
 		s->ending = true;
@@ -241,7 +250,8 @@ static bool step_command(struct session *s)
 static bool send_updates(struct session *s)
 {
 	struct command *cmd = s->command;
-	if (!cmd || s->wait != WAIT_INPUT || !s->dirty || !s->view || !(cmd->row->flags & CMD_UPDATES_LIVE))
+	bool listens = s->view || (s->dialect & DIALECT_METADATA);
+	if (!cmd || s->wait != WAIT_INPUT || !s->dirty || !listens || !(cmd->row->flags & CMD_UPDATES_LIVE))
 		return false;
 	session_obey(s, session_op(s, cmd, NULL));
 	return true;

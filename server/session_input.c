@@ -22,6 +22,23 @@ static void refuse_command(struct session *s, struct span tag, const char *text)
 	session_obey(s, STEP_DONE);
 }
 
+/* A value that is too large has an answer of its own (RFC 5464 4.3). */
+static void refuse_literal(struct session *s, const struct command_row *row, struct span tag, enum reader_over over)
+{
+	static const char *const texts[] = {[READER_OVER_LITERAL] = "The literal is too large",
+					    [READER_OVER_TOTAL] = "The literals are too large together",
+					    [READER_OVER_LITERALS] = "There are too many literals",
+					    [READER_OVER_COUNT] = "The literal's size is no number"};
+	reader_refuse(&s->reader);
+	struct command *cmd = session_begin_command(s);
+	cmd->request.tag = tag.ptr ? arena_copy(&cmd->arena, tag) : tag;
+	if (row && row->kind == CMD_SETMETADATA && over == READER_OVER_LITERAL)
+		metadata_too_large(cmd);
+	else
+		command_bad(cmd, texts[over]);
+	session_obey(s, STEP_DONE);
+}
+
 static void start(struct session *s, struct command *cmd)
 {
 	cmd->op.kind = cmd->row->name;
@@ -59,17 +76,12 @@ static void start_streaming(struct session *s, const struct command_row *row, st
 
 static void decide_literal(struct session *s, const struct reader_event *event)
 {
-	static const char *const over[] = {[READER_OVER_LITERAL] = "The literal is too large",
-					   [READER_OVER_TOTAL] = "The literals are too large together",
-					   [READER_OVER_LITERALS] = "There are too many literals",
-					   [READER_OVER_COUNT] = "The literal's size is no number"};
 	struct span tag;
 	const struct command_row *row = peek_row(event->text, &tag);
 	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_is_message(event->text)) {
 		start_streaming(s, row, tag);
 	} else if (event->literal.over != READER_WITHIN) {
-		reader_refuse(&s->reader);
-		refuse_command(s, tag, over[event->literal.over]);
+		refuse_literal(s, row, tag, event->literal.over);
 	} else {
 		if (event->literal.sync)
 			buf_add_text(session_out(s), "+ OK\r\n");

@@ -31,6 +31,7 @@ struct session {
 	bool start_tls, start_deflate; /* once the tagged line is out */
 	unsigned bad;
 	unsigned dialect; /* DIALECT_*: what the client has enabled */
+	uint64_t metadata_since; /* as a command's */
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 	char device[64]; /* as the client names itself, printable ASCII */

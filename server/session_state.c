@@ -75,6 +75,8 @@ void session_log_in(struct session *s, const char *account, const char *address)
 
 void session_enable(struct session *s, unsigned dialect)
 {
+	if (dialect & ~s->dialect & DIALECT_METADATA)
+		s->metadata_since = 0;
 	s->dialect |= dialect;
 }
 

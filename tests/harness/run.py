@@ -7,6 +7,7 @@ from daemon import Daemon
 from replay import WAYS, replay
 
 EXTRA = """
+admin_contact = "mailto:postmaster@example.org"
 listen { protocol = "imap" address = "127.0.0.1" port = {strict} }
 message_bytes_max = 1000000
 """

@@ -10,7 +10,8 @@ PAGE, TRANSCRIPTS = pathlib.Path("docs/protocol-support.md"), pathlib.Path("test
 BEGIN, END = "<!-- transcripts: begin (tests/lint/docs.py --write) -->", "<!-- transcripts: end -->"
 AREAS = {
     "basic": "Grammar, states, small commands", "auth": "Login and TLS", "mailbox": "Mailbox names and commands",
-    "select": "SELECT and its kin, UIDs", "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
+    "select": "SELECT and its kin, UIDs", "metadata": "Annotations",
+    "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
     "expunge": "EXPUNGE", "idle": "IDLE", "compress": "Compression", "objectid": "Object ids, save dates, previews",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",

@@ -1,0 +1,11 @@
+/* Telling a client, at the points where updates leave, which annotations others have changed (RFC 5464 4.4.2). */
+#ifndef SERVER_METADATA_TELL_H
+#define SERVER_METADATA_TELL_H
+
+#include "server/command.h"
+
+/* On a worker, for a command that tells_metadata: writes to its output, and moves metadata_since on.  What the command's
+ * own op changed is not told.  A journal that cannot be read tells nothing now. */
+void metadata_tell(struct command *cmd, struct account *a);
+
+#endif
