@@ -239,6 +239,32 @@ static void test_list(void **state)
 	check_all(good, countof(good), bad, countof(bad));
 }
 
+/* RFC 5464 5, RFC 9590 5 */
+static void test_metadata(void **state)
+{
+	static const struct good good[] = {
+		{"a getmetadata (depth INFINITY) INBOX /private", "a GETMETADATA (DEPTH infinity) INBOX (/private)"},
+		{"a GETMETADATA INBOX (MAXSIZE 5) (/shared/a \"/private/b c\")",
+		 "a GETMETADATA (DEPTH 0 MAXSIZE 5) INBOX (/shared/a \"/private/b c\")"},
+		{"a GETMETADATA \"\" \"/shared/admin\"", "a GETMETADATA (DEPTH 0) \"\" (/shared/admin)"},
+		{"a SETMETADATA \"\" (/private/a \"v\" /private/b NIL)", NULL},
+		{"a SETMETADATA b (/private/a ~{1+}\r\nx)", "a SETMETADATA b (/private/a \"x\")"},
+		{"a LIST () \"\" (\"a\") RETURN (METADATA (/shared/a /private/b))", NULL},
+	};
+	static const struct bad bad[] = {
+		{"a GETMETADATA (DEPTH 2) b /shared/a", 21, "DEPTH is 0, 1 or infinity"},
+		{"a GETMETADATA b /shared", 23, "The entry's name has too few components"},
+		{"a GETMETADATA b /shared/vendor/x", 32, "The entry's name has too few components"},
+		{"a GETMETADATA b /other/x", 24, "This is not the name of an entry"},
+		{"a GETMETADATA b", 15, "A space is expected"},
+		{"a GETMETADATA b ()", 18, "An entry is expected"},
+		{"a SETMETADATA b (/shared/a v)", 27, "A string is expected"},
+		{"a SETMETADATA b /shared/a \"v\"", 16, "A parenthesis is expected"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
 static void test_sets(void **state)
 {
 	static const struct good good[] = {
@@ -422,6 +448,9 @@ static void test_limits(void **state)
 		{LIMIT_LIST_PATTERNS, "a LIST \"\" (a", " p#", ")", 1}, {LIMIT_ENABLE_NAMES, "a ENABLE a", " x#", "", 1},
 		{LIMIT_ID_PAIRS, "a ID (\"a\" NIL", " \"k#\" NIL", ")", 1}, {LIMIT_ID_KEY_BYTES, "a ID (\"", "k", "\" NIL)", 0},
 		{LIMIT_ID_VALUE_BYTES, "a ID (\"a\" \"", "v", "\")", 0},
+		{LIMIT_METADATA_ENTRIES, "a GETMETADATA b (/shared/a", " /shared/x#", ")", 1},
+		{LIMIT_METADATA_ENTRIES, "a SETMETADATA b (/shared/a NIL", " /shared/x# NIL", ")", 1},
+		{LIMIT_METADATA_NAME_BYTES, "a GETMETADATA b /shared/", "x", "", 8},
 	};
 	bool seen[PARSE_LIMITS] = {[LIMIT_NONE] = true, [LIMIT_TAG_BYTES] = true};
 	(void)state;
@@ -549,7 +578,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tags_and_names), cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_nul_is_nowhere), cmocka_unit_test(test_utf8_dialect),
-		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
 		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_peek),

@@ -192,7 +192,8 @@ static void test_capabilities(void **state)
 	c = (struct capability_context){.logged_in = true, .has_starttls = true, .mechanisms = "PLAIN", .append_limit = 5};
 	capability_write(&b, &c);
 	expect(&b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
-		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE ESEARCH WITHIN BINARY OBJECTID SAVEDATE PREVIEW"
+		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
+		   " ESEARCH WITHIN BINARY OBJECTID SAVEDATE PREVIEW"
 		   " APPENDLIMIT=5");
 	buf_finish(&b);
 }
