@@ -275,12 +275,32 @@ int accounts_open_unnamed(struct accounts *accounts)
 	return fd;
 }
 
+void accounts_mend_directory(struct lane *lane)
+{
+	if (!directory_is_broken(lane->directory))
+		return;
+	struct directory *fresh;
+	log_event(LOG_ERROR, "directory_failed", log_text("fault", directory_fault(lane->directory)));
+	enum store_err err = open_directory(lane->accounts, false, &fresh);
+	if (err) {
+		log_event(LOG_ERROR, "directory_reopen_failed", log_text("error", accounts_error_name(err)));
+		return;
+	}
+	directory_close(lane->directory);
+	lane->directory = fresh;
+}
+
+bool accounts_is_held(const struct lane *lane)
+{
+	return held_has(lane->accounts->held, lane->id, time(NULL));
+}
+
 enum store_err accounts_open(struct lane *lane)
 {
 	struct accounts *accounts = lane->accounts;
 	if (lane->account)
 		return STORE_OK;
-	if (held_has(accounts->held, lane->id, time(NULL)))
+	if (accounts_is_held(lane))
 		return STORE_BUSY;
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/accounts/%s", accounts->store, lane->id);

@@ -46,6 +46,9 @@ void accounts_crashes_path(const struct config *config, char *out, size_t size);
  * disk's time: on a worker. */
 MUST_USE int accounts_open_unnamed(struct accounts *accounts);
 
+/* Whether its account is held, after several crashes in a row (crash.h).  Any thread. */
+bool accounts_is_held(const struct lane *lane);
+
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 
@@ -59,5 +62,8 @@ void accounts_used(struct lane *lane);
 void accounts_close(struct lane *lane);
 /* After a failure that leaves the account in doubt.  When it fails too, the next accounts_open() tries again. */
 MUST_USE enum store_err accounts_reopen(struct lane *lane);
+/* After an op of the directory's lane: when a failure left the directory in doubt, it is opened afresh; when that fails
+ * too, it stays as it is, which can be read, until after the next op. */
+void accounts_mend_directory(struct lane *lane);
 
 #endif

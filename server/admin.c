@@ -47,8 +47,12 @@ static void op_failed(struct admin_task *task)
 	struct buf row;
 	buf_reset(&task->out);
 	task->more = false;
-	admin_store_error(task, task->user.address[0] ? task->user.address : "the store",
-			  task->op.err ? task->op.err : STORE_BUSY);
+	if (task->lane && task->op.fate == OP_UNAVAILABLE && accounts_is_held(task->lane))
+		admin_fail(task, "%s: held for an hour after crashes that came with it (STORE/crashes tells which commands); "
+				 "remove its lines there and restart to let it in", task->user.address);
+	else
+		admin_store_error(task, task->user.address[0] ? task->user.address : "the store",
+				  task->op.err ? task->op.err : STORE_BUSY);
 	if (!admin_is_for_all(task) || task->phase == ADMIN_FIND)
 		return;
 	admin_row_begin(task, &row);

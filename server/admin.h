@@ -123,6 +123,7 @@ enum op_result admin_user_remove(struct admin_task *task, struct account *accoun
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_status(struct admin_task *task, struct account *account);
 enum op_result admin_check(struct admin_task *task, struct account *account);
+enum op_result admin_jump(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
 

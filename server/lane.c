@@ -169,8 +169,11 @@ static enum op_result run_op(struct turn *t, struct op *op)
 		return OP_FAILED;
 	}
 	t->worked = true;
-	if (lane->directory)
-		return op->run(op, NULL);
+	if (lane->directory) {
+		enum op_result result = op->run(op, NULL);
+		accounts_mend_directory(lane);
+		return result;
+	}
 	crash_note_set(t->tools->note, lane->id, op->kind);
 	op->err = accounts_open(lane);
 	enum op_result result = OP_FAILED;

@@ -55,6 +55,11 @@ const char *directory_fault(const struct directory *d)
 	return d->db.fault;
 }
 
+bool directory_is_broken(const struct directory *d)
+{
+	return d->db.broken;
+}
+
 enum store_err directory_begin(struct directory *d)
 {
 	return db_begin(&d->db, POINT_DIRECTORY_BEGIN);

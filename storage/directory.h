@@ -41,6 +41,9 @@ MUST_USE enum store_err directory_open_reader(const struct store_env *env, const
 void directory_close(struct directory *d);
 /* What went wrong last, for the log. */
 const char *directory_fault(const struct directory *d);
+/* A commit or a sync failed, and whether it is on disk is not known: nothing is written any more until it is opened
+ * afresh, which reads what there is. */
+bool directory_is_broken(const struct directory *d);
 
 /* Changes stand between these; after directory_commit() they are on disk.  directory_end(d, false) undoes them. */
 MUST_USE enum store_err directory_begin(struct directory *d);

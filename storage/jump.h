@@ -9,7 +9,7 @@
  * body is fetched again.  After a restore UIDs may have been given that the backup does not know: UIDNEXT leaps as well.
  *
  * account_open() jumps by itself when the account was not closed cleanly and the machine was started since;
- * account_reopen() when less was on disk than had been acknowledged.  After a restore, somebody must say so.
+ * account_reopen() when less was on disk than had been acknowledged.  After a restore, somebody must say so (`roost jump`).
  *
  * Thread: the account's lane, outside an op.
  */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
-import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, signal, socket, stat, subprocess, sys, tempfile, time, traceback
+import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, resource, signal, socket, stat, subprocess, sys, tempfile, time, traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import free_ports
@@ -206,6 +206,88 @@ def test_check(store):
     assert p.returncode == 1 and p.stdout.startswith("u7@example.org\t") and "1 problems" in p.stderr, p
     p = subprocess.run([store.roost, "-c", store.config, "check", "--all", "--json"], capture_output=True, text=True)
     assert p.returncode == 1 and {r["address"] for r in json.loads(p.stdout)} == {"u3@example.org", "u7@example.org"}, p
+
+
+def inbox_numbers(store):
+    """(UIDNEXT, UIDVALIDITY) of alice's INBOX."""
+    was_running = store.daemon
+    if not was_running:
+        store.start()
+    c = store.log_in("alice@example.org", "secret")
+    text = c.status("INBOX", "(UIDNEXT UIDVALIDITY)")[1][0].decode()
+    c.logout()
+    if not was_running:
+        assert store.stop() == 0
+    return tuple(int(re.search(rf"{word} (\d+)", text).group(1)) for word in ("UIDNEXT", "UIDVALIDITY"))
+
+
+@both_ways
+def test_jump(store):
+    """UIDs go on above all that a backup may not know; no client has to fetch anything again, and who is in stays in."""
+    with_users(store)
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    for n in range(3):
+        store.run("deliver", "alice@example.org", stdin=b"Subject: %d\r\n\r\nhello\r\n" % n)
+    uidnext, uidvalidity = inbox_numbers(store)
+    c = store.log_in("alice@example.org", "secret") if store.daemon else None
+    if c:
+        c.select("INBOX")
+    assert "alice@example.org: set ahead" in store.run("jump", "alice@example.org")
+    after = inbox_numbers(store)
+    assert after == (uidnext + (1 << 20), uidvalidity), (uidnext, uidvalidity, after)
+    assert "2 accounts set ahead" in store.run("jump", "--all") and store.json("jump", "--all") == []
+    assert "0 problems" in store.run("check", "--all")
+    assert "not found" in store.run("jump", "nobody@example.org", code=1)
+    store.run("deliver", "alice@example.org", stdin=b"Subject: new\r\n\r\nhello\r\n")
+    if c:
+        c.noop()
+        assert c.untagged_responses["EXISTS"][-1] == b"4", c.untagged_responses
+        assert [int(u) for u in c.uid("SEARCH", "ALL")[1][0].split()] == [1, 2, 3, uidnext + 3 * (1 << 20)]
+        c.logout()
+
+
+@both_ways
+def test_held(store):
+    """An account that brought the daemon down again and again is held, and the commands say so."""
+    with_users(store)
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    running = store.daemon
+    if running:
+        assert store.stop() == 0
+    ids = {r["address"]: r["account"] for r in store.json("user", "list")}
+    now = int(time.time())
+    (store.directory / "store/crashes").write_text("".join(f"{now - n} {ids['alice@example.org']} FETCH 11\n" for n in range(3)))
+    if running:
+        store.start()
+    for words in (("mailbox", "list"), ("check",), ("jump",)):
+        said = store.run(*words, "alice@example.org", code=1)
+        assert "alice@example.org: held" in said and "STORE/crashes" in said, said
+    assert "alice@example.org: held" in store.run("deliver", "alice@example.org", stdin=b"Subject: x\r\n\r\n", code=1)
+    assert "INBOX" in store.run("mailbox", "list", "bob@example.org")
+    p = subprocess.run([store.roost, "-c", store.config, "check", "--all"], capture_output=True, text=True)
+    assert p.returncode == 1 and p.stdout.startswith("alice@example.org\talice@example.org: held") and \
+        p.stdout.count("\n") == 1, p
+    if not running:
+        store.start()
+    c = store.log_in("alice@example.org", "secret")
+    typ, data = c.select("INBOX")
+    assert typ == "NO" and b"[UNAVAILABLE]" in data[0], (typ, data)
+    c.logout()
+
+
+def test_directory_after_a_failure(store):
+    """When directory.db could not be written the daemon reads afresh what there is, and goes on."""
+    with_users(store)
+    store.start()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.prlimit(store.daemon.pid, resource.RLIMIT_FSIZE, (0, hard))
+    assert "the disk failed" in store.run("user", "add", "bob@example.org", stdin=b"x\n", code=1)
+    assert store.run("user", "list") == "alice@example.org\n"
+    resource.prlimit(store.daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    store.run("user", "list")
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    store.log_in("bob@example.org", "secret").logout()
+    store.log_in("alice@example.org", "secret").logout()
 
 
 def test_too_large(store):
