@@ -34,6 +34,7 @@ struct config {
 	long message_bytes_max;
 	int password_cost, scram_iterations;
 	int login_delay_ms, login_failures_max;
+	int idle_pulse_s; /* 0: never */
 	struct listen_config *listens;
 	size_t listens_n;
 	struct tls_config *tls;

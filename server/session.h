@@ -46,8 +46,11 @@ void session_add_capabilities(const struct session *s, struct buf *out);
 void session_enable(struct session *s, unsigned dialect);
 /* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
 void session_set_device(struct session *s, struct span name, struct span version);
-/* While on, a client that hears nothing for LIMIT_PULSE_S is told that we are still here. */
+/* While on, a client that hears nothing for as long as the configuration says is told that we are still here. */
 void session_set_pulse(struct session *s, bool on);
+/* How long that is for the session with this id: up to one part in LIMIT_PULSE_SPREAD less than `interval_s`, always the
+ * same; 0 for 0. */
+unsigned session_pulse_s(unsigned interval_s, uint64_t id);
 /* The connection is closed once what is written has left, after the tagged line and "* BYE goodbye" (NULL: without). */
 void session_end(struct session *s, const char *goodbye);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */

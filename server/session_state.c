@@ -137,5 +137,17 @@ void session_accept_literal(struct session *s, const struct reader_event *event)
 
 void session_set_pulse(struct session *s, bool on)
 {
-	conn_set_pulse(s->conn, on ? LIMIT_PULSE_S : 0);
+	conn_set_pulse(s->conn, on ? session_pulse_s((unsigned)session_config(s)->idle_pulse_s, s->conn->id) : 0);
+}
+
+/* The low bits of ids count up; mixed they are spread evenly (the finaliser of MurmurHash3). */
+unsigned session_pulse_s(unsigned interval_s, uint64_t id)
+{
+	uint64_t share = interval_s / LIMIT_PULSE_SPREAD;
+	id ^= id >> 33;
+	id *= 0xff51afd7ed558ccd;
+	id ^= id >> 33;
+	id *= 0xc4ceb9fe1a85ec53;
+	id ^= id >> 33;
+	return interval_s - (unsigned)(id % (share + 1));
 }
