@@ -30,6 +30,7 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
 	command_store_error(cmd, err);
 	const char *code = err ? NULL : copyuid(cmd, &result);
+	cmd->expunged = move && !err && result.n > 0;
 	if (code && move) /* before the EXPUNGEs (RFC 6851 4.3) */
 		response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
 	else if (code)

@@ -18,6 +18,7 @@ static enum op_result expunge_run(struct command *cmd, struct account *a)
 	if (set.n)
 		err = messages_expunge(a, v->mailbox, &set, &gone);
 	command_store_error(cmd, err);
+	cmd->expunged = gone.n > 0;
 	uidset_finish(&set);
 	uidset_finish(&gone);
 	return err ? OP_FAILED : OP_DONE;

@@ -5,24 +5,30 @@
  * A FETCH that sets \Seen does so for the messages of its slice, in the slice's op: the chunk leaves after the commit,
  * and the new flags are told with the message.
  *
+ * CHANGEDSINCE walks what changed, and VANISHED comes before it (RFC 7162 3.1.4.1, 3.2.6).
+ *
  * Damage: a message that cannot be read is taken back out of the chunk, and the command ends with NO; when a part of it
  * has left already, the connection is closed, since there is no other way to tell the client.
  */
 #include "server/session.h"
 
-#include "protocol/put.h"
 #include "server/fetch_binary.h"
+#include "server/resync.h"
 #include "server/slice.h"
 #include "storage/content.h"
 #include "storage/gone.h"
 #include "storage/store.h"
 
-enum { LITERAL_STEP = 65536, HEAD_MAX = PUT_U64_MAX + 12, CHUNK_SLACK = 4096, GHOSTS_WINDOW = 1024 };
+enum { LITERAL_STEP = 65536, CHUNK_SLACK = 4096, GHOSTS_WINDOW = 1024 };
 
 struct fetch {
 	struct fetch_plan plan;
 	struct uidset set; /* of UIDs the view knows */
-	bool resolved, sets_seen;
+	bool resolved, begun, sets_seen;
+	struct changed changed;          /* CHANGEDSINCE: those of the set */
+	struct vanished_earlier vanished;
+	struct uidset vanished_of;       /* the client's set, of UIDs that may be gone */
+	bool vanished_told;
 	/* The cursor. */
 	uint32_t next;     /* index in the view of the next message */
 	bool in_message;   /* w.message is begun */
@@ -45,6 +51,9 @@ static void fetch_finish(struct command *cmd)
 	struct fetch *f = cmd->state;
 	uidset_finish(&f->set);
 	uidset_finish(&f->seen);
+	uidset_finish(&f->vanished_of);
+	vanished_finish(&f->vanished);
+	changed_finish(&f->changed);
 	ghosts_finish(&f->ghosts);
 	fetch_binary_finish(&f->w.binary);
 }
@@ -71,17 +80,6 @@ static bool pump_literal(struct fetch *f, enum store_err *err)
 	return true;
 }
 
-static void tell_head(struct fetch *f, uint32_t index)
-{
-	char *to = buf_reserve(f->w.out, HEAD_MAX);
-	if (!to)
-		return;
-	to = put_text(to, "* ");
-	to = put_u64(to, (uint64_t)index + 1);
-	to = put_text(to, " FETCH (");
-	f->w.out->len = (size_t)(to - f->w.out->data);
-}
-
 /* The flags as they will be once \Seen is set; inside the op. */
 static enum store_err add_seen(struct fetch *f, struct roster_entry *e)
 {
@@ -97,6 +95,7 @@ static enum store_err add_seen(struct fetch *f, struct roster_entry *e)
 		f->seen_from = e->flagset;
 	}
 	e->flagset = f->seen_to;
+	e->modseq = account_modseq(a);
 	f->tells_flags = !f->plan.has_flags;
 	uidset_append(&f->seen, e->uid, e->uid);
 	return STORE_OK;
@@ -132,7 +131,8 @@ static bool read_entry(struct fetch *f, const struct view *v, const struct view_
 	else
 		*out = (struct roster_entry){.uid = m->uid, .flagset = s->flagset[m->at], .size = s->size[m->at],
 					     .internal_date = s->internal_date[m->at], .zone_min = s->zone_min[m->at],
-					     .save_date = s->save_date[m->at], .content = s->content[m->at]};
+					     .save_date = s->save_date[m->at], .content = s->content[m->at],
+					     .modseq = s->modseq[m->at]};
 	return true;
 }
 
@@ -160,7 +160,7 @@ static bool begin_message(struct fetch *f, struct command *cmd, const struct ros
 	fm->flags = flagset_get(f->w.account, fm->entry.flagset);
 	if (fm->flags->keywords_n && (f->plan.has_flags || f->tells_flags))
 		view_learn(cmd->view, f->w.account, roster, fm->flags, f->w.out);
-	tell_head(f, m->index);
+	view_write_head(f->w.dialect, m->index, m->uid, f->w.out);
 	return true;
 }
 
@@ -185,6 +185,11 @@ static bool tell_message(struct fetch *f, enum store_err *err)
 	if (f->tells_flags) {
 		buf_add_char(out, ' ');
 		view_write_flags(out, f->w.message.flags, f->w.message.recent);
+		if ((f->w.dialect & DIALECT_CONDSTORE) && !f->plan.has_modseq) {
+			buf_add_text(out, " MODSEQ (");
+			buf_add_u64(out, f->w.message.entry.modseq);
+			buf_add_char(out, ')');
+		}
 	}
 	buf_add_text(out, ")\r\n");
 	f->in_message = false;
@@ -211,16 +216,20 @@ static bool take_back(struct fetch *f)
 /* Walks on from the cursor.  True when the walk is over, false when the slice is. */
 static bool walk(struct fetch *f, struct command *cmd, const struct roster *roster)
 {
+	bool changed = cmd->request.fetch.has_since;
 	struct view_walk walk;
 	struct view_message m;
 	enum store_err err = STORE_OK;
 	unsigned weight = f->plan.all_small ? 1 : 8;
-	view_walk_init(&walk, cmd->view, roster, &f->set, f->next);
+	if (changed)
+		changed_resume(&f->changed, cmd->view, roster);
+	else
+		view_walk_init(&walk, cmd->view, roster, &f->set, f->next);
 	for (;;) {
 		if (!f->in_message) {
 			if (f->w.out->len >= LIMIT_SLICE_BYTES || slice_is_over(&f->slice, weight))
 				return false;
-			if (!view_walk_next(&walk, &m))
+			if (!(changed ? changed_next(&f->changed, &m) : view_walk_next(&walk, &m)))
 				return true;
 			if (!begin_message(f, cmd, roster, &m, &err))
 				continue;
@@ -275,6 +284,21 @@ static void reserve_chunk(struct fetch *f)
 	buf_reserve(f->w.out, (n < LIMIT_SLICE_BYTES ? (size_t)n : LIMIT_SLICE_BYTES) + CHUNK_SLACK);
 }
 
+/* VANISHED looks at UIDs that are gone as well, which the set of messages leaves out; "*" is the highest there was. */
+static enum store_err begin_changed(struct fetch *f, struct command *cmd, struct account *a)
+{
+	const struct fetch_request *r = &cmd->request.fetch;
+	const struct view *v = cmd->view;
+	changed_init(&f->changed, r->since, &f->set);
+	for (size_t i = 0; r->vanished && i < r->set.n && v->uidnext > 1; i++) {
+		uint32_t lo = r->set.v[i].lo ? r->set.v[i].lo : v->uidnext - 1;
+		uint32_t hi = r->set.v[i].hi ? r->set.v[i].hi : v->uidnext - 1;
+		uidset_add_any(&f->vanished_of, lo < hi ? lo : hi, lo < hi ? hi : lo);
+	}
+	uidset_normalise(&f->vanished_of);
+	return r->vanished ? vanished_init(&f->vanished, a, v, r->since, &f->vanished_of, 0) : STORE_OK;
+}
+
 static enum op_result fetch_run(struct command *cmd, struct account *a)
 {
 	struct fetch *f = cmd->state;
@@ -285,6 +309,9 @@ static enum op_result fetch_run(struct command *cmd, struct account *a)
 	if (cmd->here && uidset_count(&f->set) > LIMIT_QUICK_MESSAGES)
 		return OP_AGAIN;
 	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+	if (!err && !f->begun && cmd->request.fetch.has_since)
+		err = begin_changed(f, cmd, a);
+	f->begun = true;
 	if (err) {
 		cmd->broken = f->in_message;
 		command_store_error(cmd, err);
@@ -301,7 +328,9 @@ static enum op_result fetch_run(struct command *cmd, struct account *a)
 	f->seen_to = UINT32_MAX;
 	slice_begin(&f->slice);
 	reserve_chunk(f);
-	cmd->more = !walk(f, cmd, roster);
+	if (!f->vanished_told)
+		f->vanished_told = vanished_write(&f->vanished, cmd->view, LIMIT_SLICE_BYTES, &cmd->out);
+	cmd->more = !f->vanished_told || !walk(f, cmd, roster);
 	cmd->open = cmd->more && f->in_message;
 	err = mark_seen(f, cmd, a, roster);
 	if (err) {
@@ -321,9 +350,12 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	struct fetch *f = arena_alloc(&cmd->arena, sizeof(*f));
 	cmd->state = f;
 	cmd->finish = fetch_finish;
-	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch, cmd->request.uid);
+	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch,
+			cmd->request.uid && !(cmd->dialect & DIALECT_UIDONLY));
 	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only;
 	cmd->op.writes = f->sets_seen;
-	cmd->quick = f->plan.all_small;
+	cmd->quick = f->plan.all_small && !cmd->request.fetch.vanished;
+	if (f->plan.has_modseq)
+		session_enable_condstore(s);
 	return session_op(s, cmd, fetch_run);
 }

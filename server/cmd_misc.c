@@ -56,6 +56,8 @@ static const struct feature {
 } features[] = {
 	{"METADATA", DIALECT_METADATA},
 	{"METADATA-SERVER", DIALECT_METADATA},
+	{"CONDSTORE", DIALECT_CONDSTORE},                 /* RFC 7162 3.1 */
+	{"QRESYNC", DIALECT_QRESYNC | DIALECT_CONDSTORE}, /* RFC 7162 3.2.3 */
 	{NULL, 0},
 };
 

@@ -20,6 +20,7 @@ struct find {
 	uint32_t next;        /* index of the next message to ask */
 	uint64_t count;
 	uint32_t first, last; /* indexes of hits, when count > 0 */
+	uint64_t modseq, first_modseq, last_modseq; /* the highest of all hits, and those of these two */
 	/* While writing. */
 	bool writing, wrote_any;
 	uint32_t at;
@@ -62,7 +63,12 @@ static bool ask(struct find *f, const struct view *v, const struct roster *r)
 		if (answer == SEARCH_NO)
 			continue;
 		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
-		f->first = f->count++ ? f->first : m.index;
+		f->last_modseq = m.slice->modseq[m.at];
+		f->modseq = f->last_modseq > f->modseq ? f->last_modseq : f->modseq;
+		if (f->count++ == 0) {
+			f->first = m.index;
+			f->first_modseq = f->last_modseq;
+		}
 		f->last = m.index;
 	}
 	return false;
@@ -78,6 +84,17 @@ static uint32_t number_of(const struct command *cmd, uint32_t index)
 static bool is_hit(const struct find *f, uint32_t index)
 {
 	return f->hits[index / 64] >> (index % 64) & 1;
+}
+
+/* RFC 4731 3.2: the highest of the messages that the answer names; 0 when none is to be told. */
+static uint64_t answer_modseq(const struct find *f, const struct search_request *r)
+{
+	if (!r->has_modseq || f->count == 0)
+		return 0;
+	if (!r->has_return || (r->returns & (RETURN_ALL | RETURN_COUNT)))
+		return f->modseq;
+	uint64_t first = r->returns & RETURN_MIN ? f->first_modseq : 0, last = r->returns & RETURN_MAX ? f->last_modseq : 0;
+	return first > last ? first : last;
 }
 
 /* The next run of hits, from f->at on, whose numbers follow one another: at most `limit` of them. */
@@ -126,10 +143,11 @@ static bool write_answer(struct find *f, struct command *cmd)
 		begin_answer(f, cmd);
 	while (cmd->out.len < LIMIT_SLICE_BYTES) {
 		if (!next_run(f, cmd, extended ? UINT32_MAX : NUMBERS_MAX, &lo, &hi)) {
+			uint64_t modseq = answer_modseq(f, &cmd->request.search);
 			if (extended)
-				response_esearch_end(&cmd->out);
+				response_esearch_end(&cmd->out, modseq);
 			else
-				response_search_end(&cmd->out);
+				response_search_end(&cmd->out, modseq);
 			return true;
 		}
 		if (extended)
@@ -176,5 +194,7 @@ enum step cmd_search(struct session *s, struct command *cmd)
 	case SEARCH_MADE:
 		break;
 	}
+	if (cmd->request.search.has_modseq)
+		session_enable_condstore(s);
 	return session_op(s, cmd, search_run);
 }

@@ -1,13 +1,33 @@
 /*
- * SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2; RFC 3691).
+ * SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2; RFC 3691; RFC 7162 3.1.8, 3.2.5).
  *
  * A SELECT that fails leaves nothing selected: the view before is gone before the attempt (RFC 3501 6.3.1).
  */
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "server/limits.h"
+#include "server/resync.h"
+#include "server/slice.h"
 #include "storage/expunge.h"
 #include "storage/mailbox.h"
+
+/* What QRESYNC tells behind the description, in as many chunks as it needs. */
+struct select {
+	bool resyncs;
+	struct uidset known;
+	struct vanished_earlier vanished;
+	bool vanished_told;
+	struct changed changed;
+};
+
+static void select_finish(struct command *cmd)
+{
+	struct select *st = cmd->state;
+	uidset_finish(&st->known);
+	vanished_finish(&st->vanished);
+	changed_finish(&st->changed);
+}
 
 static void describe(struct command *cmd, struct account *a, const struct roster *r)
 {
@@ -25,15 +45,77 @@ static void describe(struct command *cmd, struct account *a, const struct roster
 				 !v->read_only && view_takes_keywords(v));
 	response_ok_number(out, "UIDNEXT", r->info.uidnext, "The next UID");
 	response_ok_number(out, "UIDVALIDITY", r->info.uidvalidity, "UIDs are valid");
+	response_ok_number(out, "HIGHESTMODSEQ", r->info.modseq, "The last change");
 	response_ok_mailboxid(out, r->info.objectid);
 	buf_finish(&flags);
 }
 
+/* What the client has is worth something only under the same UIDVALIDITY (RFC 7162 3.2.5). */
+static enum store_err begin_resync(struct select *st, struct command *cmd, struct account *a, const struct roster *r)
+{
+	const struct select_request *q = &cmd->request.select;
+	const struct view *v = cmd->view;
+	if (!q->qresync || q->uidvalidity != r->info.uidvalidity)
+		return STORE_OK;
+	for (size_t i = 0; i < q->known.n; i++)
+		uidset_append(&st->known, q->known.v[i].lo, q->known.v[i].hi);
+	if (q->known.n == 0 && v->uidnext > 1)
+		uidset_append(&st->known, 1, v->uidnext - 1);
+	st->resyncs = true;
+	changed_init(&st->changed, q->modseq, &st->known);
+	return vanished_init(&st->vanished, a, v, q->modseq, &st->known,
+			     resync_match(&q->match_seqs, &q->match_uids, &v->uids));
+}
+
+/* VANISHED before FETCH (RFC 7162 3.2.5.1). */
+static enum store_err resync(struct select *st, struct command *cmd, struct account *a)
+{
+	struct view *v = cmd->view;
+	struct roster *r;
+	struct view_message m;
+	struct slice slice;
+	bool all = false;
+	enum store_err err = roster_get(a, v->mailbox, &r);
+	if (err)
+		return err;
+	if (!st->vanished_told)
+		st->vanished_told = vanished_write(&st->vanished, v, LIMIT_SLICE_BYTES, &cmd->out);
+	slice_begin(&slice);
+	changed_resume(&st->changed, v, r);
+	while (st->vanished_told && cmd->out.len < LIMIT_SLICE_BYTES && !slice_is_over(&slice, 1)) {
+		all = !changed_next(&st->changed, &m);
+		if (all)
+			break;
+		view_write_fetch(v, a, r, &m, true, &cmd->out);
+	}
+	cmd->more = !all;
+	return STORE_OK;
+}
+
+/* Nothing is selected then (RFC 3501 6.3.1). */
+static enum op_result fail(struct command *cmd, enum store_err err)
+{
+	view_destroy(cmd->view);
+	cmd->view = NULL;
+	cmd->more = false;
+	command_store_error(cmd, err);
+	return OP_DONE;
+}
+
+static enum op_result resync_run(struct command *cmd, struct account *a)
+{
+	enum store_err err = resync(cmd->state, cmd, a);
+	return err ? fail(cmd, err) : OP_DONE;
+}
+
 static enum op_result select_run(struct command *cmd, struct account *a)
 {
+	struct select *st = cmd->state;
 	int64_t id;
 	struct roster *r;
-	bool found = command_mailbox(cmd, a, cmd->request.mailbox.name, "NONEXISTENT", &id);
+	if (st->resyncs)
+		return resync_run(cmd, a);
+	bool found = command_mailbox(cmd, a, cmd->request.select.name, "NONEXISTENT", &id);
 	if (cmd->here && found && !roster_loaded(a, id))
 		return OP_AGAIN;
 	if (cmd->view)
@@ -50,12 +132,17 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 	bool read_only = cmd->request.kind == CMD_EXAMINE;
 	uint32_t old;
 	cmd->view = view_create(a, r, read_only);
+	cmd->view->dialect = cmd->dialect;
 	describe(cmd, a, r);
 	if (!read_only && mailbox_take_recent(a, id, &old) != STORE_OK)
 		cmd->view->read_only = read_only = true;
 	command_ok(cmd, read_only ? "READ-ONLY" : "READ-WRITE", "Selected");
-	return OP_DONE;
+	err = begin_resync(st, cmd, a, r);
+	if (err)
+		return fail(cmd, err);
+	return st->resyncs ? resync_run(cmd, a) : OP_DONE;
 }
+
 
 /* What is deleted goes without a word to this session (RFC 3501 6.4.2). */
 static enum op_result close_run(struct command *cmd, struct account *a)
@@ -81,7 +168,12 @@ static enum op_result close_run(struct command *cmd, struct account *a)
 
 enum step cmd_select(struct session *s, struct command *cmd)
 {
-	cmd->quick = true;
+	const struct select_request *r = &cmd->request.select;
+	cmd->state = arena_alloc(&cmd->arena, sizeof(struct select));
+	cmd->finish = select_finish;
+	cmd->quick = !r->qresync; /* that reads the graveyard */
+	if (r->condstore)
+		session_enable(s, DIALECT_CONDSTORE);
 	return session_op(s, cmd, select_run);
 }
 

@@ -17,6 +17,7 @@ enum store_err status_write(struct command *cmd, struct account *a, int64_t mail
 		return err;
 	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,
 					     .uidvalidity = info.uidvalidity, .unseen = info.unseen, .size = info.bytes,
+					     .highest_modseq = info.modseq, .deleted = info.deleted,
 					     .append_limit = (uint64_t)cmd->message_bytes_max,
 					     .mailboxid = info.objectid};
 	response_mailbox_status(out, name, want, &values, cmd->dialect);
@@ -39,5 +40,7 @@ static enum op_result status_run(struct command *cmd, struct account *a)
 enum step cmd_status(struct session *s, struct command *cmd)
 {
 	cmd->quick = true;
+	if (cmd->request.status.items & STATUS_HIGHESTMODSEQ)
+		session_enable_condstore(s);
 	return session_op(s, cmd, status_run);
 }

@@ -1,14 +1,20 @@
 /*
  * STORE (RFC 3501 6.4.6): one op changes the flags of all messages of the set, or of none; the answer leaves in chunks.
  * Messages that were expunged and not told are passed over (RFC 2180 4.2.1).
+ *
+ * With UNCHANGEDSINCE those that changed meanwhile are left out, listed in MODIFIED, and told as they are, so that the
+ * client need not ask (RFC 7162 3.1.3).
  */
 #include "server/session.h"
 
+#include "protocol/imap/response.h"
 #include "server/limits.h"
+#include "storage/changes.h"
 #include "storage/store.h"
 
 struct store {
 	struct uidset set;
+	struct uidset modified; /* of it: left out by UNCHANGEDSINCE */
 	bool stored;
 	uint32_t next; /* index in the view of the next message to tell */
 };
@@ -17,9 +23,21 @@ static void store_finish(struct command *cmd)
 {
 	struct store *st = cmd->state;
 	uidset_finish(&st->set);
+	uidset_finish(&st->modified);
 }
 
-static enum store_err store(struct store *st, struct command *cmd, struct account *a, const struct roster *roster)
+/* Those of the set that UNCHANGEDSINCE lets through. */
+static void take_unchanged(struct store *st, const struct command *cmd, const struct roster *roster, struct uidset *out)
+{
+	struct uidset newer = {0};
+	changes_flags(roster, cmd->request.store.unchanged_since, 1, UINT32_MAX, SIZE_MAX, &newer);
+	uidset_intersect(&st->set, &newer, &st->modified);
+	uidset_subtract(&st->set, &newer, out);
+	uidset_finish(&newer);
+}
+
+static enum store_err store_set(struct command *cmd, struct account *a, const struct roster *roster,
+				const struct uidset *set)
 {
 	const struct store_request *r = &cmd->request.store;
 	struct view *v = cmd->view;
@@ -28,10 +46,21 @@ static enum store_err store(struct store *st, struct command *cmd, struct accoun
 	enum flag_op op = r->op == STORE_ADD ? FLAG_ADD : (r->op == STORE_REMOVE ? FLAG_REMOVE : FLAG_SET);
 	/* What others changed is told first; then this command's changes are all that is newer, and .SILENT means them. */
 	bool told = view_tell_flags(v, a, roster, &cmd->out, cmd->request.uid);
-	enum store_err err = messages_store(a, v->mailbox, &st->set, op, &spec, &changed);
+	enum store_err err = messages_store(a, v->mailbox, set, op, &spec, &changed);
 	if (!err && changed.n && told)
 		v->flags_modseq = a->op_modseq;
 	uidset_finish(&changed);
+	return err;
+}
+
+static enum store_err store(struct store *st, struct command *cmd, struct account *a, const struct roster *roster)
+{
+	struct uidset unchanged = {0};
+	if (!cmd->request.store.has_unchanged)
+		return store_set(cmd, a, roster, &st->set);
+	take_unchanged(st, cmd, roster, &unchanged);
+	enum store_err err = store_set(cmd, a, roster, &unchanged);
+	uidset_finish(&unchanged);
 	return err;
 }
 
@@ -40,15 +69,42 @@ static bool tell(struct store *st, struct command *cmd, const struct account *a,
 {
 	struct view_walk walk;
 	struct view_message m;
+	bool silent = cmd->request.store.silent;
+	if (silent && !(cmd->dialect & DIALECT_CONDSTORE))
+		return true;
 	view_walk_init(&walk, cmd->view, roster, &st->set, st->next);
 	while (cmd->out.len < LIMIT_SLICE_BYTES) {
 		if (!view_walk_next(&walk, &m))
 			return true;
 		st->next = m.index + 1;
-		if (!m.gone)
+		if (m.gone)
+			continue;
+		if (silent && !uidset_has(&st->modified, m.uid))
+			view_write_modseq(cmd->view, &m, cmd->request.uid, &cmd->out);
+		else
 			view_write_fetch(cmd->view, a, roster, &m, cmd->request.uid, &cmd->out);
 	}
 	return false;
+}
+
+/* "MODIFIED 2,5:7": UIDs, or sequence numbers for a STORE by these. */
+static const char *modified(struct command *cmd, const struct uidset *set)
+{
+	const struct uids *uids = &cmd->view->uids;
+	struct buf code;
+	buf_init(&code, UINT32_MAX);
+	buf_add_text(&code, "MODIFIED ");
+	for (size_t i = 0; i < set->n; i++) {
+		uint32_t lo = set->v[i].lo, hi = set->v[i].hi;
+		if (!cmd->request.uid) {
+			lo = uids_lower(uids, lo) + 1;
+			hi = uids_lower(uids, hi) + 1;
+		}
+		response_range(&code, i == 0, lo, hi);
+	}
+	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
+	buf_finish(&code);
+	return copy;
 }
 
 static enum op_result store_run(struct command *cmd, struct account *a)
@@ -64,7 +120,9 @@ static enum op_result store_run(struct command *cmd, struct account *a)
 	if (err)
 		return OP_FAILED;
 	st->stored = true;
-	cmd->more = !cmd->request.store.silent && !tell(st, cmd, a, roster);
+	cmd->more = !tell(st, cmd, a, roster);
+	if (st->modified.n && !cmd->more)
+		command_ok(cmd, modified(cmd, &st->modified), "These were changed by others");
 	return OP_DONE;
 }
 
@@ -74,6 +132,8 @@ enum step cmd_store(struct session *s, struct command *cmd)
 		command_no(cmd, NULL, "The mailbox is read-only");
 		return STEP_DONE;
 	}
+	if (cmd->request.store.has_unchanged)
+		session_enable_condstore(s);
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct store));
 	cmd->finish = store_finish;
 	return session_op(s, cmd, store_run);

@@ -41,6 +41,7 @@ enum command_flags {
 	CMD_UPDATES_LIVE = 16, /* what changes is told while it waits */
 	CMD_STREAMS_IN = 32,   /* its literals come to `input` piece by piece */
 	CMD_LINES = 64,        /* lines that are no commands come to `input` */
+	CMD_TELLS_MODSEQ = 256, /* its OK says up to where the client was told, if something went (RFC 7162 3.2.7) */
 	CMD_CHOOSES = 128      /* it selects a mailbox or leaves one: when its op is lost none is selected */
 };
 
@@ -89,6 +90,7 @@ struct command {
 	bool broken; /* it cannot be finished: the connection is closed */
 	bool telling; /* and that slice only goes on telling what changed in the mailbox */
 	bool told;   /* the view has moved on by what `out` says */
+	bool expunged; /* it removed messages */
 	bool held;   /* there are expunges that could not be told */
 	bool unread; /* its literals have not all come: nothing is told with it yet (RFC 9051 7.5.1) */
 	unsigned dialect; /* DIALECT_*: the session's when the command began */

@@ -50,6 +50,18 @@ static enum store_err write_internaldate(struct fetch_writer *w, const struct fe
 	return STORE_OK;
 }
 
+/* RFC 7162 3.1.4.2 */
+static enum store_err write_modseq(struct fetch_writer *w, const struct fetch_plan_item *item)
+{
+	char *to = buf_reserve(w->out, item->label.len + PUT_U64_MAX + 2);
+	if (!to)
+		return STORE_OK;
+	to = put_char(put_span(to, item->label), '(');
+	to = put_char(put_u64(to, w->message.entry.modseq), ')');
+	w->out->len = (size_t)(to - w->out->data);
+	return STORE_OK;
+}
+
 /* RFC 8514 4.2: there is one for every message; the server's clock has no zone. */
 static enum store_err write_savedate(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
@@ -296,6 +308,7 @@ static const struct fetch_row rows[] = {
 	{FETCH_PREVIEW, false, false, write_preview},
 	{FETCH_BINARY, false, true, fetch_write_binary},
 	{FETCH_BINARY_SIZE, false, false, fetch_write_binary_size},
+	{FETCH_MODSEQ, true, false, write_modseq},
 };
 
 const struct fetch_row *fetch_row_at(size_t index)
@@ -317,6 +330,7 @@ static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetc
 	buf_finish(&label);
 	plan->sets_seen = plan->sets_seen || (p->row->sets_seen && !item->peek);
 	plan->has_flags = plan->has_flags || item->kind == FETCH_FLAGS;
+	plan->has_modseq = plan->has_modseq || item->kind == FETCH_MODSEQ;
 	plan->all_small = plan->all_small && p->row->small;
 	plan->has_binary = plan->has_binary || item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;
 }

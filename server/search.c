@@ -127,7 +127,7 @@ static enum search_cost own_cost(enum search_kind kind)
 	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
-	case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
+	case SEARCH_MODSEQ: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
 		break;
 	}
 	return COST_ROSTER;
@@ -386,6 +386,8 @@ static bool roster_matches(struct search *s, struct search_node *node)
 		return day_of(r->save_date[m->at]) == node->number;
 	case SEARCH_SAVEDSINCE:
 		return day_of(r->save_date[m->at]) >= node->number;
+	case SEARCH_MODSEQ:
+		return r->modseq[m->at] >= (uint64_t)node->number;
 	case SEARCH_EMAILID:
 		return r->content[m->at] == node->number;
 	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
@@ -418,7 +420,7 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
-	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_MODSEQ:
 		break;
 	}
 	return roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;

@@ -18,6 +18,8 @@
 #include "server/metadata_tell.h"
 #include "storage/metadata.h"
 
+#include <inttypes.h>
+
 static void session_run(struct session *s);
 
 /* ---- ops ---- */
@@ -60,6 +62,17 @@ enum step session_op(struct session *s, struct command *cmd,
 	return STEP_OP;
 }
 
+/* For a client that resynchronises by what it heard last.  RFC 7162 3.2.5.1, 6: where expunges are held back, what it
+ * hears of others' changes must not make it skip them; 3.2.7: else EXPUNGE and MOVE say how far it is. */
+static void tell_modseq(struct command *cmd)
+{
+	uint64_t modseq = view_highest_modseq(cmd->view);
+	if (cmd->held)
+		response_ok_number(&cmd->out, "HIGHESTMODSEQ", modseq, "Expunges are still to be told");
+	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && cmd->status.word == STATUS_OK && !cmd->status.code && cmd->expunged)
+		cmd->status.code = command_code(cmd, "HIGHESTMODSEQ %" PRIu64, modseq);
+}
+
 /* What the mailbox's view may be told with this command, on the worker.  RFC 3501 7.4.1; RFC 9051 7.5.1. */
 static void tell_updates(struct command *cmd, struct account *account)
 {
@@ -73,6 +86,8 @@ static void tell_updates(struct command *cmd, struct account *account)
 					expunges, cmd->request.uid);
 	cmd->held = told == VIEW_HELD;
 	cmd->more = cmd->telling = told == VIEW_MORE;
+	if (!cmd->more && (cmd->dialect & DIALECT_QRESYNC))
+		tell_modseq(cmd);
 }
 
 static enum op_result run_command(struct op *op, struct account *account)

@@ -44,6 +44,8 @@ void session_start_compression(struct session *s);
 void session_add_capabilities(const struct session *s, struct buf *out);
 /* From the next command on, and for what is told with this one (RFC 5161 3.1); stays until the session ends. */
 void session_enable(struct session *s, unsigned dialect);
+/* For a command that shows that the client knows mod-sequences; tells HIGHESTMODSEQ the first time (RFC 7162 3.1). */
+void session_enable_condstore(struct session *s);
 /* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
 void session_set_device(struct session *s, struct span name, struct span version);
 /* While on, a client that hears nothing for as long as the configuration says is told that we are still here. */

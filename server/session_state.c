@@ -2,6 +2,7 @@
 #include "server/session_private.h"
 
 #include "protocol/imap/capability.h"
+#include "protocol/imap/response.h"
 #include "server/accounts.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -78,6 +79,17 @@ void session_enable(struct session *s, unsigned dialect)
 	if (dialect & ~s->dialect & DIALECT_METADATA)
 		s->metadata_since = 0;
 	s->dialect |= dialect;
+	if (s->command)
+		s->command->dialect = s->dialect;
+}
+
+void session_enable_condstore(struct session *s)
+{
+	if (s->dialect & DIALECT_CONDSTORE)
+		return;
+	session_enable(s, DIALECT_CONDSTORE);
+	if (s->view)
+		response_ok_number(session_out(s), "HIGHESTMODSEQ", view_highest_modseq(s->view), "The last change");
 }
 
 void session_set_device(struct session *s, struct span name, struct span version)

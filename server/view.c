@@ -26,7 +26,12 @@ void view_destroy(struct view *v)
 
 bool view_is_recent(const struct view *v, uint32_t uid)
 {
-	return v->recent.n && uid >= v->recent.v[0].lo && uidset_has(&v->recent, uid);
+	return !(v->dialect & DIALECT_REV2) && v->recent.n && uid >= v->recent.v[0].lo && uidset_has(&v->recent, uid);
+}
+
+uint64_t view_highest_modseq(const struct view *v)
+{
+	return v->gone_modseq < v->flags_modseq ? v->gone_modseq : v->flags_modseq;
 }
 
 /* Puts the roster's place at its first message from `uid` on. */

@@ -48,7 +48,10 @@ void view_destroy(struct view *v);
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out);
 /* Does the set name a message that was expunged and not told? */
 bool view_names_gone(const struct view *v, const struct roster *r, const struct uidset *set);
+/* Is it \Recent, and may this client be told? (RFC 9051 knows no such flag) */
 bool view_is_recent(const struct view *v, uint32_t uid);
+/* HIGHESTMODSEQ as this client may take it: nothing up to it is still to be told, no expunge either (RFC 7162 3.2.5.1). */
+uint64_t view_highest_modseq(const struct view *v);
 
 /*
  * Walks the messages of a set (normalised, of UIDs the view knows) in the order of the view, beside the roster: no
@@ -100,6 +103,10 @@ void view_write_flags(struct buf *out, const struct flagset *set, bool recent);
 /* "* n FETCH (FLAGS (...))", with UID if asked, of a message that is not gone. */
 void view_write_fetch(struct view *v, const struct account *a, const struct roster *r, const struct view_message *m,
 		      bool with_uid, struct buf *out);
+/* "* n FETCH (MODSEQ (...))", the answer to a silent STORE (RFC 7162 3.1.3). */
+void view_write_modseq(const struct view *v, const struct view_message *m, bool with_uid, struct buf *out);
+/* "* n FETCH (", or "* uid UIDFETCH (" (RFC 9586 3.3). */
+void view_write_head(unsigned dialect, uint32_t index, uint32_t uid, struct buf *out);
 /* The flags that FLAGS and PERMANENTFLAGS list: those of every mailbox, and the keywords told. */
 void view_write_keywords(const struct view *v, const struct account *a, struct buf *out);
 /* There is room for further keywords in the mailbox. */

@@ -1,7 +1,7 @@
 /*
  * Telling: from what the view has been told to what the roster is, as untagged responses.
  *
- *	expunges (RFC 3501 7.4.1), then EXISTS and RECENT, then FETCH with new flags; numbers are those after the expunges
+ *	expunges (RFC 3501 7.4.1; VANISHED where RFC 7162 is enabled), then EXISTS and RECENT, then FETCH with new flags; numbers are those after the expunges
  *
  * A round has a fixed end, the roster when it began: its UIDs are `telling.now`, its modseq `telling.modseq`.  A chunk may
  * end anywhere in it; the flags told are always the latest.  What happens meanwhile is the next round's.
@@ -13,7 +13,7 @@
 #include "server/limits.h"
 #include "storage/changes.h"
 
-enum { RUNS_MAX = 1024, LINE_MAX_BYTES = 3 * PUT_U64_MAX + 32 };
+enum { RUNS_MAX = 1024, LINE_MAX_BYTES = 3 * PUT_U64_MAX + 64 };
 
 static const char system_flags[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
 
@@ -84,6 +84,37 @@ void view_write_flags(struct buf *out, const struct flagset *set, bool recent)
 		out->len = (size_t)(put_flags(to, set, recent) - out->data);
 }
 
+static char *put_head(char *to, unsigned dialect, uint32_t index, uint32_t uid)
+{
+	to = put_text(to, "* ");
+	if (dialect & DIALECT_UIDONLY)
+		return put_text(put_u64(to, uid), " UIDFETCH (");
+	return put_text(put_u64(to, (uint64_t)index + 1), " FETCH (");
+}
+
+void view_write_head(unsigned dialect, uint32_t index, uint32_t uid, struct buf *out)
+{
+	char *to = buf_reserve(out, LINE_MAX_BYTES);
+	if (to)
+		out->len = (size_t)(put_head(to, dialect, index, uid) - out->data);
+}
+
+/* The head, and the UID where the client wants it with all that it did not ask for (RFC 7162 3.2.4, RFC 9051 7.5.2). */
+static char *put_line(char *to, const struct view *v, const struct view_message *m, bool with_uid)
+{
+	to = put_head(to, v->dialect, m->index, m->uid);
+	if (v->dialect & DIALECT_UIDONLY)
+		return to;
+	if (with_uid || (v->dialect & (DIALECT_QRESYNC | DIALECT_REV2)))
+		to = put_char(put_u64(put_text(to, "UID "), m->uid), ' ');
+	return to;
+}
+
+static char *put_modseq(char *to, const struct view_message *m)
+{
+	return put_char(put_u64(put_text(to, "MODSEQ ("), m->slice->modseq[m->at]), ')');
+}
+
 void view_write_fetch(struct view *v, const struct account *a, const struct roster *r, const struct view_message *m,
 		      bool with_uid, struct buf *out)
 {
@@ -93,16 +124,20 @@ void view_write_fetch(struct view *v, const struct account *a, const struct rost
 	char *to = buf_reserve(out, set->text_len + LINE_MAX_BYTES);
 	if (!to)
 		return;
-	to = put_text(to, "* ");
-	to = put_u64(to, (uint64_t)m->index + 1);
-	to = put_text(to, " FETCH (");
-	if (with_uid) {
-		to = put_text(to, "UID ");
-		to = put_u64(to, m->uid);
-		to = put_char(to, ' ');
-	}
+	to = put_line(to, v, m, with_uid);
 	to = put_flags(to, set, view_is_recent(v, m->uid));
+	if (v->dialect & DIALECT_CONDSTORE)
+		to = put_modseq(put_char(to, ' '), m);
 	to = put_text(to, ")\r\n");
+	out->len = (size_t)(to - out->data);
+}
+
+void view_write_modseq(const struct view *v, const struct view_message *m, bool with_uid, struct buf *out)
+{
+	char *to = buf_reserve(out, LINE_MAX_BYTES);
+	if (!to)
+		return;
+	to = put_text(put_modseq(put_line(to, v, m, with_uid), m), ")\r\n");
 	out->len = (size_t)(to - out->data);
 }
 
@@ -145,10 +180,65 @@ bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, 
 
 /* ---- expunges and arrivals ---- */
 
+/* "* VANISHED 3,5:7" (RFC 7162 3.2.10): the ranges of one chunk are one line. */
+struct vanished {
+	bool begun;
+	uint32_t lo, hi; /* the range in the making */
+};
+
+static void vanished_flush(struct vanished *line, struct buf *out)
+{
+	if (!line->lo)
+		return;
+	if (!line->begun)
+		buf_add_text(out, "* VANISHED ");
+	response_range(out, !line->begun, line->lo, line->hi);
+	line->begun = true;
+}
+
+static void vanished_add(struct vanished *line, uint32_t uid, struct buf *out)
+{
+	if (line->lo && line->hi + 1 == uid) {
+		line->hi = uid;
+		return;
+	}
+	vanished_flush(line, out);
+	line->lo = line->hi = uid;
+}
+
+static void vanished_end(struct vanished *line, struct buf *out)
+{
+	vanished_flush(line, out);
+	if (line->begun)
+		buf_add_text(out, "\r\n");
+}
+
+static bool tells_vanished(const struct view *v)
+{
+	return (v->dialect & (DIALECT_QRESYNC | DIALECT_UIDONLY)) != 0;
+}
+
+static bool tell_vanished(struct view *v, struct buf *out)
+{
+	struct vanished line = {0};
+	uint32_t index, uid;
+	bool all = false;
+	while (!is_full(v, out)) {
+		all = !uids_diff_next(&v->telling.diff, &index, &uid);
+		if (all)
+			break;
+		vanished_add(&line, uid, out);
+	}
+	vanished_end(&line, out);
+	return all;
+}
+
 static bool tell_expunges(struct view *v, struct buf *out)
 {
 	struct telling *t = &v->telling;
 	uint32_t index, uid;
+	if (tells_vanished(v))
+		return tell_vanished(v, out);
 	while (!is_full(v, out)) {
 		if (!uids_diff_next(&t->diff, &index, &uid))
 			return true;
@@ -188,7 +278,8 @@ static void tell_arrivals(struct view *v, struct roster *r, uint32_t uidnext, st
 		if (first <= last)
 			uidset_append(&v->recent, first, last);
 		response_number(out, v->uids.n, "EXISTS");
-		response_number(out, count_recent(v), "RECENT");
+		if (!(v->dialect & DIALECT_REV2))
+			response_number(out, count_recent(v), "RECENT");
 		if (!v->read_only && r->info.recent + 1 < uidnext) {
 			r->info.recent = uidnext - 1;
 			r->info_dirty = true;
@@ -205,11 +296,16 @@ static enum view_told tell_deletion(struct view *v, struct buf *out, bool expung
 		return VIEW_HELD;
 	if (t->phase != TELLS_DELETION)
 		*t = (struct telling){.phase = TELLS_DELETION, .full_bytes = t->full_bytes};
-	for (; t->gone < v->uids.n; t->gone++) {
-		if (is_full(v, out))
-			return VIEW_MORE;
-		response_number(out, v->uids.n - t->gone, "EXPUNGE");
+	struct vanished line = {0};
+	for (; t->gone < v->uids.n && !is_full(v, out); t->gone++) {
+		if (tells_vanished(v))
+			vanished_add(&line, uids_at(&v->uids, t->gone), out);
+		else
+			response_number(out, v->uids.n - t->gone, "EXPUNGE");
 	}
+	vanished_end(&line, out);
+	if (t->gone < v->uids.n)
+		return VIEW_MORE;
 	*t = (struct telling){.phase = TELLS_NOTHING};
 	uids_release(&v->uids);
 	return VIEW_TOLD;

@@ -53,6 +53,39 @@ void uidset_normalise(struct uidset *s)
 	s->n = out + 1;
 }
 
+void uidset_intersect(const struct uidset *a, const struct uidset *b, struct uidset *out)
+{
+	for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
+		uint32_t lo = a->v[i].lo > b->v[k].lo ? a->v[i].lo : b->v[k].lo;
+		uint32_t hi = a->v[i].hi < b->v[k].hi ? a->v[i].hi : b->v[k].hi;
+		if (lo <= hi)
+			uidset_append(out, lo, hi);
+		if (a->v[i].hi < b->v[k].hi)
+			i++;
+		else
+			k++;
+	}
+}
+
+void uidset_subtract(const struct uidset *a, const struct uidset *b, struct uidset *out)
+{
+	size_t k = 0;
+	for (size_t i = 0; i < a->n; i++) {
+		uint64_t lo = a->v[i].lo, hi = a->v[i].hi; /* wide, since a range may end at the last number */
+		while (k < b->n && b->v[k].hi < lo)
+			k++;
+		for (; k < b->n && b->v[k].lo <= hi && lo <= hi; k++) {
+			if (b->v[k].lo > lo)
+				uidset_append(out, (uint32_t)lo, b->v[k].lo - 1);
+			lo = (uint64_t)b->v[k].hi + 1;
+			if (lo > hi)
+				break; /* this range may reach into the next one of `a` */
+		}
+		if (lo <= hi)
+			uidset_append(out, (uint32_t)lo, (uint32_t)hi);
+	}
+}
+
 bool uidset_has(const struct uidset *s, uint32_t uid)
 {
 	size_t lo = 0, hi = s->n;

@@ -24,6 +24,9 @@ void uidset_append(struct uidset *s, uint32_t lo, uint32_t hi);
 void uidset_add_any(struct uidset *s, uint32_t lo, uint32_t hi);
 /* O(n) when the ranges were added in order, else O(n log n) of their number. */
 void uidset_normalise(struct uidset *s);
+/* What both have, and what `a` has and `b` has not, to `out` (empty before).  O(n) in their ranges. */
+void uidset_intersect(const struct uidset *a, const struct uidset *b, struct uidset *out);
+void uidset_subtract(const struct uidset *a, const struct uidset *b, struct uidset *out);
 /* O(log n) */
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);

@@ -39,6 +39,9 @@ static const struct capability_row {
 	{"METADATA", AFTER_LOGIN},                         /* RFC 5464 */
 	{"METADATA-SERVER", AFTER_LOGIN},                  /* RFC 5464 */
 	{"LIST-METADATA", AFTER_LOGIN},                    /* RFC 9590 */
+	{"STATUS=DELETED", AFTER_LOGIN},                   /* RFC 9051 App. E */
+	{"CONDSTORE", AFTER_LOGIN},                        /* RFC 7162 3.1 */
+	{"QRESYNC", AFTER_LOGIN},                          /* RFC 7162 3.2 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"BINARY", AFTER_LOGIN},                           /* RFC 3516 */

@@ -34,6 +34,7 @@ struct lexer {
 	const char *begin, *at, *end;
 	unsigned dialect;
 	unsigned header_fields, search_keys; /* counted over the whole command */
+	bool search_modseq;                  /* MODSEQ was among the keys */
 	struct parse_error error;
 };
 

@@ -12,6 +12,7 @@ void parse_enable(struct lexer *lx, struct request *r);
 void parse_id(struct lexer *lx, struct request *r);
 
 void parse_mailbox(struct lexer *lx, struct request *r);
+void parse_select(struct lexer *lx, struct request *r);
 void parse_create(struct lexer *lx, struct request *r);
 void parse_rename(struct lexer *lx, struct request *r);
 void parse_status_command(struct lexer *lx, struct request *r);

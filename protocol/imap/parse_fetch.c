@@ -142,7 +142,7 @@ static void fetch_item(struct lexer *lx, struct fetch_request *f)
 		     {"RFC822.HEADER", FETCH_RFC822_HEADER, false}, {"RFC822.TEXT", FETCH_RFC822_TEXT, false},
 		     {"EMAILID", FETCH_EMAILID, false}, {"THREADID", FETCH_THREADID, false}, {"SAVEDATE", FETCH_SAVEDATE, false},
 		     {"PREVIEW", FETCH_PREVIEW, false}, {"BINARY", FETCH_BINARY, false}, {"BINARY.PEEK", FETCH_BINARY, true},
-		     {"BINARY.SIZE", FETCH_BINARY_SIZE, false}};
+		     {"BINARY.SIZE", FETCH_BINARY_SIZE, false}, {"MODSEQ", FETCH_MODSEQ, false}};
 	struct span word = lexer_atom_before(lx, '[');
 	size_t i = 0;
 	while (i < countof(items) && !span_is(word, items[i].name))
@@ -173,12 +173,8 @@ static bool fetch_macro(struct lexer *lx, struct fetch_request *f)
 	return n > 0;
 }
 
-void parse_fetch(struct lexer *lx, struct request *r)
+static void fetch_items(struct lexer *lx, struct fetch_request *f)
 {
-	struct fetch_request *f = &r->fetch;
-	lexer_space(lx);
-	numset_parse(lx, &f->set);
-	lexer_space(lx);
 	if (fetch_macro(lx, f))
 		return;
 	if (!lexer_peek(lx, '(')) {
@@ -190,4 +186,38 @@ void parse_fetch(struct lexer *lx, struct request *r)
 		lexer_fail(lx, "A FETCH item is expected");
 	for (; on; on = lexer_list_more(lx))
 		fetch_item(lx, f);
+}
+
+/* What stands behind the items in parentheses (RFC 4466 2.4). */
+static void fetch_modifiers(struct lexer *lx, struct request *r)
+{
+	static const struct fetch_item modseq = {.kind = FETCH_MODSEQ};
+	struct fetch_request *f = &r->fetch;
+	bool on = lexer_list(lx);
+	if (!on)
+		lexer_fail(lx, "A modifier is expected");
+	for (; on; on = lexer_list_more(lx)) {
+		if (!f->has_since && lexer_accept_word(lx, "CHANGEDSINCE")) {
+			f->has_since = true;
+			lexer_space(lx);
+			f->since = lexer_number(lx, INT64_MAX);
+			add_item(lx, f, &modseq); /* RFC 7162 3.1.4.1 */
+		} else if (!f->vanished && lexer_accept_word(lx, "VANISHED")) {
+			f->vanished = true;
+		} else {
+			lexer_fail(lx, "This modifier is not known, or there twice");
+		}
+	}
+	if (f->vanished && (!r->uid || !f->has_since || !(lx->dialect & DIALECT_QRESYNC)))
+		lexer_fail(lx, "VANISHED is for UID FETCH with CHANGEDSINCE, once QRESYNC is enabled");
+}
+
+void parse_fetch(struct lexer *lx, struct request *r)
+{
+	lexer_space(lx);
+	numset_parse(lx, &r->fetch.set);
+	lexer_space(lx);
+	fetch_items(lx, &r->fetch);
+	if (lexer_accept(lx, ' '))
+		fetch_modifiers(lx, r);
 }

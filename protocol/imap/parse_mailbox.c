@@ -6,8 +6,76 @@ void parse_mailbox(struct lexer *lx, struct request *r)
 {
 	lexer_space(lx);
 	r->mailbox.name = lexer_astring(lx);
-	if ((r->kind == CMD_SELECT || r->kind == CMD_EXAMINE) && lexer_accept(lx, ' '))
-		lexer_fail(lx, "This parameter is not known"); /* RFC 4466 2.1 */
+}
+
+static uint64_t numbers_in(const struct numset *set)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < set->n; i++)
+		n += (uint64_t)set->v[i].hi - set->v[i].lo + 1;
+	return n;
+}
+
+/* A set without "*", put in order (RFC 7162 7, known-uids).  `sorted`: the client must have done that. */
+static void known_set(struct lexer *lx, bool sorted, struct numset *out)
+{
+	numset_parse(lx, out);
+	for (size_t i = 0; i < out->n; i++) {
+		struct numrange *range = &out->v[i];
+		if (range->lo == NUMSET_STAR || range->hi == NUMSET_STAR)
+			lexer_fail(lx, "* has no meaning here");
+		if (sorted && (range->lo > range->hi || (i && out->v[i - 1].hi >= range->lo)))
+			lexer_fail(lx, "The numbers do not ascend");
+	}
+	if (!sorted && !lexer_failed(lx))
+		numset_normalise(out, 0);
+}
+
+/* "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP "(" seqs SP uids ")"] ")" */
+static void qresync(struct lexer *lx, struct select_request *s)
+{
+	lexer_space(lx);
+	lexer_expect(lx, '(', "A list is expected behind QRESYNC");
+	s->qresync = true;
+	s->uidvalidity = lexer_nz_number(lx);
+	lexer_space(lx);
+	s->modseq = lexer_number(lx, INT64_MAX);
+	if (lexer_accept(lx, ' ') && !lexer_peek(lx, '(')) {
+		known_set(lx, false, &s->known);
+		if (lexer_accept(lx, ' ') && !lexer_peek(lx, '('))
+			lexer_fail(lx, "A list of numbers and UIDs is expected");
+	}
+	if (lexer_accept(lx, '(')) {
+		known_set(lx, true, &s->match_seqs);
+		lexer_space(lx);
+		known_set(lx, true, &s->match_uids);
+		if (numbers_in(&s->match_seqs) != numbers_in(&s->match_uids))
+			lexer_fail(lx, "There are not as many numbers as UIDs");
+		lexer_expect(lx, ')', "A closing parenthesis is expected");
+	}
+	lexer_expect(lx, ')', "A closing parenthesis is expected");
+}
+
+void parse_select(struct lexer *lx, struct request *r)
+{
+	struct select_request *s = &r->select;
+	lexer_space(lx);
+	s->name = lexer_astring(lx);
+	if (!lexer_accept(lx, ' '))
+		return;
+	bool on = lexer_list(lx);
+	if (!on)
+		lexer_fail(lx, "A parameter is expected");
+	for (; on; on = lexer_list_more(lx)) {
+		if (!s->condstore && lexer_accept_word(lx, "CONDSTORE"))
+			s->condstore = true;
+		else if (!s->qresync && lexer_accept_word(lx, "QRESYNC"))
+			qresync(lx, s);
+		else
+			lexer_fail(lx, "This parameter is not known, or there twice"); /* RFC 4466 2.1 */
+	}
+	if (s->qresync && !(lx->dialect & DIALECT_QRESYNC))
+		lexer_fail(lx, "QRESYNC was not enabled"); /* RFC 7162 3.2.5 */
 }
 
 static void use_attribute(struct lexer *lx, struct create_request *c)
@@ -71,7 +139,7 @@ void parse_rename(struct lexer *lx, struct request *r)
 static uint32_t status_items(struct lexer *lx)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT", "MAILBOXID"};
+					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED"};
 	uint32_t items = parse_words(lx, names, countof(names), "This STATUS item is not known");
 	if (!items)
 		lexer_fail(lx, "A STATUS item is expected");

@@ -194,6 +194,29 @@ static struct search_key *new_key(struct lexer *lx)
 	return key;
 }
 
+/* RFC 7162 3.1.5: "MODSEQ" [entry-name entry-type] value.  There is one mod-sequence a message, whatever the entry. */
+static struct search_key *modseq_key(struct lexer *lx)
+{
+	static const char *const types[] = {"priv", "shared", "all"};
+	struct search_key *key = make_key(lx, SEARCH_MODSEQ);
+	lexer_space(lx);
+	if (lexer_peek(lx, '"')) {
+		bool known = false;
+		struct span entry = lexer_quoted(lx);
+		if (entry.len < 8 || strncasecmp(entry.ptr, "/flags/", 7) != 0)
+			lexer_fail(lx, "This is not the name of a flag's entry");
+		lexer_space(lx);
+		for (size_t i = 0; i < countof(types) && !known; i++)
+			known = lexer_accept_word(lx, types[i]);
+		if (!known)
+			lexer_fail(lx, "priv, shared or all is expected");
+		lexer_space(lx);
+	}
+	key->number = (int64_t)lexer_number(lx, INT64_MAX);
+	lx->search_modseq = true;
+	return key;
+}
+
 /* Always gives a key, so that trees are whole even after an error. */
 static struct search_key *search_key(struct lexer *lx, unsigned depth)
 {
@@ -215,6 +238,8 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 		numset_parse(lx, &key->set);
 		return key;
 	}
+	if (lexer_accept_word(lx, "MODSEQ"))
+		return modseq_key(lx);
 	if (lexer_accept_word(lx, "NOT")) {
 		lexer_space(lx);
 		return negate(lx, search_key(lx, depth + 1));
@@ -243,4 +268,5 @@ void parse_search(struct lexer *lx, struct request *r)
 		lexer_space(lx);
 	}
 	s->key = all_keys(lx, 0);
+	s->has_modseq = lx->search_modseq;
 }

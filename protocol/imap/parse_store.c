@@ -7,6 +7,15 @@ void parse_store(struct lexer *lx, struct request *r)
 	lexer_space(lx);
 	numset_parse(lx, &s->set);
 	lexer_space(lx);
+	if (lexer_accept(lx, '(')) { /* store-modifiers (RFC 4466 2.5); only this one is known */
+		s->has_unchanged = lexer_accept_word(lx, "UNCHANGEDSINCE");
+		if (!s->has_unchanged)
+			lexer_fail(lx, "This modifier is not known");
+		lexer_space(lx);
+		s->unchanged_since = lexer_number(lx, INT64_MAX);
+		lexer_expect(lx, ')', "A closing parenthesis is expected");
+		lexer_space(lx);
+	}
 	s->op = lexer_accept(lx, '+') ? STORE_ADD : (lexer_accept(lx, '-') ? STORE_REMOVE : STORE_REPLACE);
 	s->silent = lexer_accept_word(lx, "FLAGS.SILENT");
 	if (!s->silent && !lexer_accept_word(lx, "FLAGS"))

@@ -46,7 +46,18 @@ struct append_request {
 	struct span name;
 };
 
-/* SELECT, EXAMINE, DELETE, SUBSCRIBE, UNSUBSCRIBE */
+/* SELECT, EXAMINE (RFC 3501 6.3.1; RFC 7162 3.1.8, 3.2.5) */
+struct select_request {
+	struct span name;
+	bool condstore, qresync;
+	/* QRESYNC: what the client has. */
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	struct numset known;                 /* ascending; n is 0 when absent: all */
+	struct numset match_seqs, match_uids; /* as many of each, ascending; n is 0 when absent */
+};
+
+/* DELETE, SUBSCRIBE, UNSUBSCRIBE */
 struct mailbox_request {
 	struct span name;
 };
@@ -68,7 +79,7 @@ struct rename_request {
 };
 
 enum { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8, STATUS_UNSEEN = 16,
-       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64, STATUS_MAILBOXID = 128 };
+       STATUS_SIZE = 32, STATUS_APPENDLIMIT = 64, STATUS_MAILBOXID = 128, STATUS_HIGHESTMODSEQ = 256, STATUS_DELETED = 512 };
 
 /* STATUS (RFC 3501 6.3.10, 7889, 8438, 8474) */
 struct status_request {
@@ -128,7 +139,7 @@ struct section {
 enum fetch_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY, FETCH_BODYSTRUCTURE,
 	FETCH_SECTION, FETCH_RFC822, FETCH_RFC822_HEADER, FETCH_RFC822_TEXT, FETCH_EMAILID, FETCH_THREADID,
-	FETCH_SAVEDATE, FETCH_PREVIEW, FETCH_BINARY, FETCH_BINARY_SIZE
+	FETCH_SAVEDATE, FETCH_PREVIEW, FETCH_BINARY, FETCH_BINARY_SIZE, FETCH_MODSEQ
 };
 
 struct fetch_item {
@@ -143,6 +154,9 @@ struct fetch_request {
 	struct numset set;
 	struct fetch_item *items;
 	size_t items_n;
+	bool has_since; /* CHANGEDSINCE (RFC 7162 3.1.4.1) */
+	uint64_t since;
+	bool vanished; /* RFC 7162 3.2.6 */
 };
 
 /* STORE (RFC 3501 6.4.6) */
@@ -150,6 +164,8 @@ struct store_request {
 	struct numset set;
 	enum store_op { STORE_REPLACE, STORE_ADD, STORE_REMOVE } op;
 	bool silent;
+	bool has_unchanged; /* UNCHANGEDSINCE (RFC 7162 3.1.3) */
+	uint64_t unchanged_since;
 	struct flag_list flags;
 };
 
@@ -168,7 +184,7 @@ enum search_kind {
 	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_OLDER,
 	SEARCH_YOUNGER, SEARCH_SAVEDBEFORE, SEARCH_SAVEDON, SEARCH_SAVEDSINCE, SEARCH_EMAILID, SEARCH_THREADID,
-	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_AND, SEARCH_OR, SEARCH_NOT
+	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_MODSEQ, SEARCH_AND, SEARCH_OR, SEARCH_NOT
 };
 
 /* A node of the search program. NEW, OLD and the UN- keys are made of others. */
@@ -191,6 +207,7 @@ struct search_request {
 	struct span charset;    /* ptr NULL when not given */
 	bool has_return;        /* the answer is ESEARCH */
 	uint32_t returns;       /* RETURN_*, at least one when has_return */
+	bool has_modseq;        /* a MODSEQ key: the answer says the highest of what was found (RFC 7162 3.1.5) */
 };
 
 struct request {
@@ -204,6 +221,7 @@ struct request {
 		struct enable_request enable;
 		struct id_request id;
 		struct mailbox_request mailbox;
+		struct select_request select;
 		struct create_request create;
 		struct rename_request rename;
 		struct status_request status;

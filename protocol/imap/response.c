@@ -264,8 +264,13 @@ void response_search_range(struct buf *out, uint32_t lo, uint32_t hi)
 	}
 }
 
-void response_search_end(struct buf *out)
+void response_search_end(struct buf *out, uint64_t modseq)
 {
+	if (modseq) {
+		buf_add_text(out, " (MODSEQ ");
+		buf_add_u64(out, modseq);
+		buf_add_char(out, ')');
+	}
 	buf_add_text(out, "\r\n");
 }
 
@@ -293,7 +298,11 @@ void response_esearch_all(struct buf *out)
 	buf_add_text(out, " ALL ");
 }
 
-void response_esearch_end(struct buf *out)
+void response_esearch_end(struct buf *out, uint64_t modseq)
 {
+	if (modseq) {
+		buf_add_text(out, " MODSEQ ");
+		buf_add_u64(out, modseq);
+	}
 	buf_add_text(out, "\r\n");
 }

@@ -74,10 +74,10 @@ struct response_id_field {
 };
 void response_id(struct buf *out, const struct response_id_field *fields, size_t n);
 
-/* "* SEARCH 1 2 5:": begin, numbers of each range, end. */
+/* "* SEARCH 1 2 5 (MODSEQ 917)": begin, numbers of each range, end; modseq is 0 for none (RFC 7162 3.1.5). */
 void response_search_begin(struct buf *out);
 void response_search_range(struct buf *out, uint32_t lo, uint32_t hi);
-void response_search_end(struct buf *out);
+void response_search_end(struct buf *out, uint64_t modseq);
 
 /* ESEARCH (RFC 4466 2.6.2, 4731): MIN, MAX and COUNT at once; then, for ALL and only if there are any, the set. */
 struct response_esearch {
@@ -89,6 +89,6 @@ struct response_esearch {
 };
 void response_esearch_begin(struct buf *out, const struct response_esearch *e);
 void response_esearch_all(struct buf *out); /* " ALL ": response_range() follows */
-void response_esearch_end(struct buf *out);
+void response_esearch_end(struct buf *out, uint64_t modseq);
 
 #endif

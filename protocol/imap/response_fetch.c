@@ -41,7 +41,8 @@ void response_fetch_label(struct buf *out, const struct fetch_item *item)
 		[FETCH_BODYSTRUCTURE] = "BODYSTRUCTURE", [FETCH_SECTION] = "BODY[", [FETCH_RFC822] = "RFC822",
 		[FETCH_RFC822_HEADER] = "RFC822.HEADER", [FETCH_RFC822_TEXT] = "RFC822.TEXT",
 		[FETCH_EMAILID] = "EMAILID", [FETCH_THREADID] = "THREADID", [FETCH_SAVEDATE] = "SAVEDATE",
-		[FETCH_PREVIEW] = "PREVIEW", [FETCH_BINARY] = "BINARY[", [FETCH_BINARY_SIZE] = "BINARY.SIZE["};
+		[FETCH_PREVIEW] = "PREVIEW", [FETCH_BINARY] = "BINARY[", [FETCH_BINARY_SIZE] = "BINARY.SIZE[",
+		[FETCH_MODSEQ] = "MODSEQ"};
 	buf_add_text(out, names[item->kind]);
 	if (item->kind != FETCH_SECTION && item->kind != FETCH_BINARY && item->kind != FETCH_BINARY_SIZE)
 		return;

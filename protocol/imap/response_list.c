@@ -53,7 +53,9 @@ void response_mailbox_status(struct buf *out, const char *name, uint32_t items, 
 		    {STATUS_UIDVALIDITY, "UIDVALIDITY ", values->uidvalidity},
 		    {STATUS_UNSEEN, "UNSEEN ", values->unseen},
 		    {STATUS_SIZE, "SIZE ", values->size},
-		    {STATUS_APPENDLIMIT, "APPENDLIMIT ", values->append_limit}};
+		    {STATUS_APPENDLIMIT, "APPENDLIMIT ", values->append_limit},
+		    {STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", values->highest_modseq},
+		    {STATUS_DELETED, "DELETED ", values->deleted}};
 	buf_add_text(out, "* STATUS ");
 	name_write(out, name, dialect);
 	buf_add_text(out, " (");

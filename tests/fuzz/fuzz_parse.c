@@ -16,7 +16,7 @@ static bool parse_and_print(struct span text, struct buf *out)
 	struct request r;
 	struct parse_error error = {0};
 	arena_init(&a);
-	enum parse_status status = parse_request(&a, text, DIALECT_REV1, &r, &error);
+	enum parse_status status = parse_request(&a, text, DIALECT_CONDSTORE | DIALECT_QRESYNC, &r, &error);
 	invariant((status == PARSE_OK) == (error.message == NULL));
 	invariant((status == PARSE_LIMIT) == (error.limit != LIMIT_NONE && error.limit != LIMIT_TAG_BYTES));
 	invariant(status == PARSE_OK || error.offset <= text.len);

@@ -84,7 +84,7 @@ static void print_flags(struct buf *out, const struct flag_list *flags)
 static void print_status_items(struct buf *out, uint32_t items)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT", "MAILBOXID"};
+					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED"};
 	print_words(out, items, names, countof(names));
 }
 
@@ -202,12 +202,46 @@ static void print_fetch(struct buf *out, const struct fetch_request *f)
 		}
 	}
 	buf_add_char(out, ')');
+	if (!f->has_since)
+		return;
+	buf_add_text(out, " (CHANGEDSINCE ");
+	buf_add_u64(out, f->since);
+	buf_add_text(out, f->vanished ? " VANISHED)" : ")");
+}
+
+static void print_select(struct buf *out, const struct select_request *s)
+{
+	print_astring(out, s->name);
+	if (!s->condstore && !s->qresync)
+		return;
+	buf_add_text(out, s->condstore ? " (CONDSTORE" : " (");
+	if (s->qresync) {
+		print_word(out, "QRESYNC (");
+		buf_add_u64(out, s->uidvalidity);
+		buf_add_char(out, ' ');
+		buf_add_u64(out, s->modseq);
+		if (s->known.n)
+			print_set(out, &s->known);
+		if (s->match_seqs.n) {
+			print_word(out, "(");
+			print_set(out, &s->match_seqs);
+			print_set(out, &s->match_uids);
+			buf_add_char(out, ')');
+		}
+		buf_add_char(out, ')');
+	}
+	buf_add_char(out, ')');
 }
 
 static void print_store(struct buf *out, const struct store_request *s)
 {
 	static const char *const ops[] = {[STORE_REPLACE] = "FLAGS", [STORE_ADD] = "+FLAGS", [STORE_REMOVE] = "-FLAGS"};
 	print_set(out, &s->set);
+	if (s->has_unchanged) {
+		print_word(out, "(UNCHANGEDSINCE ");
+		buf_add_u64(out, s->unchanged_since);
+		buf_add_char(out, ')');
+	}
 	print_word(out, ops[s->op]);
 	if (s->silent)
 		buf_add_text(out, ".SILENT");
@@ -243,7 +277,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 		[SEARCH_OLDER] = "OLDER", [SEARCH_YOUNGER] = "YOUNGER",
 		[SEARCH_SAVEDBEFORE] = "SAVEDBEFORE", [SEARCH_SAVEDON] = "SAVEDON", [SEARCH_SAVEDSINCE] = "SAVEDSINCE",
 		[SEARCH_EMAILID] = "EMAILID", [SEARCH_THREADID] = "THREADID", [SEARCH_HEADER] = "HEADER",
-		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT"};
+		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_MODSEQ] = "MODSEQ", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT"};
 	if (k->kind < countof(words) && words[k->kind])
 		print_word(out, words[k->kind]);
 	switch (k->kind) {
@@ -262,7 +296,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 	case SEARCH_SEQ: case SEARCH_UID:
 		print_set(out, &k->set);
 		break;
-	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_OLDER: case SEARCH_YOUNGER:
+	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_OLDER: case SEARCH_YOUNGER: case SEARCH_MODSEQ:
 		response_separate(out);
 		buf_add_u64(out, (uint64_t)k->number);
 		break;
@@ -322,7 +356,10 @@ static void print_arguments(struct buf *out, const struct request *r)
 		print_astring(out, r->copy.name);
 		break;
 	case CMD_CREATE: print_create(out, &r->create); break;
-	case CMD_DELETE: case CMD_EXAMINE: case CMD_SELECT: case CMD_SUBSCRIBE: case CMD_UNSUBSCRIBE:
+	case CMD_EXAMINE: case CMD_SELECT:
+		print_select(out, &r->select);
+		break;
+	case CMD_DELETE: case CMD_SUBSCRIBE: case CMD_UNSUBSCRIBE:
 		print_astring(out, r->mailbox.name);
 		break;
 	case CMD_ENABLE:

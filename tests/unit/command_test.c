@@ -65,7 +65,7 @@ static void test_fetch_rows(void **state)
 		assert_non_null(row->write);
 		assert_false(row->small && row->sets_seen);
 	}
-	assert_int_equal(n, FETCH_BINARY_SIZE + 1);
+	assert_int_equal(n, FETCH_MODSEQ + 1);
 }
 
 /* All client lines of all transcripts, in capitals. */

@@ -191,8 +191,10 @@ static void test_mailboxes(void **state)
 		{"a STATUS a (unseen messages unseen)", "a STATUS a (MESSAGES UNSEEN)"},
 	};
 	static const struct bad bad[] = {
-		{"a SELECT", 8, "A space is expected"}, {"a SELECT a b", 11, "This parameter is not known"},
-		{"a SELECT a (CONDSTORE)", 11, "This parameter is not known"}, {"a SELECT a%", 10, "Unexpected text at the end"},
+		{"a SELECT", 8, "A space is expected"}, {"a SELECT a b", 11, "A parenthesis is expected"},
+		{"a SELECT a (FROB)", 12, "This parameter is not known, or there twice"},
+		{"a SELECT a (CONDSTORE CONDSTORE)", 22, "This parameter is not known, or there twice"},
+		{"a SELECT a (QRESYNC (1 2))", 26, "QRESYNC was not enabled"}, {"a SELECT a%", 10, "Unexpected text at the end"},
 		{"a DELETE a b", 10, "Unexpected text at the end"}, {"a RENAME a", 10, "A space is expected"},
 		{"a CREATE a USE", 11, "A parenthesis is expected"}, {"a CREATE a ()", 13, "A parameter is expected"},
 		{"a CREATE a (X (\\Sent))", 12, "This parameter is not known, or there twice"},
@@ -310,8 +312,8 @@ static void test_fetch(void **state)
 	};
 	static const struct bad bad[] = {
 		{"a FETCH 1", 9, "A space is expected"}, {"a FETCH 1 ()", 12, "A FETCH item is expected"},
-		{"a FETCH 1 FLAGS UID", 15, "Unexpected text at the end"}, {"a FETCH 1 (FAST)", 15, "This FETCH item is not known"},
-		{"a FETCH 1 FAST FLAGS", 14, "Unexpected text at the end"}, {"a FETCH 1 (FLAGS ALL)", 20, "This FETCH item is not known"},
+		{"a FETCH 1 FLAGS UID", 16, "A parenthesis is expected"}, {"a FETCH 1 (FAST)", 15, "This FETCH item is not known"},
+		{"a FETCH 1 FAST FLAGS", 15, "A parenthesis is expected"}, {"a FETCH 1 (FLAGS ALL)", 20, "This FETCH item is not known"},
 		{"a FETCH 1 X", 11, "This FETCH item is not known"}, {"a FETCH 1 (FLAGS )", 17, "A word is expected"},
 		{"a FETCH 1 (FLAGS", 16, "A space or a closing parenthesis is expected"},
 		{"a FETCH 1 BODY.PEEK", 19, "A section is expected"}, {"a FETCH 1 BODYSTRUCTURE[1]", 23, "Unexpected text at the end"},
@@ -326,8 +328,8 @@ static void test_fetch(void **state)
 		{"a FETCH 1 BODY[HEADER.FIELDS a]", 29, "A parenthesis is expected"},
 		{"a FETCH 1 BODY[]<0.0>", 19, "A number from 1 is expected, without leading zeros"},
 		{"a FETCH 1 BODY[]<0>", 18, "A dot is expected in the partial"}, {"a FETCH 1 BODY[]<.5>", 17, "A number is expected"},
-		{"a FETCH 1 BODY[]<1.2", 20, "A closing > is expected"}, {"a FETCH 1 BODY[] <1.2>", 16, "Unexpected text at the end"},
-		{"a FETCH 1 (FLAGS) (CHANGEDSINCE 1)", 17, "Unexpected text at the end"},
+		{"a FETCH 1 BODY[]<1.2", 20, "A closing > is expected"}, {"a FETCH 1 BODY[] <1.2>", 17, "A parenthesis is expected"},
+		{"a FETCH 1 (FLAGS) (CHANGEDSINCE 1 CHANGEDSINCE 2)", 34, "This modifier is not known, or there twice"},
 		{"a FETCH 1 (PREVIEW (X))", 19, "A word is expected"}, {"a FETCH 1 PREVIEW (LAZY X)", 24, "This modifier of PREVIEW is not known"},
 		{"a FETCH 1 PREVIEW (LAZY", 23, "A closing parenthesis is expected"},
 		{"a FETCH 1 BINARY", 16, "A section is expected"}, {"a FETCH 1 BINARY.SIZE[1]<0.1>", 24, "Unexpected text at the end"},
@@ -353,7 +355,7 @@ static void test_store(void **state)
 		{"a STORE 1 FLAGS (\\Recent)", 24, "This flag cannot be set"}, {"a STORE 1 FLAGS (\\*)", 18, "A word is expected"},
 		{"a STORE 1 FLAGS (\\Foo)", 21, "This flag cannot be set"}, {"a STORE 1 FLAGS \\Seen ", 22, "A word is expected"},
 		{"a STORE 1 FLAGS (\\Seen) x", 23, "Unexpected text at the end"}, {"a STORE 1 FLAGS (\"x\")", 17, "A word is expected"},
-		{"a STORE 1 FLAGS (a  b)", 19, "A word is expected"}, {"a STORE 1 (UNCHANGEDSINCE 5) FLAGS (x)", 10, "FLAGS is expected"},
+		{"a STORE 1 FLAGS (a  b)", 19, "A word is expected"}, {"a STORE 1 (UNCHANGEDSINC 5) FLAGS (x)", 11, "This modifier is not known"},
 	};
 	(void)state;
 	check_all(good, countof(good), bad, countof(bad));
@@ -398,7 +400,7 @@ static void test_search(void **state)
 		{"a SEARCH CHARSET UTF-8", 22, "A space is expected"}, {"a SEARCH CHARSET UTF-8 RETURN () ALL", 23, "This search key is not known"},
 		{"a SEARCH UID", 12, "A space is expected"}, {"a SEARCH UID x", 13, "A number is expected"},
 		{"a SEARCH EMAILID \"M1\"", 17, "A word is expected"}, {"a SEARCH THREADID T.1", 21, "This is not an object id"},
-		{"a SEARCH MODSEQ 5", 9, "This search key is not known"},
+		{"a SEARCH MODSEQ \"/flags/x\" 5", 27, "priv, shared or all is expected"},
 	};
 	(void)state;
 	check_all(good, countof(good), bad, countof(bad));

@@ -137,19 +137,19 @@ static void test_search(void **state)
 {
 	struct buf b = make();
 	(void)state;
-	response_search_begin(&b), response_search_end(&b), expect(&b, "* SEARCH\r\n");
+	response_search_begin(&b), response_search_end(&b, 0), expect(&b, "* SEARCH\r\n");
 	response_search_begin(&b);
 	response_search_range(&b, 2, 4);
 	response_search_range(&b, 4294967295, 4294967295);
-	response_search_end(&b), expect(&b, "* SEARCH 2 3 4 4294967295\r\n");
+	response_search_end(&b, 917), expect(&b, "* SEARCH 2 3 4 4294967295 (MODSEQ 917)\r\n");
 	struct response_esearch e = {.tag = span_of("a\\]")};
-	response_esearch_begin(&b, &e), response_esearch_end(&b), expect(&b, "* ESEARCH (TAG \"a\\\\]\")\r\n");
+	response_esearch_begin(&b, &e), response_esearch_end(&b, 0), expect(&b, "* ESEARCH (TAG \"a\\\\]\")\r\n");
 	e = (struct response_esearch){.tag = span_of("t"), .uid = true, .min = 1, .max = 9, .has_count = true, .count = 3};
 	response_esearch_begin(&b, &e);
 	response_esearch_all(&b);
 	response_range(&b, true, 1, 2);
 	response_range(&b, false, 9, 9);
-	response_esearch_end(&b), expect(&b, "* ESEARCH (TAG \"t\") UID MIN 1 MAX 9 COUNT 3 ALL 1:2,9\r\n");
+	response_esearch_end(&b, 12), expect(&b, "* ESEARCH (TAG \"t\") UID MIN 1 MAX 9 COUNT 3 ALL 1:2,9 MODSEQ 12\r\n");
 	buf_finish(&b);
 }
 
@@ -166,7 +166,7 @@ static void test_mailboxes(void **state)
 				  .uses = USE_SENT | USE_IMPORTANT};
 	response_list(&b, &line, DIALECT_REV1);
 	expect(&b, "* LIST (\\NonExistent \\HasChildren \\Sent \\Important) \"/\" &AOk- (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
-	struct status_values values = {1, 2, 3, 4, 5, 6, 7, "Fx_-"};
+	struct status_values values = {1, 2, 3, 4, 5, 6, 7, 8, 9, "Fx_-"};
 	response_mailbox_status(&b, "x", STATUS_MESSAGES, &values, DIALECT_REV1), expect(&b, "* STATUS x (MESSAGES 1)\r\n");
 	response_mailbox_status(&b, "x", 255, &values, DIALECT_REV1);
 	expect(&b, "* STATUS x (MESSAGES 1 RECENT 2 UIDNEXT 3 UIDVALIDITY 4 UNSEEN 5 SIZE 6 APPENDLIMIT 7"
@@ -193,6 +193,7 @@ static void test_capabilities(void **state)
 	capability_write(&b, &c);
 	expect(&b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
 		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
+		   " STATUS=DELETED CONDSTORE QRESYNC"
 		   " ESEARCH WITHIN BINARY OBJECTID SAVEDATE PREVIEW"
 		   " APPENDLIMIT=5");
 	buf_finish(&b);
