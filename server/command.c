@@ -153,7 +153,7 @@ void command_parse_error(struct command *cmd, enum parse_status status, const st
 	if (status == PARSE_LIMIT)
 		command_no(cmd, "LIMIT", why);
 	else
-		command_bad(cmd, why);
+		set_status(cmd, STATUS_BAD, error->code, why);
 }
 
 const char *command_code(struct command *cmd, const char *fmt, ...)

@@ -48,7 +48,15 @@ void lexer_init(struct lexer *lx, struct arena *arena, struct span text, unsigne
 void lexer_fail(struct lexer *lx, const char *message)
 {
 	if (!lexer_failed(lx))
-		lx->error = (struct parse_error){(size_t)(lx->at - lx->begin), message, LIMIT_NONE};
+		lx->error = (struct parse_error){.offset = (size_t)(lx->at - lx->begin), .message = message};
+}
+
+void lexer_takes_numbers(struct lexer *lx)
+{
+	if (!(lx->dialect & DIALECT_UIDONLY) || lexer_failed(lx))
+		return;
+	lexer_fail(lx, "Sequence numbers are not for a client that enabled UIDONLY");
+	lx->error.code = "UIDREQUIRED";
 }
 
 bool lexer_within(struct lexer *lx, enum parse_limit limit, size_t n)

@@ -27,6 +27,7 @@ struct parse_error {
 	size_t offset;          /* in the text */
 	const char *message;    /* static; NULL while all is well */
 	enum parse_limit limit; /* the syntax is right, but for this limit */
+	const char *code;       /* static, for the answer's brackets; NULL for none */
 };
 
 struct lexer {
@@ -40,6 +41,8 @@ struct lexer {
 
 void lexer_init(struct lexer *lx, struct arena *arena, struct span text, unsigned dialect);
 void lexer_fail(struct lexer *lx, const char *message);
+/* Fails with [UIDREQUIRED] where the client has given up sequence numbers (RFC 9586 3). */
+void lexer_takes_numbers(struct lexer *lx);
 /* Fails when `n` is above the limit. False when it did, or had failed before. */
 bool lexer_within(struct lexer *lx, enum parse_limit limit, size_t n);
 static inline bool lexer_failed(const struct lexer *lx)

@@ -67,6 +67,12 @@ static const struct command_row *find_command(struct span name)
 	return name.len ? bsearch(&name, commands, countof(commands), sizeof(*commands), compare_name) : NULL;
 }
 
+/* It takes sequence numbers or tells them, but in the UID form.  EXPUNGE alone has one and does neither. */
+static bool goes_by_numbers(const struct command_row *row)
+{
+	return row->has_uid_form && row->kind != CMD_EXPUNGE;
+}
+
 uint32_t parse_words(struct lexer *lx, const char *const *names, size_t n, const char *message)
 {
 	uint32_t bits = 0;
@@ -122,6 +128,8 @@ enum parse_status parse_request(struct arena *a, struct span text, unsigned dial
 		lexer_fail(&lx, "This command has no UID form");
 	} else {
 		out->kind = row->kind;
+		if (!out->uid && goes_by_numbers(row))
+			lexer_takes_numbers(&lx);
 		if (row->arguments)
 			row->arguments(&lx, out);
 		lexer_end(&lx);

@@ -516,6 +516,35 @@ static void test_tag_is_known_where_readable(void **state)
 	arena_finish(&a);
 }
 
+/* RFC 9586 3, 3.2, 3.5: no sequence numbers, in whatever depth. */
+static void test_uidonly(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} cases[] = {
+		{"a FETCH 1 FLAGS", false}, {"a STORE 1 FLAGS ()", false}, {"a SEARCH ALL", false}, {"a COPY * x", false},
+		{"a MOVE 1 x", false}, {"a UID SEARCH 1", false}, {"a UID SEARCH *", false}, {"a UID SEARCH NOT (OR SEEN 1:2)", false},
+		{"a UID FETCH 1:* FLAGS", true}, {"a UID STORE * FLAGS ()", true}, {"a UID SEARCH UID 1:*", true},
+		{"a UID COPY * x", true}, {"a UID MOVE 1 x", true}, {"a EXPUNGE", true}, {"a UID EXPUNGE 1", true},
+	};
+	struct arena a;
+	struct request r;
+	struct parse_error error;
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < countof(cases); i++) {
+		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_UIDONLY, &r, &error),
+				 cases[i].ok ? PARSE_OK : PARSE_BAD);
+		assert_string_equal(cases[i].ok ? "UIDREQUIRED" : error.code, "UIDREQUIRED");
+		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_REV1, &r, &error), PARSE_OK);
+	}
+	/* What is wrong otherwise is not about numbers. */
+	assert_int_equal(parse_request(&a, span_of("a UID FETCH x FLAGS"), DIALECT_UIDONLY, &r, &error), PARSE_BAD);
+	assert_null(error.code);
+	arena_finish(&a);
+}
+
 static void test_peek(void **state)
 {
 	struct span tag;
@@ -583,7 +612,7 @@ int main(void)
 		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
-		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_peek),
+		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_uidonly), cmocka_unit_test(test_peek),
 		cmocka_unit_test(test_append),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
