@@ -55,6 +55,8 @@ const struct limit limits[] = {
 	 "of what changed in a mailbox that the loop itself tells, when the lane rests: the rest is a worker's"},
 	{"LIMIT_QUICK_MESSAGES", LIMIT_QUICK_MESSAGES, "",
 	 "messages of a FETCH of flags and sizes that the loop itself answers, when the lane rests"},
+	{"LIMIT_BATCH_MESSAGES", LIMIT_BATCH_MESSAGES, "",
+	 "that STORE, EXPUNGE or MOVE changes in one transaction; more are changed a piece at a time, with others' commands between"},
 	{"LIMIT_APPEND_MESSAGES", LIMIT_APPEND_MESSAGES, "", "messages of one APPEND"},
 	{"LIMIT_APPEND_CHUNK_BYTES", LIMIT_APPEND_CHUNK_BYTES, "bytes", "octets of a message that go to a worker at once"},
 	{"LIMIT_APPEND_UNSTORED_BYTES", LIMIT_APPEND_UNSTORED_BYTES, "bytes",
