@@ -58,6 +58,7 @@ static const struct feature {
 	{"METADATA-SERVER", DIALECT_METADATA},
 	{"CONDSTORE", DIALECT_CONDSTORE},                 /* RFC 7162 3.1 */
 	{"QRESYNC", DIALECT_QRESYNC | DIALECT_CONDSTORE}, /* RFC 7162 3.2.3 */
+	{"UIDONLY", DIALECT_UIDONLY},                     /* RFC 9586 3.1 */
 	{NULL, 0},
 };
 

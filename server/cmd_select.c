@@ -39,7 +39,7 @@ static void describe(struct command *cmd, struct account *a, const struct roster
 	response_flags(out, buf_span(&flags));
 	response_number(out, r->uids.n, "EXISTS");
 	response_number(out, r->uids.n - first_recent, "RECENT");
-	if (unseen < r->uids.n)
+	if (unseen < r->uids.n && !(v->dialect & DIALECT_UIDONLY)) /* it is a sequence number (RFC 9586 3) */
 		response_ok_number(out, "UNSEEN", (uint64_t)unseen + 1, "The first unseen message");
 	response_permanent_flags(out, v->read_only ? span_make("", 0) : buf_span(&flags),
 				 !v->read_only && view_takes_keywords(v));

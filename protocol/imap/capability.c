@@ -42,6 +42,7 @@ static const struct capability_row {
 	{"STATUS=DELETED", AFTER_LOGIN},                   /* RFC 9051 App. E */
 	{"CONDSTORE", AFTER_LOGIN},                        /* RFC 7162 3.1 */
 	{"QRESYNC", AFTER_LOGIN},                          /* RFC 7162 3.2 */
+	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"BINARY", AFTER_LOGIN},                           /* RFC 3516 */

@@ -46,6 +46,7 @@ static void qresync(struct lexer *lx, struct select_request *s)
 			lexer_fail(lx, "A list of numbers and UIDs is expected");
 	}
 	if (lexer_accept(lx, '(')) {
+		lexer_takes_numbers(lx); /* RFC 9586 3.7 */
 		known_set(lx, true, &s->match_seqs);
 		lexer_space(lx);
 		known_set(lx, true, &s->match_uids);

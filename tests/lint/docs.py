@@ -13,7 +13,7 @@ AREAS = {
     "select": "SELECT and its kin, UIDs", "metadata": "Annotations",
     "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
-    "expunge": "EXPUNGE", "idle": "IDLE", "condstore": "CONDSTORE", "qresync": "QRESYNC",
+    "expunge": "EXPUNGE", "idle": "IDLE", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
     "compress": "Compression", "objectid": "Object ids, save dates, previews",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",
     "multi": "Several sessions on one mailbox", "limits": "Limits",

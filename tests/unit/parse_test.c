@@ -526,6 +526,7 @@ static void test_uidonly(void **state)
 		{"a FETCH 1 FLAGS", false}, {"a STORE 1 FLAGS ()", false}, {"a SEARCH ALL", false}, {"a COPY * x", false},
 		{"a MOVE 1 x", false}, {"a UID SEARCH 1", false}, {"a UID SEARCH *", false}, {"a UID SEARCH NOT (OR SEEN 1:2)", false},
 		{"a UID FETCH 1:* FLAGS", true}, {"a UID STORE * FLAGS ()", true}, {"a UID SEARCH UID 1:*", true},
+		{"a SELECT x (QRESYNC (1 1 1:5 (1 1)))", false}, {"a SELECT x (QRESYNC (1 1 1:5))", true},
 		{"a UID COPY * x", true}, {"a UID MOVE 1 x", true}, {"a EXPUNGE", true}, {"a UID EXPUNGE 1", true},
 	};
 	struct arena a;
@@ -534,10 +535,10 @@ static void test_uidonly(void **state)
 	(void)state;
 	arena_init(&a);
 	for (size_t i = 0; i < countof(cases); i++) {
-		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_UIDONLY, &r, &error),
+		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_UIDONLY | DIALECT_QRESYNC, &r, &error),
 				 cases[i].ok ? PARSE_OK : PARSE_BAD);
 		assert_string_equal(cases[i].ok ? "UIDREQUIRED" : error.code, "UIDREQUIRED");
-		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_REV1, &r, &error), PARSE_OK);
+		assert_int_equal(parse_request(&a, span_of(cases[i].text), DIALECT_QRESYNC, &r, &error), PARSE_OK);
 	}
 	/* What is wrong otherwise is not about numbers. */
 	assert_int_equal(parse_request(&a, span_of("a UID FETCH x FLAGS"), DIALECT_UIDONLY, &r, &error), PARSE_BAD);
