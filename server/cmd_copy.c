@@ -1,9 +1,27 @@
-/* COPY and MOVE (RFC 3501 6.4.7; RFC 6851), with COPYUID (RFC 4315 3). */
+/*
+ * COPY and MOVE (RFC 3501 6.4.7; RFC 6851), with COPYUID (RFC 4315 3).
+ *
+ * A COPY is one op: all or none.  MOVE promises that of each message alone (RFC 6851 3.3): a huge set goes a piece at a
+ * time, each piece with a COPYUID of its own.
+ */
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "server/batch.h"
 #include "server/limits.h"
 #include "storage/copy.h"
+
+struct copy {
+	struct uidset set;
+	bool resolved;
+	struct batch batch; /* of the set: what is still to be done */
+};
+
+static void copy_finish(struct command *cmd)
+{
+	struct copy *c = cmd->state;
+	uidset_finish(&c->set);
+}
 
 /* RFC 4315 3: the sets stand in matching order.  NULL: there is nothing to say, or too much; the client then finds the
  * copies as it would without UIDPLUS. */
@@ -30,7 +48,7 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
 	command_store_error(cmd, err);
 	const char *code = err ? NULL : copyuid(cmd, &result);
-	cmd->expunged = move && !err && result.n > 0;
+	cmd->expunged = cmd->expunged || (move && !err && result.n > 0);
 	if (code && move) /* before the EXPUNGEs (RFC 6851 4.3) */
 		response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
 	else if (code)
@@ -53,27 +71,43 @@ static bool all_there(struct command *cmd, struct account *a, const struct uidse
 	return false;
 }
 
+static bool resolve(struct copy *c, struct command *cmd, struct account *a)
+{
+	if (!command_set(cmd, &c->set) || !all_there(cmd, a, &c->set))
+		return false;
+	batch_init(&c->batch, &c->set);
+	c->resolved = true;
+	return true;
+}
+
 static enum op_result copy_run(struct command *cmd, struct account *a)
 {
-	struct uidset set = {0};
+	struct copy *c = cmd->state;
+	struct uidset piece = {0};
+	uint32_t n = cmd->request.kind == CMD_MOVE ? LIMIT_BATCH_MESSAGES : UINT32_MAX;
 	int64_t target;
-	enum store_err err = STORE_OK;
-	if (command_set(cmd, &set) && all_there(cmd, a, &set) &&
-	    command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
-		err = copy(cmd, a, &set, target);
-	uidset_finish(&set);
-	return err ? OP_FAILED : OP_DONE;
+	if ((!c->resolved && !resolve(c, cmd, a)) || !command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
+		return OP_DONE;
+	batch_next(&c->batch, &cmd->view->uids, n, &piece); /* it may be empty: a UID set that names nothing */
+	enum store_err err = copy(cmd, a, &piece, target);
+	uidset_finish(&piece);
+	if (err)
+		return OP_FAILED;
+	cmd->more = !batch_is_over(&c->batch);
+	return OP_DONE;
 }
 
 enum step cmd_copy(struct session *s, struct command *cmd)
 {
+	cmd->state = arena_alloc(&cmd->arena, sizeof(struct copy));
+	cmd->finish = copy_finish;
 	return session_op(s, cmd, copy_run);
 }
 
 enum step cmd_move(struct session *s, struct command *cmd)
 {
 	if (!session_view(s)->read_only)
-		return session_op(s, cmd, copy_run);
+		return cmd_copy(s, cmd);
 	command_no(cmd, NULL, "The mailbox is read-only");
 	return STEP_DONE;
 }

@@ -1,6 +1,6 @@
 /*
- * STORE (RFC 3501 6.4.6): one op changes the flags of all messages of the set, or of none; the answer leaves in chunks.
- * Messages that were expunged and not told are passed over (RFC 2180 4.2.1).
+ * STORE (RFC 3501 6.4.6): one op changes the flags of all messages of the set, or of none; a huge set is changed a piece
+ * at a time.  The answer leaves in chunks.  Messages that were expunged and not told are passed over (RFC 2180 4.2.1).
  *
  * With UNCHANGEDSINCE those that changed meanwhile are left out, listed in MODIFIED, and told as they are, so that the
  * client need not ask (RFC 7162 3.1.3).
@@ -8,6 +8,7 @@
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "server/batch.h"
 #include "server/limits.h"
 #include "storage/changes.h"
 #include "storage/store.h"
@@ -15,7 +16,8 @@
 struct store {
 	struct uidset set;
 	struct uidset modified; /* of it: left out by UNCHANGEDSINCE */
-	bool stored;
+	bool resolved;
+	struct batch batch; /* of the set: what is still to be stored */
 	uint32_t next; /* index in the view of the next message to tell */
 };
 
@@ -26,14 +28,21 @@ static void store_finish(struct command *cmd)
 	uidset_finish(&st->modified);
 }
 
-/* Those of the set that UNCHANGEDSINCE lets through. */
-static void take_unchanged(struct store *st, const struct command *cmd, const struct roster *roster, struct uidset *out)
+/* Those of the piece that UNCHANGEDSINCE lets through.  What others change between two pieces is newer than the client's
+ * mod-sequence like anything else. */
+static void take_unchanged(struct store *st, const struct command *cmd, const struct roster *roster,
+			   const struct uidset *piece, struct uidset *out)
 {
-	struct uidset newer = {0};
-	changes_flags(roster, cmd->request.store.unchanged_since, 1, UINT32_MAX, SIZE_MAX, &newer);
-	uidset_intersect(&st->set, &newer, &st->modified);
-	uidset_subtract(&st->set, &newer, out);
+	struct uidset newer = {0}, left_out = {0};
+	uint32_t last = piece->v[piece->n - 1].hi;
+	changes_flags(roster, cmd->request.store.unchanged_since, piece->v[0].lo, last < UINT32_MAX ? last + 1 : last, SIZE_MAX,
+		      &newer);
+	uidset_intersect(piece, &newer, &left_out);
+	uidset_subtract(piece, &newer, out);
+	for (size_t i = 0; i < left_out.n; i++)
+		uidset_append(&st->modified, left_out.v[i].lo, left_out.v[i].hi);
 	uidset_finish(&newer);
+	uidset_finish(&left_out);
 }
 
 static enum store_err store_set(struct command *cmd, struct account *a, const struct roster *roster,
@@ -53,13 +62,17 @@ static enum store_err store_set(struct command *cmd, struct account *a, const st
 	return err;
 }
 
-static enum store_err store(struct store *st, struct command *cmd, struct account *a, const struct roster *roster)
+static enum store_err store_piece(struct store *st, struct command *cmd, struct account *a, const struct roster *roster)
 {
-	struct uidset unchanged = {0};
-	if (!cmd->request.store.has_unchanged)
-		return store_set(cmd, a, roster, &st->set);
-	take_unchanged(st, cmd, roster, &unchanged);
-	enum store_err err = store_set(cmd, a, roster, &unchanged);
+	struct uidset piece = {0}, unchanged = {0};
+	enum store_err err = STORE_OK;
+	if (batch_next(&st->batch, &cmd->view->uids, LIMIT_BATCH_MESSAGES, &piece)) {
+		bool conditional = cmd->request.store.has_unchanged;
+		if (conditional)
+			take_unchanged(st, cmd, roster, &piece, &unchanged);
+		err = store_set(cmd, a, roster, conditional ? &unchanged : &piece);
+	}
+	uidset_finish(&piece);
 	uidset_finish(&unchanged);
 	return err;
 }
@@ -111,16 +124,18 @@ static enum op_result store_run(struct command *cmd, struct account *a)
 {
 	struct store *st = cmd->state;
 	struct roster *roster;
-	if (!st->stored && !command_set(cmd, &st->set))
+	if (!st->resolved && !command_set(cmd, &st->set))
 		return OP_DONE;
+	if (!st->resolved)
+		batch_init(&st->batch, &st->set);
+	st->resolved = true;
 	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
-	if (!err && !st->stored)
-		err = store(st, cmd, a, roster);
+	if (!err)
+		err = store_piece(st, cmd, a, roster);
 	command_store_error(cmd, err);
 	if (err)
 		return OP_FAILED;
-	st->stored = true;
-	cmd->more = !tell(st, cmd, a, roster);
+	cmd->more = !batch_is_over(&st->batch) || !tell(st, cmd, a, roster);
 	if (st->modified.n && !cmd->more)
 		command_ok(cmd, modified(cmd, &st->modified), "These were changed by others");
 	return OP_DONE;

@@ -91,6 +91,7 @@ struct command {
 	bool telling; /* and that slice only goes on telling what changed in the mailbox */
 	bool told;   /* the view has moved on by what `out` says */
 	bool expunged; /* it removed messages */
+	bool partly; /* what a slice before changed is committed */
 	bool held;   /* there are expunges that could not be told */
 	bool unread; /* its literals have not all come: nothing is told with it yet (RFC 9051 7.5.1) */
 	unsigned dialect; /* DIALECT_*: the session's when the command began */

@@ -208,7 +208,8 @@ static void op_failed(struct session *s, struct command *cmd)
 		s->ending = true;
 		return;
 	}
-	command_no(cmd, "UNAVAILABLE", "The store cannot do this now; nothing was changed");
+	command_no(cmd, "UNAVAILABLE", cmd->partly ? "The store cannot do this now; a part was done before"
+						   : "The store cannot do this now; nothing was changed");
 	finish_command(s);
 }
 
@@ -242,6 +243,7 @@ struct command *session_begin_command(struct session *s)
 /* What is left to tell needs no transaction. */
 static enum step next_slice(struct session *s, struct command *cmd)
 {
+	cmd->partly = cmd->partly || cmd->op.writes;
 	cmd->op.writes = cmd->op.writes && !cmd->telling;
 	return session_op(s, cmd, cmd->run);
 }
