@@ -14,8 +14,11 @@ enum { MESSAGES_MAX = 20000 };
 struct client {
 	struct view *view;
 	uint32_t n;
+	uint32_t uid[MESSAGES_MAX];
+	uint64_t modseq[MESSAGES_MAX]; /* 0: never told */
 	char flags[MESSAGES_MAX][100];
 	unsigned chunks, lines;
+	size_t full_bytes;
 };
 
 static int64_t inbox(struct account *a)
@@ -60,14 +63,20 @@ static void store(struct account_fixture *f, uint32_t lo, uint32_t hi, uint32_t 
 	uidset_finish(&changed);
 }
 
-static void expunge(struct account_fixture *f, uint32_t lo, uint32_t hi)
+static void expunge_every(struct account_fixture *f, uint32_t lo, uint32_t hi, uint32_t step)
 {
 	struct uidset set = {0};
-	uidset_append(&set, lo, hi);
+	for (uint32_t uid = lo; uid <= hi; uid += step)
+		uidset_append(&set, uid, uid);
 	begin(f);
 	assert_int_equal(messages_remove(f->account, inbox(f->account), &set), STORE_OK);
 	end(f);
 	uidset_finish(&set);
+}
+
+static void expunge(struct account_fixture *f, uint32_t lo, uint32_t hi)
+{
+	expunge_every(f, lo, hi, 1);
 }
 
 static struct roster *roster_of(struct account_fixture *f)
@@ -77,39 +86,112 @@ static struct roster *roster_of(struct account_fixture *f)
 	return r;
 }
 
-static void client_open(struct client *c, struct account_fixture *f)
+static void client_open(struct client *c, struct account_fixture *f, unsigned dialect)
 {
 	struct roster *r = roster_of(f);
-	*c = (struct client){.view = view_create(f->account, r, false), .n = r->uids.n};
+	*c = (struct client){.view = view_create(f->account, r, false), .n = r->uids.n, .full_bytes = LIMIT_SLICE_BYTES};
+	c->view->dialect = dialect;
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct roster_entry e;
 		roster_read(r, i, &e);
+		c->uid[i] = e.uid;
+		c->modseq[i] = e.modseq;
 		snprintf(c->flags[i], sizeof(c->flags[i]), "%s", flagset_get(f->account, e.flagset)->text);
 	}
+}
+
+static void forget(struct client *c, uint32_t index)
+{
+	assert_true(index < c->n);
+	memmove(c->flags + index, c->flags + index + 1, (c->n - index - 1) * sizeof(c->flags[0]));
+	memmove(c->uid + index, c->uid + index + 1, (c->n - index - 1) * sizeof(c->uid[0]));
+	memmove(c->modseq + index, c->modseq + index + 1, (c->n - index - 1) * sizeof(c->modseq[0]));
+	c->n--;
+}
+
+static uint32_t index_of(const struct client *c, uint32_t uid)
+{
+	uint32_t i = 0;
+	while (i < c->n && c->uid[i] != uid)
+		i++;
+	assert_true(i < c->n); /* nothing is said of what the client was not told of (RFC 7162 3.2.10.2) */
+	return i;
+}
+
+/* "3,5:7", ascending. */
+static void read_vanished(struct client *c, const char *set)
+{
+	unsigned long last = 0;
+	assert_true((c->view->dialect & (DIALECT_QRESYNC | DIALECT_UIDONLY)) != 0);
+	for (char *end; *set; set = *end == ',' ? end + 1 : end) {
+		unsigned long lo = strtoul(set, &end, 10), hi = *end == ':' ? strtoul(end + 1, &end, 10) : lo;
+		assert_true(lo > last && hi >= lo && (*end == ',' || *end == '\r'));
+		for (unsigned long uid = lo; uid <= hi; uid++)
+			forget(c, index_of(c, (uint32_t)uid));
+		last = hi;
+		if (*end == '\r')
+			break;
+	}
+	assert_true(last > 0);
+}
+
+/* What a line of this dialect has in its parentheses. */
+static void read_items(struct client *c, uint32_t index, const char *items)
+{
+	unsigned dialect = c->view->dialect;
+	unsigned uid = 0;
+	unsigned long long modseq = 0;
+	char flags[100] = "";
+	bool has_uid = sscanf(items, "(UID %u ", &uid) == 1;
+	assert_int_equal(has_uid, (dialect & DIALECT_QRESYNC) && !(dialect & DIALECT_UIDONLY)); /* RFC 7162 3.2.4 */
+	if (has_uid)
+		assert_int_equal(uid, c->uid[index]);
+	const char *at = strstr(items, "FLAGS (");
+	assert_non_null(at);
+	sscanf(at, "FLAGS (%99[^)])", flags);
+	const char *told = strstr(items, " MODSEQ (");
+	assert_int_equal(told != NULL, (dialect & DIALECT_CONDSTORE) != 0); /* RFC 7162 3.2.4 */
+	if (told) {
+		assert_int_equal(sscanf(told, " MODSEQ (%llu))", &modseq), 1);
+		assert_true(modseq >= c->modseq[index]); /* again when it changed after its round began */
+		c->modseq[index] = modseq;
+	}
+	char *recent = strstr(flags, "\\Recent");
+	if (recent)
+		recent[recent > flags ? -1 : 0] = '\0';
+	snprintf(c->flags[index], sizeof(c->flags[0]), "%s", flags);
 }
 
 static void read_line(struct client *c, const char *line)
 {
 	unsigned n;
-	char word[16], flags[100] = "";
+	char word[16];
+	int at = 0;
 	c->lines++;
 	if (strncmp(line, "* FLAGS (", 9) == 0 || strncmp(line, "* OK [PERMANENTFLAGS", 20) == 0)
 		return;
-	assert_int_equal(sscanf(line, "* %u %15s (FLAGS (%99[^)])", &n, word, flags) >= 2, 1);
+	if (strncmp(line, "* VANISHED ", 11) == 0) {
+		read_vanished(c, line + 11);
+		return;
+	}
+	assert_int_equal(sscanf(line, "* %u %15s %n", &n, word, &at), 2);
 	if (strcmp(word, "EXPUNGE") == 0) {
-		assert_in_range(n, 1, c->n);
-		memmove(c->flags[n - 1], c->flags[n], (c->n - n) * sizeof(c->flags[0]));
-		c->n--;
+		assert_false(c->view->dialect & (DIALECT_QRESYNC | DIALECT_UIDONLY));
+		forget(c, n - 1);
 	} else if (strcmp(word, "EXISTS") == 0) {
-		assert_true(n > c->n && n <= MESSAGES_MAX);
-		memset(c->flags[c->n], 0, (n - c->n) * sizeof(c->flags[0]));
-		c->n = n;
+		assert_true(n > c->n && n <= MESSAGES_MAX && n == c->view->uids.n);
+		for (; c->n < n; c->n++) {
+			c->uid[c->n] = uids_at(&c->view->uids, c->n); /* it would fetch that now */
+			c->modseq[c->n] = 0;
+			c->flags[c->n][0] = '\0';
+		}
 	} else if (strcmp(word, "FETCH") == 0) {
+		assert_false(c->view->dialect & DIALECT_UIDONLY);
 		assert_in_range(n, 1, c->n);
-		char *recent = strstr(flags, "\\Recent");
-		if (recent)
-			recent[recent > flags ? -1 : 0] = '\0';
-		snprintf(c->flags[n - 1], sizeof(c->flags[0]), "%s", flags);
+		read_items(c, n - 1, line + at);
+	} else if (strcmp(word, "UIDFETCH") == 0) {
+		assert_true(c->view->dialect & DIALECT_UIDONLY);
+		read_items(c, index_of(c, n), line + at);
 	} else {
 		assert_string_equal(word, "RECENT");
 		assert_in_range(n, 0, c->n);
@@ -137,7 +219,7 @@ static enum view_told tell(struct client *c, struct account_fixture *f, bool exp
 	enum view_told told;
 	buf_init(&out, 1 << 20);
 	do {
-		told = view_tell(c->view, f->account, &out, LIMIT_SLICE_BYTES, expunges, false);
+		told = view_tell(c->view, f->account, &out, c->full_bytes, expunges, false);
 		read_chunk(c, &out);
 		if (between && told == VIEW_MORE)
 			between(f);
@@ -152,10 +234,14 @@ static void assert_in_sync(struct client *c, struct account_fixture *f)
 	struct roster *r = roster_of(f);
 	assert_int_equal(c->n, r->uids.n);
 	assert_int_equal(c->view->uids.n, r->uids.n);
+	assert_int_equal(view_highest_modseq(c->view), r->info.modseq);
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct roster_entry e;
 		roster_read(r, i, &e);
 		assert_int_equal(uids_at(&c->view->uids, i), e.uid);
+		assert_int_equal(c->uid[i], e.uid);
+		if (c->modseq[i] && (c->view->dialect & DIALECT_CONDSTORE))
+			assert_int_equal(c->modseq[i], e.modseq);
 		/* A client knows nothing of the flags of what it was only told to EXIST. */
 		if (c->flags[i][0])
 			assert_string_equal(c->flags[i], flagset_get(f->account, e.flagset)->text);
@@ -168,10 +254,10 @@ static void client_close(struct client *c)
 	c->view = NULL;
 }
 
-static struct client *client_create(struct account_fixture *f)
+static struct client *client_create(struct account_fixture *f, unsigned dialect)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
-	client_open(c, f);
+	client_open(c, f, dialect);
 	return c;
 }
 
@@ -185,11 +271,13 @@ static void test_held(void **state)
 {
 	struct account_fixture *f = *state;
 	append(f, 10);
-	struct client *c = client_create(f);
+	struct client *c = client_create(f, DIALECT_REV1);
+	uint64_t before = roster_of(f)->info.modseq;
 	expunge(f, 3, 4);
 	append(f, 2);
 	store(f, 9, 9, FLAG_SEEN, "");
 	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
+	assert_int_equal(view_highest_modseq(c->view), before); /* RFC 7162 6: below the expunge */
 	assert_int_equal(c->n, 12);
 	assert_string_equal(c->flags[8], "\\Seen");
 	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
@@ -205,7 +293,7 @@ static void test_nothing_for_the_unseen(void **state)
 {
 	struct account_fixture *f = *state;
 	append(f, 2);
-	struct client *c = client_create(f);
+	struct client *c = client_create(f, DIALECT_REV1);
 	append(f, 1);
 	expunge(f, 3, 3);
 	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
@@ -221,23 +309,33 @@ static void change_everything(struct account_fixture *f)
 	store(f, 1, 8000, FLAG_FLAGGED, "later");
 }
 
-static void test_chunks(void **state)
+static void check_chunks(struct account_fixture *f, unsigned dialect)
 {
-	struct account_fixture *f = *state;
 	append(f, 15000);
-	struct client *c = client_create(f);
+	struct client *c = client_create(f, dialect);
 	store(f, 1, 15000, FLAG_SEEN | FLAG_ANSWERED, "");
 	assert_int_equal(tell(c, f, true, change_everything), VIEW_TOLD);
 	assert_true(c->chunks > 3);
 	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
 	assert_in_sync(c, f);
 	c->chunks = 0;
-	expunge(f, 10, 14000);
+	c->full_bytes = 3000;
+	expunge_every(f, c->uid[9], c->uid[13999], 7); /* in VANISHED each is a range of its own */
 	assert_int_equal(tell(c, f, true, change_everything), VIEW_TOLD);
-	assert_true(c->chunks > 1);
+	assert_true(c->chunks > 3);
 	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
 	assert_in_sync(c, f);
 	client_destroy(c);
+}
+
+static void test_chunks(void **state)
+{
+	check_chunks(*state, DIALECT_REV1);
+}
+
+static void test_chunks_vanished(void **state)
+{
+	check_chunks(*state, DIALECT_QRESYNC | DIALECT_CONDSTORE);
 }
 
 static void test_deleted(void **state)
@@ -245,7 +343,7 @@ static void test_deleted(void **state)
 	struct account_fixture *f = *state;
 	int64_t id;
 	append(f, 12000);
-	struct client *c = client_create(f);
+	struct client *c = client_create(f, DIALECT_REV1);
 	begin(f);
 	assert_int_equal(mailbox_create(f->account, "elsewhere", 0, &id), STORE_OK);
 	assert_int_equal(mailbox_rename(f->account, "INBOX", "moved"), STORE_OK);
@@ -255,7 +353,7 @@ static void test_deleted(void **state)
 	c->view->mailbox = id;
 	append(f, 3);
 	client_destroy(c);
-	c = client_create(f);
+	c = client_create(f, DIALECT_REV1);
 	begin(f);
 	assert_int_equal(mailbox_delete(f->account, "elsewhere"), STORE_OK);
 	end(f);
@@ -266,37 +364,52 @@ static void test_deleted(void **state)
 	client_destroy(c);
 }
 
-/* Two clients, one that always takes expunges and one that seldom does, against random changes. */
+static void change_at_random(struct account_fixture *f)
+{
+	static const char *const keywords[] = {"", "a", "b", "a b", ""};
+	uint64_t x = fixture_random(f);
+	uint32_t last = roster_of(f)->info.uidnext - 1, lo = (uint32_t)(x >> 8) % last + 1;
+	uint32_t hi = lo + (uint32_t)(x >> 40) % 40 < last ? lo + (uint32_t)(x >> 40) % 40 : last;
+	switch (x % 4) {
+	case 0:
+		append(f, (uint32_t)(x >> 8) % 20 + 1);
+		break;
+	case 1:
+		expunge(f, lo, hi);
+		break;
+	default:
+		store(f, lo, hi, (uint32_t)(x >> 16) % 32, keywords[(x >> 24) % 5]);
+	}
+}
+
+/* Two clients of each dialect, one that always takes expunges and one that seldom does, against random changes. */
 static void test_random(void **state)
 {
+	static const unsigned dialects[] = {DIALECT_REV1, DIALECT_CONDSTORE, DIALECT_QRESYNC | DIALECT_CONDSTORE, DIALECT_UIDONLY,
+					    DIALECT_UIDONLY | DIALECT_QRESYNC | DIALECT_CONDSTORE};
 	struct account_fixture *f = *state;
+	struct client *one[countof(dialects)], *two[countof(dialects)];
 	append(f, 300);
-	struct client *one = client_create(f), *two = client_create(f);
-	for (int i = 0; i < 300; i++) {
-		uint64_t x = fixture_random(f);
-		struct roster *r = roster_of(f);
-		uint32_t last = r->info.uidnext - 1, lo = (uint32_t)(x >> 8) % last + 1;
-		uint32_t hi = lo + (uint32_t)(x >> 40) % 40 < last ? lo + (uint32_t)(x >> 40) % 40 : last;
-		static const char *const keywords[] = {"", "a", "b", "a b", ""};
-		switch (x % 4) {
-		case 0:
-			append(f, (uint32_t)(x >> 8) % 20 + 1);
-			break;
-		case 1:
-			expunge(f, lo, hi);
-			break;
-		default:
-			store(f, lo, hi, (uint32_t)(x >> 16) % 32, keywords[(x >> 24) % 5]);
-		}
-		assert_int_equal(tell(one, f, true, NULL), VIEW_TOLD);
-		assert_in_sync(one, f);
-		if ((x >> 50) % 3 == 0)
-			tell(two, f, (x >> 54) % 4 == 0, NULL);
+	for (size_t k = 0; k < countof(dialects); k++) {
+		one[k] = client_create(f, dialects[k]);
+		two[k] = client_create(f, dialects[k]);
 	}
-	tell(two, f, true, NULL);
-	assert_in_sync(two, f);
-	client_destroy(one);
-	client_destroy(two);
+	for (int i = 0; i < 300; i++) {
+		change_at_random(f);
+		uint64_t x = fixture_random(f);
+		for (size_t k = 0; k < countof(dialects); k++) {
+			assert_int_equal(tell(one[k], f, true, NULL), VIEW_TOLD);
+			assert_in_sync(one[k], f);
+			if ((x >> 50) % 3 == 0)
+				tell(two[k], f, (x >> 54) % 4 == 0, NULL);
+		}
+	}
+	for (size_t k = 0; k < countof(dialects); k++) {
+		tell(two[k], f, true, NULL);
+		assert_in_sync(two[k], f);
+		client_destroy(one[k]);
+		client_destroy(two[k]);
+	}
 }
 
 static void test_resolve(void **state)
@@ -304,7 +417,7 @@ static void test_resolve(void **state)
 	struct account_fixture *f = *state;
 	append(f, 9);
 	expunge(f, 4, 5); /* 1 2 3 6 7 8 9 */
-	struct client *c = client_create(f);
+	struct client *c = client_create(f, DIALECT_REV1);
 	append(f, 5);     /* not told */
 	static const struct {
 		struct numrange v[2];
@@ -344,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_held, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_for_the_unseen, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_chunks, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_chunks_vanished, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_deleted, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_random, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_resolve, fixture_set_up, fixture_tear_down),
