@@ -3,7 +3,7 @@
  * at a time.  The answer leaves in chunks.  Messages that were expunged and not told are passed over (RFC 2180 4.2.1).
  *
  * With UNCHANGEDSINCE those that changed meanwhile are left out, listed in MODIFIED, and told as they are, so that the
- * client need not ask (RFC 7162 3.1.3).
+ * client need not ask (RFC 7162 3.1.3).  Only the flags that are added or removed count as changes then (3.1.12).
  */
 #include "server/session.h"
 
@@ -28,21 +28,47 @@ static void store_finish(struct command *cmd)
 	uidset_finish(&st->modified);
 }
 
+static struct flag_spec spec_of(const struct store_request *r)
+{
+	return (struct flag_spec){r->flags.bits, r->flags.keywords.ptr};
+}
+
+/* Leaves in `newer` those of which the flags that are to be added or removed were changed: others' are none of this
+ * command's business.  Where the journal cannot tell, all stay. */
+static enum store_err spare_other_flags(const struct command *cmd, struct account *a, struct uidset *newer)
+{
+	const struct store_request *r = &cmd->request.store;
+	struct flag_spec spec = spec_of(r);
+	struct uidset changed = {0}, both = {0};
+	enum store_err err = changes_of_flags(a, cmd->view->mailbox, r->unchanged_since, &spec, LIMIT_JOURNAL_ROWS, &changed);
+	if (!err) {
+		uidset_intersect(newer, &changed, &both);
+		uidset_finish(newer);
+		*newer = both;
+	}
+	uidset_finish(&changed);
+	return err == STORE_LIMIT ? STORE_OK : err;
+}
+
 /* Those of the piece that UNCHANGEDSINCE lets through.  What others change between two pieces is newer than the client's
  * mod-sequence like anything else. */
-static void take_unchanged(struct store *st, const struct command *cmd, const struct roster *roster,
-			   const struct uidset *piece, struct uidset *out)
+static enum store_err take_unchanged(struct store *st, const struct command *cmd, struct account *a,
+				     const struct roster *roster, const struct uidset *piece, struct uidset *out)
 {
+	const struct store_request *r = &cmd->request.store;
 	struct uidset newer = {0}, left_out = {0};
 	uint32_t last = piece->v[piece->n - 1].hi;
-	changes_flags(roster, cmd->request.store.unchanged_since, piece->v[0].lo, last < UINT32_MAX ? last + 1 : last, SIZE_MAX,
-		      &newer);
+	enum store_err err = STORE_OK;
+	changes_flags(roster, r->unchanged_since, piece->v[0].lo, last < UINT32_MAX ? last + 1 : last, SIZE_MAX, &newer);
 	uidset_intersect(piece, &newer, &left_out);
-	uidset_subtract(piece, &newer, out);
+	if (left_out.n && r->op != STORE_REPLACE)
+		err = spare_other_flags(cmd, a, &left_out);
+	uidset_subtract(piece, &left_out, out);
 	for (size_t i = 0; i < left_out.n; i++)
 		uidset_append(&st->modified, left_out.v[i].lo, left_out.v[i].hi);
 	uidset_finish(&newer);
 	uidset_finish(&left_out);
+	return err;
 }
 
 static enum store_err store_set(struct command *cmd, struct account *a, const struct roster *roster,
@@ -51,7 +77,7 @@ static enum store_err store_set(struct command *cmd, struct account *a, const st
 	const struct store_request *r = &cmd->request.store;
 	struct view *v = cmd->view;
 	struct uidset changed = {0};
-	struct flag_spec spec = {r->flags.bits, r->flags.keywords.ptr};
+	struct flag_spec spec = spec_of(r);
 	enum flag_op op = r->op == STORE_ADD ? FLAG_ADD : (r->op == STORE_REMOVE ? FLAG_REMOVE : FLAG_SET);
 	/* What others changed is told first; then this command's changes are all that is newer, and .SILENT means them. */
 	bool told = view_tell_flags(v, a, roster, &cmd->out, cmd->request.uid);
@@ -69,8 +95,9 @@ static enum store_err store_piece(struct store *st, struct command *cmd, struct 
 	if (batch_next(&st->batch, &cmd->view->uids, LIMIT_BATCH_MESSAGES, &piece)) {
 		bool conditional = cmd->request.store.has_unchanged;
 		if (conditional)
-			take_unchanged(st, cmd, roster, &piece, &unchanged);
-		err = store_set(cmd, a, roster, conditional ? &unchanged : &piece);
+			err = take_unchanged(st, cmd, a, roster, &piece, &unchanged);
+		if (!err)
+			err = store_set(cmd, a, roster, conditional ? &unchanged : &piece);
 	}
 	uidset_finish(&piece);
 	uidset_finish(&unchanged);

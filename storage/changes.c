@@ -1,9 +1,10 @@
 #include "storage/changes.h"
 
+#include "storage/flagset.h"
 #include "storage/gone.h"
 #include "storage/roster.h"
 
-enum { VARINT_MAX = 5 };
+enum { VARINT_MAX = 5, RUNS_MAX = 65536 };
 
 static size_t put_varint(unsigned char *to, uint32_t v)
 {
@@ -175,6 +176,93 @@ enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since,
 	if (since < r->info.floor)
 		return STORE_LIMIT;
 	return r->info.expunge_modseq > since ? gone_since(a, mailbox, since, uidnext, expunged) : STORE_OK;
+}
+
+/* Is one of the flags that `spec` names in one of the sets alone? */
+static bool differ(const struct account *a, const struct flag_spec *spec, uint32_t from, uint32_t to)
+{
+	if (from >= a->flags->n || to >= a->flags->n)
+		return true; /* the row is damaged */
+	if ((flagset_system(a, from) ^ flagset_system(a, to)) & spec->system)
+		return true;
+	const struct flagset *was = flagset_get(a, from), *is = flagset_get(a, to);
+	for (const char *at = spec->keywords ? spec->keywords : ""; *at;) {
+		size_t len = strcspn(at, " ");
+		if (flagset_has_keyword(a, was, at, len) != flagset_has_keyword(a, is, at, len))
+			return true;
+		at += len + (at[len] == ' ');
+	}
+	return false;
+}
+
+/* False: the row makes no sense. */
+static bool add_runs(const struct account *a, const struct flag_spec *spec, struct bytes flags, struct uidset *out)
+{
+	struct flag_log_reader reader;
+	struct roster_flag_run run;
+	uint32_t from = 0, to = 0;
+	bool matters = false;
+	if (!flag_log_open(&reader, flags))
+		return false;
+	while (flag_log_next(&reader, &run)) {
+		if (run.from != from || run.to != to)
+			matters = differ(a, spec, run.from, run.to);
+		from = run.from;
+		to = run.to;
+		if (matters)
+			uidset_add_any(out, run.lo, run.hi);
+	}
+	return reader.at == reader.end;
+}
+
+/* The modseq up to which the journal was pruned. */
+static enum store_err journal_floor(struct account *a, uint64_t *out)
+{
+	enum store_err err = STORE_IO;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT floor FROM mailbox WHERE id=0");
+	*out = UINT64_MAX;
+	if (!db_next(&a->db, stmt, &err))
+		return err;
+	*out = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+/* Adds what a row says that happened; false: it cannot be told from it. */
+static bool add_row(const struct account *a, const struct flag_spec *spec, sqlite3_stmt *row, struct uidset *out)
+{
+	int kinds = sqlite3_column_int(row, 2);
+	if (kinds & CHANGE_RESTAMPED)
+		return false;
+	if (kinds & CHANGE_ARRIVED) {
+		uint32_t first = (uint32_t)sqlite3_column_int64(row, 3), last = (uint32_t)sqlite3_column_int64(row, 4);
+		if (first > last)
+			return false;
+		uidset_add_any(out, first, last);
+	}
+	if (!(kinds & CHANGE_FLAGS))
+		return true;
+	struct bytes flags = {sqlite3_column_blob(row, 5), (size_t)sqlite3_column_bytes(row, 5)};
+	return add_runs(a, spec, flags, out);
+}
+
+enum store_err changes_of_flags(struct account *a, int64_t mailbox, uint64_t since, const struct flag_spec *spec,
+				uint32_t rows_max, struct uidset *out)
+{
+	uint64_t floor;
+	enum store_err err = journal_floor(a, &floor);
+	if (err || since < floor)
+		return err ? err : STORE_LIMIT;
+	sqlite3_stmt *row =
+		db_prepare(&a->db, "SELECT modseq, mailbox, kinds, first_uid, last_uid, flags FROM change ORDER BY id DESC");
+	bool known = true;
+	for (uint32_t n = 0; known && db_next(&a->db, row, &err) && (uint64_t)sqlite3_column_int64(row, 0) > since; n++) {
+		bool ours = sqlite3_column_int64(row, 1) == mailbox;
+		known = n < rows_max && out->n < RUNS_MAX && (!ours || add_row(a, spec, row, out));
+	}
+	sqlite3_reset(row);
+	uidset_normalise(out);
+	return err ? err : (known ? STORE_OK : STORE_LIMIT);
 }
 
 enum store_err changes_recall(struct account *a, const struct roster *r, uint64_t since, uint32_t uidnext,

@@ -10,6 +10,7 @@
 #include "storage/account.h"
 #include "storage/uidset.h"
 
+struct flag_spec;
 struct roster;
 struct roster_flag_run;
 struct uids;
@@ -79,6 +80,12 @@ void changes_flags(const struct roster *r, uint64_t since, uint32_t from, uint32
  * STORE_LIMIT: the history does not reach back that far (since is below the mailbox's floor); `changed` is right. */
 MUST_USE enum store_err changes_since(struct account *a, int64_t mailbox, uint64_t since, uint32_t uidnext,
 				      struct uidset *expunged, struct uidset *changed);
+
+/* The UIDs of which a flag that `spec` names was changed after modseq `since`, or that arrived since: each flag has its own
+ * mod-sequence, as it were (RFC 7162 3.1.12).  Ranges may span UIDs that no message has.  O(what the journal has since,
+ * of the whole account).  STORE_LIMIT: it does not reach back that far, or has more than `rows_max` rows. */
+MUST_USE enum store_err changes_of_flags(struct account *a, int64_t mailbox, uint64_t since, const struct flag_spec *spec,
+					 uint32_t rows_max, struct uidset *out);
 
 /* The UIDs as someone knows them who was in sync at modseq `since`, when UIDNEXT was `uidnext`: for a view that was laid
  * aside.  Shares all it can with the roster.  STORE_LIMIT as above. uids_release() it. */

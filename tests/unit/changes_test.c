@@ -411,6 +411,100 @@ static void test_damaged_segments(void **state)
 	}
 }
 
+/* The set as "3,5:7". */
+static const char *text_of(const struct uidset *set)
+{
+	static char text[200];
+	size_t len = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < set->n; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, i ? ",%u" : "%u", set->v[i].lo);
+		if (set->v[i].hi > set->v[i].lo)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, ":%u", set->v[i].hi);
+	}
+	return text;
+}
+
+static void assert_flags_changed(struct account_fixture *f, uint64_t since, uint32_t system, const char *keywords,
+				 const char *want)
+{
+	struct uidset out = {0};
+	struct flag_spec spec = {system, keywords};
+	assert_int_equal(changes_of_flags(f->account, mailbox(f, "INBOX"), since, &spec, 100, &out), STORE_OK);
+	assert_string_equal(text_of(&out), want);
+	uidset_finish(&out);
+}
+
+/* RFC 7162 3.1.12: each flag as if it had a mod-sequence of its own. */
+static void test_of_flags(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t inbox = mailbox(f, "INBOX"), archive = mailbox(f, "Archive");
+	struct uidset set = {0}, changed = {0}, out = {0};
+	struct flag_spec keyword = {0, "$Work later"}, seen = {FLAG_SEEN, ""};
+	begin(f);
+	append(f, inbox, 10, FLAG_SEEN);
+	append(f, archive, 10, 0);
+	end(f);
+	uint64_t start = f->account->modseq;
+	assert_flags_changed(f, start, FLAG_SEEN, "", "");
+	begin(f);
+	store(f, inbox, 2, 3, FLAG_ADD, FLAG_FLAGGED);
+	store(f, archive, 1, 10, FLAG_ADD, FLAG_FLAGGED);
+	end(f);
+	begin(f);
+	store(f, inbox, 5, 7, FLAG_REMOVE, FLAG_SEEN);
+	end(f);
+	uint64_t middle = f->account->modseq;
+	uidset_append(&set, 7, 8);
+	begin(f);
+	assert_int_equal(messages_store(f->account, inbox, &set, FLAG_ADD, &keyword, &changed), STORE_OK);
+	end(f);
+	begin(f);
+	store(f, inbox, 5, 5, FLAG_ADD, FLAG_SEEN); /* and back: it was changed all the same */
+	end(f);
+	assert_flags_changed(f, start, FLAG_SEEN, "", "5:7");
+	assert_flags_changed(f, start, FLAG_FLAGGED, "", "2:3");
+	assert_flags_changed(f, start, FLAG_FLAGGED | FLAG_SEEN, "", "2:3,5:7");
+	assert_flags_changed(f, start, FLAG_DRAFT, "other", "");
+	assert_flags_changed(f, start, FLAG_FLAGGED, "other LATER", "2:3,7:8");
+	assert_flags_changed(f, middle, FLAG_SEEN | FLAG_FLAGGED, "$work", "5,7:8");
+	begin(f);
+	append(f, inbox, 2, 0);
+	end(f);
+	assert_flags_changed(f, start, FLAG_DRAFT, "", "11:12"); /* what arrived is new in everything */
+	assert_int_equal(changes_of_flags(f->account, inbox, start, &seen, 6, &out), STORE_OK);
+	assert_int_equal(changes_of_flags(f->account, inbox, start, &seen, 5, &out), STORE_LIMIT);
+	uidset_finish(&out);
+	uidset_finish(&set);
+	uidset_finish(&changed);
+}
+
+static void test_of_flags_unknown(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t inbox = mailbox(f, "INBOX");
+	struct uidset out = {0};
+	struct flag_spec seen = {FLAG_SEEN, ""};
+	bool more;
+	begin(f);
+	append(f, inbox, 3, 0);
+	end(f);
+	uint64_t start = f->account->modseq;
+	begin(f);
+	store(f, inbox, 1, 1, FLAG_ADD, FLAG_FLAGGED);
+	end(f);
+	fixture_execute(f, "UPDATE change SET flags=x'0100000000' WHERE flags IS NOT NULL");
+	assert_int_equal(changes_of_flags(f->account, inbox, start, &seen, 100, &out), STORE_LIMIT);
+	begin(f);
+	assert_int_equal(history_prune(f->account, f->now_s + 1, 1000, &more), STORE_OK);
+	end(f);
+	assert_int_equal(changes_of_flags(f->account, inbox, start, &seen, 100, &out), STORE_LIMIT);
+	assert_int_equal(changes_of_flags(f->account, inbox, f->account->modseq, &seen, 100, &out), STORE_OK);
+	assert_int_equal(out.n, 0);
+	uidset_finish(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +517,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end_of_uids, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_prune, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_only_what_was_known, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_of_flags, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_of_flags_unknown, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged_segments, fixture_set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
