@@ -81,7 +81,9 @@ static void tell_updates(struct command *cmd, struct account *account)
 		metadata_tell(cmd, account);
 	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES))
 		return;
-	bool expunges = !(flags & CMD_NO_EXPUNGE) || cmd->request.uid;
+	/* RFC 7162 3.2.10.2: the numbers in a UID SEARCH must hold as well. */
+	bool numbers = !cmd->request.uid || (cmd->request.kind == CMD_SEARCH && cmd->request.search.by_numbers);
+	bool expunges = !(flags & CMD_NO_EXPUNGE) || !numbers;
 	enum view_told told = view_tell(cmd->view, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES,
 					expunges, cmd->request.uid);
 	cmd->held = told == VIEW_HELD;

@@ -36,6 +36,7 @@ struct lexer {
 	unsigned dialect;
 	unsigned header_fields, search_keys; /* counted over the whole command */
 	bool search_modseq;                  /* MODSEQ was among the keys */
+	bool search_numbers;                 /* and a set of sequence numbers */
 	struct parse_error error;
 };
 

@@ -229,6 +229,7 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 	}
 	if (lexer_peek_digit(lx) || lexer_peek(lx, '*')) {
 		struct search_key *key = make_key(lx, SEARCH_SEQ);
+		lx->search_numbers = true;
 		lexer_takes_numbers(lx); /* in UID SEARCH too (RFC 9586 3.5) */
 		numset_parse(lx, &key->set);
 		return key;
@@ -270,4 +271,5 @@ void parse_search(struct lexer *lx, struct request *r)
 	}
 	s->key = all_keys(lx, 0);
 	s->has_modseq = lx->search_modseq;
+	s->by_numbers = lx->search_numbers;
 }

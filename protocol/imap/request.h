@@ -207,6 +207,7 @@ struct search_request {
 	struct span charset;    /* ptr NULL when not given */
 	bool has_return;        /* the answer is ESEARCH */
 	uint32_t returns;       /* RETURN_*, at least one when has_return */
+	bool by_numbers;        /* a key of sequence numbers */
 	bool has_modseq;        /* a MODSEQ key: the answer says the highest of what was found (RFC 7162 3.1.5) */
 };
 
