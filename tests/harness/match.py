@@ -10,18 +10,23 @@ import re
 PLAIN = 0xE000
 
 
+TO_PLAIN = {n: PLAIN + n for n in range(256)}
+FROM_PLAIN = {PLAIN + n: n for n in range(256)}
+FREE = re.compile(r"\$([a-z]\w*)|\.\.\.")
+
+
 def protect(text):
-    return "".join(chr(PLAIN + ord(c)) for c in text)
+    return text.translate(TO_PLAIN)
 
 
 def expose(text):
-    return "".join(chr(ord(c) - PLAIN) if PLAIN <= ord(c) < PLAIN + 256 else c for c in text)
+    return text.translate(FROM_PLAIN)
 
 
 def pattern(text, captures):
     """The regular expression for an expectation."""
     out, position, new = "", 0, set()
-    for m in re.finditer(r"\$([a-z]\w*)|\.\.\.", text):
+    for m in FREE.finditer(text):
         out += re.escape(expose(text[position:m.start()]))
         name = m.group(1)
         if name is None:
@@ -35,6 +40,14 @@ def pattern(text, captures):
             new.add(name)
         position = m.end()
     return re.compile(out + re.escape(expose(text[position:])), re.S)
+
+
+def fits(expected, got, captures):
+    """What `$names` stand for, or None.  Most expectations leave nothing free: those need no regular expression."""
+    if not FREE.search(expected):
+        return {} if expose(expected) == got else None
+    m = pattern(expected, captures).fullmatch(got)
+    return m.groupdict() if m else None
 
 
 def token_end(text, at):
@@ -127,9 +140,8 @@ def normal(text):
 
 def matches(expected, got, captures):
     """True if it fits; then `captures` has what `$names` stood for."""
-    for want, have in ((expected, got), (normal(expected), normal(got))):
-        m = pattern(want, captures).fullmatch(have)
-        if m:
-            captures.update(m.groupdict())
-            return True
-    return False
+    found = fits(expected, got, captures)
+    if found is None:
+        found = fits(normal(expected), normal(got), captures)
+    captures.update(found or {})
+    return found is not None

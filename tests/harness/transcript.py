@@ -41,8 +41,11 @@ class TranscriptError(Exception):
 
 
 def escapes(text, keep=lambda c: c):
-    text = re.sub(r"\$\((.+?)\*(\d+)\)", lambda m: m.group(1) * int(m.group(2)), text)
-    return re.sub(r"\\x([0-9A-Fa-f]{2})", lambda m: keep(chr(int(m.group(1), 16))), text)
+    def plain(m):
+        if m.group(2):
+            return escapes(m.group(1), keep) * int(m.group(2))
+        return keep(chr(int(m.group(3), 16)))
+    return re.sub(r"\$\((.+?)\*(\d+)\)|\\x([0-9A-Fa-f]{2})", plain, text)
 
 
 class Parser:

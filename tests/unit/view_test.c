@@ -16,10 +16,18 @@ struct client {
 	uint32_t n;
 	uint32_t uid[MESSAGES_MAX];
 	uint64_t modseq[MESSAGES_MAX]; /* 0: never told */
-	char flags[MESSAGES_MAX][100];
+	char *flags[MESSAGES_MAX]; /* in `texts`, so that what is gone moves little */
+	char texts[MESSAGES_MAX][100];
+	uint32_t texts_n;
 	unsigned chunks, lines;
 	size_t full_bytes;
 };
+
+static char *new_text(struct client *c)
+{
+	assert_true(c->texts_n < MESSAGES_MAX);
+	return c->texts[c->texts_n++];
+}
 
 static int64_t inbox(struct account *a)
 {
@@ -89,14 +97,17 @@ static struct roster *roster_of(struct account_fixture *f)
 static void client_open(struct client *c, struct account_fixture *f, unsigned dialect)
 {
 	struct roster *r = roster_of(f);
-	*c = (struct client){.view = view_create(f->account, r, false), .n = r->uids.n, .full_bytes = LIMIT_SLICE_BYTES};
+	c->view = view_create(f->account, r, false);
+	c->n = r->uids.n;
+	c->full_bytes = LIMIT_SLICE_BYTES;
 	c->view->dialect = dialect;
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct roster_entry e;
 		roster_read(r, i, &e);
 		c->uid[i] = e.uid;
 		c->modseq[i] = e.modseq;
-		snprintf(c->flags[i], sizeof(c->flags[i]), "%s", flagset_get(f->account, e.flagset)->text);
+		c->flags[i] = new_text(c);
+		snprintf(c->flags[i], sizeof(c->texts[0]), "%s", flagset_get(f->account, e.flagset)->text);
 	}
 }
 
@@ -159,7 +170,7 @@ static void read_items(struct client *c, uint32_t index, const char *items)
 	char *recent = strstr(flags, "\\Recent");
 	if (recent)
 		recent[recent > flags ? -1 : 0] = '\0';
-	snprintf(c->flags[index], sizeof(c->flags[0]), "%s", flags);
+	snprintf(c->flags[index], sizeof(c->texts[0]), "%s", flags);
 }
 
 static void read_line(struct client *c, const char *line)
@@ -183,7 +194,7 @@ static void read_line(struct client *c, const char *line)
 		for (; c->n < n; c->n++) {
 			c->uid[c->n] = uids_at(&c->view->uids, c->n); /* it would fetch that now */
 			c->modseq[c->n] = 0;
-			c->flags[c->n][0] = '\0';
+			c->flags[c->n] = new_text(c);
 		}
 	} else if (strcmp(word, "FETCH") == 0) {
 		assert_false(c->view->dialect & DIALECT_UIDONLY);
