@@ -157,9 +157,10 @@ static void extend_log(struct db *db, sqlite3_file *wal)
 {
 	static const char zeros[65536];
 	sqlite3_int64 end = 32 + (sqlite3_int64)db->wal_pages * (24 + DB_PAGE_BYTES), size = 0;
-	if (wal->pMethods->xFileSize(wal, &size) != SQLITE_OK || size >= end + DB_WAL_AHEAD_BYTES / 4)
+	sqlite3_int64 ahead = end < DB_WAL_AHEAD_BYTES ? end : DB_WAL_AHEAD_BYTES;
+	if (wal->pMethods->xFileSize(wal, &size) != SQLITE_OK || size >= end + ahead / 4)
 		return;
-	for (sqlite3_int64 at = size; at < end + DB_WAL_AHEAD_BYTES; at += (sqlite3_int64)sizeof(zeros))
+	for (sqlite3_int64 at = size; at < end + ahead; at += (sqlite3_int64)sizeof(zeros))
 		if (wal->pMethods->xWrite(wal, zeros, (int)sizeof(zeros), at) != SQLITE_OK)
 			return;
 }

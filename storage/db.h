@@ -22,7 +22,7 @@ enum {
 	DB_PAGE_BYTES = 16384,
 	DB_CACHE_BYTES = 256 * 1024,       /* at most; grown on demand */
 	DB_WAL_BYTES_MAX = 64 * 1024 * 1024, /* a commit that leaves more makes a checkpoint */
-	DB_WAL_AHEAD_BYTES = 1024 * 1024,  /* zeros behind its end, for commits that sync */
+	DB_WAL_AHEAD_BYTES = 1024 * 1024,  /* zeros behind its end, for commits that sync; as many as it has, at most */
 	DB_WAL_KEPT_BYTES = 4 * 1024 * 1024  /* the log file's size between uses */
 };
 
