@@ -12,7 +12,7 @@ command -v debootstrap >/dev/null || die "apt-get install debootstrap"
 mirror=$(cat /etc/apt/sources.list.d/* $([ -e /etc/apt/sources.list ] && echo /etc/apt/sources.list) |
 	sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm main.*/\2/p; s/^URIs: //p' | sed -n 1p)
 
-unmount() { for m in proc dev/pts dev sys; do umount -l "$root/$m" 2>/dev/null || true; done; }
+unmount() { for m in proc dev sys; do umount -l "$root/$m" 2>/dev/null || true; done; }
 inside() { # USER COMMAND
 	chroot "$root" /usr/bin/env -i HOME="/tmp/home-$1" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LANG=C.UTF-8 su -s /bin/bash "$1" -c "cd /src-$1 && $2"
@@ -29,8 +29,10 @@ rm -f "$root/etc/apt/sources.list"
 cp -r /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 trap unmount EXIT
+unmount # what a run that was killed left
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
+mount --make-rslave "$root/dev"
 mount -t sysfs sys "$root/sys"
 chroot "$root" apt-get update -q >/dev/null
 chroot "$root" apt-get install -y -q --no-install-recommends git sudo >/dev/null
