@@ -51,6 +51,20 @@ def test_imaplib_walk(daemon):
     assert c.logout()[0] == "BYE"
 
 
+def test_imaplib_huge_header(daemon):
+    """HEADER.FIELDS and SEARCH look at the first megabyte of a header (docs/limits.md); the whole is there to be fetched."""
+    header = b"Subject: early\r\n" + (b"X-Filler: " + b"x" * 900 + b"\r\n") * 1300 + b"X-Late: late\r\n\r\n"
+    c = imaplib.IMAP4("127.0.0.1", daemon.imap)
+    ok(c.login("user26@example.org", "pass"))
+    ok(c.append("INBOX", None, None, header + b"body\r\n"))
+    ok(c.select("INBOX"))
+    assert ok(c.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT X-LATE)])"))[0][1] == b"Subject: early\r\n\r\n"
+    assert ok(c.fetch("1", "(BODY.PEEK[HEADER])"))[0][1] == header
+    assert ok(c.search(None, "HEADER", "SUBJECT", "early")) == [b"1"] and ok(c.search(None, "HEADER", "X-LATE", "late")) == [b""]
+    ok(c.search(None, "BODY", "body"))
+    c.logout()
+
+
 def test_imaplib_starttls(daemon):
     c = imaplib.IMAP4("127.0.0.1", daemon.strict)
     assert "LOGINDISABLED" in c.capabilities and "STARTTLS" in c.capabilities, c.capabilities
