@@ -34,6 +34,7 @@ static const struct command_row commands[] = {
 	{"NAMESPACE", CMD_NAMESPACE, LOGGED_IN, 0, cmd_namespace},
 	{"NOOP", CMD_NOOP, ANY_STATE, 0, cmd_noop},
 	{"RENAME", CMD_RENAME, LOGGED_IN, CMD_WRITES, cmd_rename},
+	{"REPLACE", CMD_REPLACE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_STREAMS_IN, cmd_replace},
 	{"SEARCH", CMD_SEARCH, SELECTED, CMD_UID_FORM | CMD_NO_EXPUNGE, cmd_search},
 	{"SELECT", CMD_SELECT, LOGGED_IN, CMD_NO_UPDATES | CMD_CHOOSES, cmd_select},
 	{"SETMETADATA", CMD_SETMETADATA, LOGGED_IN, CMD_WRITES, cmd_setmetadata},
@@ -197,6 +198,8 @@ static const struct numset *set_of(const struct request *r)
 		return &r->expunge.set;
 	case CMD_FETCH:
 		return &r->fetch.set;
+	case CMD_REPLACE:
+		return &r->append.set;
 	default:
 		invariant(r->kind == CMD_COPY || r->kind == CMD_MOVE);
 		return &r->copy.set;

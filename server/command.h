@@ -129,6 +129,7 @@ MUST_USE enum store_err metadata_write(struct command *cmd, struct account *a, i
 
 /* The handlers, by file. */
 enum step cmd_append(struct session *s, struct command *cmd);
+enum step cmd_replace(struct session *s, struct command *cmd);
 enum step cmd_authenticate(struct session *s, struct command *cmd);
 enum step cmd_login(struct session *s, struct command *cmd);
 enum step cmd_starttls(struct session *s, struct command *cmd);

@@ -27,6 +27,9 @@ const struct config *session_config(const struct session *s);
  * its line refuses the rest of it. */
 void session_accept_literal(struct session *s, const struct reader_event *event);
 
+/* The literal that was announced is a word of the text: `input` is asked again, with it in place. */
+enum step session_keep_literal(struct session *s, struct command *cmd, const struct reader_event *event);
+
 bool session_is_logged_in(const struct session *s);
 void session_log_in(struct session *s, const char *account, const char *address);
 /* Made at the first login; cmd_auth_done() hears of its results. */

@@ -78,7 +78,7 @@ static void decide_literal(struct session *s, const struct reader_event *event)
 {
 	struct span tag;
 	const struct command_row *row = peek_row(event->text, &tag);
-	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_is_message(event->text)) {
+	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_streams(event->text)) {
 		start_streaming(s, row, tag);
 	} else if (event->literal.over != READER_WITHIN) {
 		refuse_literal(s, row, tag, event->literal.over);

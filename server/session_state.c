@@ -147,6 +147,18 @@ void session_accept_literal(struct session *s, const struct reader_event *event)
 	reader_stream(&s->reader);
 }
 
+enum step session_keep_literal(struct session *s, struct command *cmd, const struct reader_event *event)
+{
+	if (event->literal.over != READER_WITHIN) {
+		command_no(cmd, "LIMIT", "The literal is too large, or there are too many");
+		return STEP_DONE;
+	}
+	if (event->literal.sync)
+		buf_add_text(session_out(s), "+ OK\r\n");
+	reader_keep(&s->reader);
+	return STEP_INPUT;
+}
+
 void session_set_pulse(struct session *s, bool on)
 {
 	conn_set_pulse(s->conn, on ? session_pulse_s((unsigned)session_config(s)->idle_pulse_s, s->conn->id) : 0);

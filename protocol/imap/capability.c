@@ -45,6 +45,9 @@ static const struct capability_row {
 	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
+	{"CATENATE", AFTER_LOGIN},                         /* RFC 4469 */
+	{"URL-PARTIAL", AFTER_LOGIN},                      /* RFC 5550 5.7.1 */
+	{"REPLACE", AFTER_LOGIN},                          /* RFC 8508 */
 	{"BINARY", AFTER_LOGIN},                           /* RFC 3516 */
 	{"OBJECTID", AFTER_LOGIN},                         /* RFC 8474 */
 	{"SAVEDATE", AFTER_LOGIN},                         /* RFC 8514 */

@@ -1,7 +1,6 @@
 /* The table of commands, and what stands before their arguments: tag, "UID", name. */
 #include "protocol/imap/parse.h"
 
-#include "protocol/imap/date.h"
 #include "protocol/imap/parse_family.h"
 
 struct command_row {
@@ -11,14 +10,8 @@ struct command_row {
 	void (*arguments)(struct lexer *, struct request *); /* NULL: none */
 };
 
-static void parse_append_alone(struct lexer *lx, struct request *r)
-{
-	(void)r;
-	lexer_fail(lx, "APPEND needs a literal");
-}
-
 static const struct command_row commands[] = { /* sorted */
-	{"APPEND", CMD_APPEND, false, parse_append_alone},
+	{"APPEND", CMD_APPEND, false, parse_append_command},
 	{"AUTHENTICATE", CMD_AUTHENTICATE, false, parse_authenticate},
 	{"CAPABILITY", CMD_CAPABILITY, false, NULL},
 	{"CHECK", CMD_CHECK, false, NULL},
@@ -42,6 +35,7 @@ static const struct command_row commands[] = { /* sorted */
 	{"NAMESPACE", CMD_NAMESPACE, false, NULL},
 	{"NOOP", CMD_NOOP, false, NULL},
 	{"RENAME", CMD_RENAME, false, parse_rename},
+	{"REPLACE", CMD_REPLACE, true, parse_append_command},
 	{"SEARCH", CMD_SEARCH, true, parse_search},
 	{"SELECT", CMD_SELECT, false, parse_select},
 	{"SETMETADATA", CMD_SETMETADATA, false, parse_setmetadata},
@@ -90,8 +84,7 @@ uint32_t parse_words(struct lexer *lx, const char *const *names, size_t n, const
 	return bits;
 }
 
-/* "tag SP". The span is absent when there is no tag; one that ends the text is a tag. */
-static struct span tag_and_space(struct lexer *lx)
+struct span parse_tag(struct lexer *lx)
 {
 	struct span tag = lexer_tag(lx);
 	bool ends = lx->at == lx->end || *lx->at == ' ';
@@ -101,7 +94,7 @@ static struct span tag_and_space(struct lexer *lx)
 	return tag;
 }
 
-static enum parse_status status_of(const struct lexer *lx, struct parse_error *error)
+enum parse_status parse_status_of(const struct lexer *lx, struct parse_error *error)
 {
 	*error = lx->error;
 	if (!lexer_failed(lx))
@@ -114,7 +107,7 @@ enum parse_status parse_request(struct arena *a, struct span text, unsigned dial
 {
 	struct lexer lx;
 	lexer_init(&lx, a, text, dialect);
-	*out = (struct request){.tag = tag_and_space(&lx)};
+	*out = (struct request){.tag = parse_tag(&lx)};
 	struct span name = lexer_atom(&lx);
 	if (span_is(name, "UID")) {
 		out->uid = true;
@@ -134,14 +127,14 @@ enum parse_status parse_request(struct arena *a, struct span text, unsigned dial
 			row->arguments(&lx, out);
 		lexer_end(&lx);
 	}
-	return status_of(&lx, error);
+	return parse_status_of(&lx, error);
 }
 
 enum command_kind parse_peek(struct span text, struct span *tag)
 {
 	struct lexer lx;
 	lexer_init(&lx, NULL, text, DIALECT_REV1);
-	*tag = tag_and_space(&lx);
+	*tag = parse_tag(&lx);
 	struct span name = lexer_atom(&lx);
 	if (span_is(name, "UID")) {
 		lexer_space(&lx);
@@ -149,53 +142,4 @@ enum command_kind parse_peek(struct span text, struct span *tag)
 	}
 	const struct command_row *row = lexer_failed(&lx) ? NULL : find_command(name);
 	return row ? row->kind : CMD_UNKNOWN;
-}
-
-/* The literal's head that ends the text: its octets are not there. */
-static bool at_last_literal(const struct lexer *lx)
-{
-	bool is_literal = lexer_peek(lx, '{') || (lexer_peek(lx, '~') && lx->at + 1 < lx->end && lx->at[1] == '{');
-	return is_literal && !memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
-}
-
-static void append_name(struct lexer *lx)
-{
-	tag_and_space(lx);
-	if (!lexer_accept_word(lx, "APPEND"))
-		lexer_fail(lx, "APPEND is expected");
-	lexer_space(lx);
-}
-
-bool parse_append_is_message(struct span text)
-{
-	struct lexer lx;
-	lexer_init(&lx, NULL, text, DIALECT_REV1);
-	append_name(&lx);
-	return !at_last_literal(&lx);
-}
-
-enum parse_status parse_append(struct arena *a, struct span text, unsigned dialect, bool first,
-			       struct append_head *out, struct parse_error *error)
-{
-	struct lexer lx;
-	lexer_init(&lx, a, text, dialect);
-	*out = (struct append_head){0};
-	if (first) {
-		append_name(&lx);
-		out->name = lexer_astring(&lx);
-	}
-	lexer_space(&lx);
-	if (lexer_peek(&lx, '(')) {
-		flags_parse_list(&lx, &out->flags);
-		lexer_space(&lx);
-	}
-	if (lexer_peek(&lx, '"')) {
-		out->has_date = true;
-		if (!date_time_parse(lexer_quoted(&lx), &out->date_unix_s, &out->zone_min))
-			lexer_fail(&lx, "This is not a date-time");
-		lexer_space(&lx);
-	}
-	if (!at_last_literal(&lx))
-		lexer_fail(&lx, "A literal is expected");
-	return status_of(&lx, error);
 }

@@ -13,7 +13,7 @@ enum parse_status {
 };
 
 /* `text` is a command as reader.h gives it. The tag is set whenever it is readable, else its ptr is NULL; so is the
- * kind. APPEND is never OK here: its messages are streamed, see parse_append(). */
+ * kind. An APPEND that is OK here has no literals that are to be streamed: it catenates. */
 MUST_USE enum parse_status parse_request(struct arena *a, struct span text, unsigned dialect, struct request *out,
 					 struct parse_error *error);
 
@@ -22,16 +22,16 @@ MUST_USE enum parse_status parse_request(struct arena *a, struct span text, unsi
 enum command_kind parse_peek(struct span text, struct span *tag);
 
 /*
- * APPEND, whose messages are literals of any size and are streamed.  Both functions take what reader.h gives with
- * READER_LITERAL: the text up to and with "{n}".
+ * APPEND and REPLACE, whose messages are literals of any size and are streamed, or are put together of such literals and
+ * of parts of other messages (CATENATE).  What reader.h gives with READER_LITERAL is the text up to and with "{n}".
  */
-/* Is the literal a message? If not it is the mailbox's name, and should be kept. Only for the first literals, where
- * parse_peek() says CMD_APPEND. */
-bool parse_append_is_message(struct span text);
-/* What is said of the message. `first`: the text begins with the tag; else it begins with the space behind the message
- * before, and out->name is absent. */
-MUST_USE enum parse_status parse_append(struct arena *a, struct span text, unsigned dialect, bool first,
-					struct append_head *out, struct parse_error *error);
+/* Is the literal to be streamed? If not it is a name or a URL, and should be kept. Only for the first literals, where
+ * parse_peek() says CMD_APPEND or CMD_REPLACE. */
+bool parse_append_streams(struct span text);
+/* A piece of the command: from its tag, or from what follows a streamed literal, to the next one or to the end. Sets
+ * out->append, and out->uid at the start. `single`: it is REPLACE. */
+MUST_USE enum parse_status parse_append(struct arena *a, struct span text, unsigned dialect, enum append_place place,
+					bool single, struct request *out, struct parse_error *error);
 /* The value of an entry /private/specialuse, as LIST has the words: USE_* (RFC 6154 4).  False: one is not known. */
 MUST_USE bool parse_uses(struct span text, uint32_t *out);
 

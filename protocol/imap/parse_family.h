@@ -3,7 +3,7 @@
 #ifndef IMAP_PARSE_FAMILY_H
 #define IMAP_PARSE_FAMILY_H
 
-#include "protocol/imap/request.h"
+#include "protocol/imap/parse.h"
 
 void parse_login(struct lexer *lx, struct request *r);
 void parse_authenticate(struct lexer *lx, struct request *r);
@@ -22,13 +22,19 @@ void parse_getmetadata(struct lexer *lx, struct request *r);
 void parse_setmetadata(struct lexer *lx, struct request *r);
 /* "(" entry *(SP entry) ")"; `above`: also levels above entries. */
 void parse_metadata_names(struct lexer *lx, bool above, struct metadata_names *out);
+void parse_append_command(struct lexer *lx, struct request *r);
 
 void parse_fetch(struct lexer *lx, struct request *r);
+/* What is between the brackets of BODY[...]. */
+void parse_section(struct lexer *lx, struct section *s);
 void parse_store(struct lexer *lx, struct request *r);
 void parse_copy(struct lexer *lx, struct request *r);
 void parse_expunge(struct lexer *lx, struct request *r);
 void parse_search(struct lexer *lx, struct request *r);
 
+/* "tag SP". The span is absent when there is no tag; one that ends the text is a tag. */
+struct span parse_tag(struct lexer *lx);
+enum parse_status parse_status_of(const struct lexer *lx, struct parse_error *error);
 /* "(" word *(SP word) ")" over a table: the bits 1 << index of the words. `message` when one is not in it. */
 uint32_t parse_words(struct lexer *lx, const char *const *names, size_t n, const char *message);
 

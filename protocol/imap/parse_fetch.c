@@ -16,8 +16,7 @@ static void section_fields(struct lexer *lx, struct section *s)
 	}
 }
 
-/* What is between the brackets. */
-static void section(struct lexer *lx, struct section *s)
+void parse_section(struct lexer *lx, struct section *s)
 {
 	while (lexer_peek_digit(lx)) {
 		uint32_t number = lexer_nz_number(lx);
@@ -68,7 +67,7 @@ static void bracketed(struct lexer *lx, struct fetch_item *item)
 		item->kind = FETCH_SECTION;
 	lexer_expect(lx, '[', "A section is expected");
 	if (item->kind == FETCH_SECTION)
-		section(lx, &item->section);
+		parse_section(lx, &item->section);
 	else
 		binary_section(lx, &item->section);
 	lexer_expect(lx, ']', "A closing bracket is expected");

@@ -12,7 +12,8 @@
 enum command_kind {
 	CMD_UNKNOWN, CMD_APPEND, CMD_AUTHENTICATE, CMD_CAPABILITY, CMD_CHECK, CMD_CLOSE, CMD_COMPRESS, CMD_COPY, CMD_CREATE,
 	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_GETMETADATA, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
-	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_SEARCH, CMD_SELECT, CMD_SETMETADATA, CMD_STARTTLS,
+	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_REPLACE, CMD_SEARCH, CMD_SELECT,
+	CMD_SETMETADATA, CMD_STARTTLS,
 	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
 
@@ -41,9 +42,38 @@ struct id_request {
 	size_t pairs_n;
 };
 
-/* APPEND (RFC 3501 6.3.11): what is said of its messages is in struct append_head. */
+/* One thing after another that APPEND says between its literals. */
+enum append_step_kind {
+	APPEND_BEGINS, /* a message */
+	APPEND_URL,    /* a part of it stands elsewhere (RFC 4469) */
+	APPEND_ENDS    /* it was put together; one that is a single literal ends with that */
+};
+
+struct append_step {
+	enum append_step_kind kind;
+	struct flag_list flags; /* BEGINS */
+	bool has_date;
+	int64_t date_unix_s;
+	int32_t zone_min;
+	struct span url; /* URL: as sent */
+};
+
+/* Where a piece of the text begins, and where it stops. */
+enum append_place { APPEND_AT_START, APPEND_AFTER /* a message */, APPEND_IN_LIST /* behind a TEXT literal */ };
+enum append_stop {
+	APPEND_STOPS,   /* the command is whole */
+	APPEND_LITERAL, /* the literal is the message */
+	APPEND_TEXT,    /* it is a part of the message */
+	APPEND_KEEPS    /* it is a word of the text: nothing can be done before it is there */
+};
+
+/* APPEND, REPLACE (RFC 3501 6.3.11, 3502, 4469, 8508), or a piece of one. */
 struct append_request {
+	struct numset set; /* REPLACE: one number or "*" */
 	struct span name;
+	struct append_step *steps;
+	size_t steps_n;
+	enum append_stop stop;
 };
 
 /* SELECT, EXAMINE (RFC 3501 6.3.1; RFC 7162 3.1.8, 3.2.5) */
@@ -216,7 +246,7 @@ struct request {
 	enum command_kind kind;
 	bool uid; /* "UID FETCH" */
 	union {   /* by kind; other commands have no arguments */
-		struct append_request append; /* filled in by parse_append()'s caller */
+		struct append_request append; /* or parse_append()'s */
 		struct login_request login;
 		struct authenticate_request authenticate;
 		struct enable_request enable;
@@ -235,15 +265,6 @@ struct request {
 		struct expunge_request expunge;
 		struct search_request search;
 	};
-};
-
-/* What an APPEND says before one of its messages (RFC 3501 6.3.11, 3502). */
-struct append_head {
-	struct span name; /* of the mailbox: only the first head has it */
-	struct flag_list flags;
-	bool has_date;
-	int64_t date_unix_s;
-	int32_t zone_min;
 };
 
 #endif

@@ -26,16 +26,21 @@ static bool parse_and_print(struct span text, struct buf *out)
 	return status == PARSE_OK;
 }
 
-static bool append_and_print(struct span text, bool first, struct buf *out)
+static bool append_and_print(struct span text, enum append_place place, bool single, struct buf *out)
 {
 	struct arena a;
-	struct append_head head;
+	struct request r = {0};
 	struct parse_error error = {0};
 	arena_init(&a);
-	bool ok = parse_append(&a, text, DIALECT_REV1, first, &head, &error) == PARSE_OK;
+	bool ok = parse_append(&a, text, DIALECT_UTF8, place, single, &r, &error) == PARSE_OK;
 	invariant(ok || error.offset <= text.len);
-	if (ok)
-		append_head_print(out, &head);
+	if (ok) {
+		if (place == APPEND_AT_START)
+			buf_add_text(out, r.uid ? "a UID REPLACE" : (r.append.set.n ? "a REPLACE" : "a APPEND"));
+		append_print(out, &r.append);
+		if (r.append.stop != APPEND_STOPS)
+			buf_add_text(out, "{1}");
+	}
 	arena_finish(&a);
 	return ok;
 }
@@ -54,23 +59,19 @@ static void round_trip(struct span text)
 	buf_finish(&twice);
 }
 
-static void append_round_trip(struct span text)
+static void append_round_trip(struct span text, enum append_place place, bool single)
 {
-	static const char command[] = "a APPEND"; /* a later head has only what follows it */
-	bool first = text.len > 0 && text.ptr[0] != ' ';
-	size_t skipped = first ? 0 : sizeof(command) - 1;
+	static const char before[] = "x"; /* so that what follows is separated */
+	size_t skipped = place == APPEND_AT_START ? 0 : sizeof(before) - 1;
 	struct buf once, twice;
 	buf_init(&once, PRINT_BYTES_MAX);
 	buf_init(&twice, PRINT_BYTES_MAX);
-	buf_add_text(&once, command);
-	buf_add_text(&twice, command);
-	if (append_and_print(text, first, &once)) {
-		buf_add_text(&once, "{1}");
-		invariant(append_and_print(span_after(buf_span(&once), skipped), first, &twice));
-		buf_add_text(&twice, "{1}");
+	buf_add(&once, before, skipped);
+	buf_add(&twice, before, skipped);
+	if (append_and_print(text, place, single, &once)) {
+		invariant(append_and_print(span_after(buf_span(&once), skipped), place, single, &twice));
 		invariant(span_equal(buf_span(&once), buf_span(&twice)));
 	}
-	parse_append_is_message(text);
 	buf_finish(&once);
 	buf_finish(&twice);
 }
@@ -82,7 +83,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct request r;
 	struct parse_error error;
 	round_trip(text);
-	append_round_trip(text);
+	append_round_trip(text, APPEND_AT_START, false);
+	append_round_trip(text, APPEND_AFTER, false);
+	append_round_trip(text, APPEND_AFTER, true);
+	append_round_trip(text, APPEND_IN_LIST, false);
+	parse_append_streams(text);
 	parse_peek(text, &tag);
 	arena_init(&a);
 	invariant(parse_request(&a, text, DIALECT_UTF8, &r, &error) == PARSE_OK || error.message);

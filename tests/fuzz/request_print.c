@@ -10,7 +10,7 @@ static const char *const command_names[] = {
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
 	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
-	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_SEARCH] = "SEARCH",
+	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
@@ -342,7 +342,8 @@ static void print_search(struct buf *out, const struct search_request *s)
 static void print_arguments(struct buf *out, const struct request *r)
 {
 	switch (r->kind) {
-	case CMD_UNKNOWN: case CMD_APPEND: case CMD_CAPABILITY: case CMD_CHECK: case CMD_CLOSE: case CMD_IDLE:
+	case CMD_APPEND: case CMD_REPLACE: append_print(out, &r->append); break;
+	case CMD_UNKNOWN: case CMD_CAPABILITY: case CMD_CHECK: case CMD_CLOSE: case CMD_IDLE:
 	case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS: case CMD_UNSELECT:
 		break;
 	case CMD_AUTHENTICATE:
@@ -401,15 +402,35 @@ void request_print(struct buf *out, const struct request *r)
 	print_arguments(out, r);
 }
 
-void append_head_print(struct buf *out, const struct append_head *head)
+void append_print(struct buf *out, const struct append_request *r)
 {
-	if (head->name.ptr)
-		print_astring(out, head->name);
-	if (head->flags.keywords.ptr)
-		print_flags(out, &head->flags);
-	if (head->has_date) {
-		buf_add_char(out, ' ');
-		date_time_write(out, head->date_unix_s, head->zone_min);
+	static const char *const ends[] = {[APPEND_STOPS] = "", [APPEND_LITERAL] = "", [APPEND_TEXT] = "TEXT ",
+					   [APPEND_KEEPS] = "URL "};
+	if (r->set.n)
+		print_set(out, &r->set);
+	if (r->name.ptr)
+		print_astring(out, r->name);
+	for (size_t i = 0; i < r->steps_n; i++) {
+		const struct append_step *s = &r->steps[i];
+		if (s->kind == APPEND_ENDS) {
+			buf_add_char(out, ')');
+		} else if (s->kind == APPEND_URL) {
+			response_separate(out);
+			buf_add_text(out, "URL ");
+			response_string(out, s->url, DIALECT_UTF8);
+		} else {
+			if (s->flags.keywords.ptr)
+				print_flags(out, &s->flags);
+			if (s->has_date) {
+				buf_add_char(out, ' ');
+				date_time_write(out, s->date_unix_s, s->zone_min);
+			}
+			if (i + 1 < r->steps_n || r->stop != APPEND_LITERAL)
+				buf_add_text(out, " CATENATE (");
+		}
 	}
-	buf_add_char(out, ' ');
+	if (r->stop != APPEND_STOPS)
+		response_separate(out);
+	if (r->name.ptr || r->steps_n || r->stop == APPEND_TEXT)
+		buf_add_text(out, ends[r->stop]);
 }

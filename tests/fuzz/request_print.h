@@ -7,7 +7,7 @@
 
 /* Without the line end. Literals are {n}. */
 void request_print(struct buf *out, const struct request *r);
-/* What stands before an APPEND's literal: " name (flags) date ". */
-void append_head_print(struct buf *out, const struct append_head *head);
+/* A piece of an APPEND or REPLACE, up to the head of its literal. */
+void append_print(struct buf *out, const struct append_request *r);
 
 #endif

@@ -82,7 +82,7 @@ static void test_tags_and_names(void **state)
 		{"a NOOP\r", 6, "Unexpected text at the end"}, {"a XNOOP", 7, "This command is not known"},
 		{"a NOO", 5, "This command is not known"}, {"a NOOPS", 7, "This command is not known"},
 		{"a UID NOOP", 10, "This command has no UID form"}, {"a UID", 5, "A space is expected"},
-		{"a APPEND x", 8, "APPEND needs a literal"}, {"a EXPUNGE 1", 9, "Unexpected text at the end"},
+		{"a EXPUNGE 1", 9, "Unexpected text at the end"},
 		{"a UID EXPUNGE", 13, "A space is expected"}, {"a COMPRESS", 10, "A space is expected"},
 		{"a COMPRESS LZ4", 11, "DEFLATE is the only algorithm"},
 	};
@@ -554,55 +554,114 @@ static void test_peek(void **state)
 	assert_int_equal(parse_peek(span_of("a UID FETCH"), &tag), CMD_FETCH);
 	assert_int_equal(parse_peek(span_of("a UID"), &tag), CMD_UNKNOWN);
 	assert_int_equal(parse_peek(span_of("a {5}"), &tag), CMD_UNKNOWN);
-	assert_true(parse_append_is_message(span_of("a APPEND x {5}")));
-	assert_true(parse_append_is_message(span_of("a append {1}\r\nx {5}")));
-	assert_false(parse_append_is_message(span_of("a APPEND {5}")));
-	assert_false(parse_append_is_message(span_of("a APPEND {5+}")));
+	static const char *const streams[] = {"a APPEND x {5}", "a append {1}\r\nx {5}", "a APPEND x CATENATE (TEXT {5}",
+					      "a REPLACE 1 x {5}", "a UID REPLACE * x ~{5+}", "a APPEND x (", "a APPEND"};
+	static const char *const keeps[] = {"a APPEND {5}", "a APPEND {5+}", "a APPEND x CATENATE (URL {5}",
+					    "a REPLACE 1 {5}", "a UID REPLACE 1 x CATENATE (URL \"y\" URL {5+}"};
+	for (size_t i = 0; i < countof(streams); i++)
+		assert_true(parse_append_streams(span_of(streams[i])));
+	for (size_t i = 0; i < countof(keeps); i++)
+		assert_false(parse_append_streams(span_of(keeps[i])));
 }
 
-static void check_append(const char *text, bool first, const char *printed, size_t offset)
+/* `printed` as it is written again, with its stop; NULL: it is refused at `offset`. */
+static void check_append(const char *text, enum append_place place, bool single, const char *printed, size_t offset)
 {
 	struct arena a;
-	struct append_head head;
+	struct request r = {0};
 	struct parse_error error;
 	struct buf out;
 	arena_init(&a);
 	buf_init(&out, 1 << 16);
-	enum parse_status status = parse_append(&a, span_of(text), DIALECT_REV1, first, &head, &error);
+	enum parse_status status = parse_append(&a, span_of(text), DIALECT_REV1, place, single, &r, &error);
 	if (status != (printed ? PARSE_OK : PARSE_BAD))
 		fail_msg("<%s>: %s (at %zu)", text, error.message, error.offset);
 	if (printed) {
-		append_head_print(&out, &head);
-		assert_true(span_equal(buf_span(&out), span_of(printed)));
-	} else {
-		assert_int_equal(error.offset, offset);
+		append_print(&out, &r.append);
+		if (!span_equal(buf_span(&out), span_of(printed)))
+			fail_msg("<%s> is printed <%.*s>", text, (int)out.len, out.data);
+	} else if (error.offset != offset) {
+		fail_msg("<%s>: %s (at %zu)", text, error.message, error.offset);
 	}
 	buf_finish(&out);
 	arena_finish(&a);
 }
 
+static void check_start(const char *text, const char *printed, size_t offset)
+{
+	check_append(text, APPEND_AT_START, false, printed, offset);
+}
+
 static void test_append(void **state)
 {
 	(void)state;
-	check_append("a APPEND x {5}", true, "x ", 0);
-	check_append("a APPEND \"x y\" () {5+}", true, "\"x y\" () ", 0);
-	check_append("a APPEND {1}\r\nx (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" {5}", true,
-		     "x (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" ", 0);
-	check_append("a APPEND x \"7-feb-1994 21:52:25 +0000\" {5}", true, "x \" 7-Feb-1994 21:52:25 +0000\" ", 0);
-	check_append(" {5}", false, " ", 0);
-	check_append(" (\\Draft) {5}", false, "(\\Draft) ", 0);
-	check_append("a APPEND {5}", true, NULL, 12);
-	check_append("a APPEND x{5}", true, NULL, 10);
-	check_append("a APPEND x  {5}", true, NULL, 11);
-	check_append("a APPEND x \\Seen {5}", true, NULL, 11);
-	check_append("a APPEND x (\\Recent) {5}", true, NULL, 19);
-	check_append("a APPEND x () \"7-Feb-1994\" {5}", true, NULL, 26);
-	check_append("a APPEND x \" 7-Feb-1994 21:52:25 -0800\" () {5}", true, NULL, 40);
-	check_append("a APPEND x ~{5}", true, "x ", 0);
-	check_append("a APPEND x ~5}", true, NULL, 11);
-	check_append("a APPEND x (){5}", true, NULL, 13);
-	check_append("{5}", false, NULL, 0);
-	check_append(" x {5}", false, NULL, 1);
+	check_start("a APPEND x {5}", "x ", 0);
+	check_start("a APPEND \"x y\" () {5+}", "\"x y\" () ", 0);
+	check_start("a APPEND {1}\r\nx (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" {5}",
+		    "x (\\Seen $A b) \" 7-Feb-1994 21:52:25 -0800\" ", 0);
+	check_start("a APPEND x \"7-feb-1994 21:52:25 +0000\" {5}", "x \" 7-Feb-1994 21:52:25 +0000\" ", 0);
+	check_start("a APPEND x ~{5}", "x ", 0);
+	check_start("a APPEND {5}", "", 0);
+	check_start("a APPEND x{5}", NULL, 10);
+	check_start("a APPEND x  {5}", NULL, 11);
+	check_start("a APPEND x \\Seen {5}", NULL, 11);
+	check_start("a APPEND x (\\Recent) {5}", NULL, 19);
+	check_start("a APPEND x () \"7-Feb-1994\" {5}", NULL, 26);
+	check_start("a APPEND x \" 7-Feb-1994 21:52:25 -0800\" () {5}", NULL, 40);
+	check_start("a APPEND x ~5}", NULL, 11);
+	check_start("a APPEND x (){5}", NULL, 13);
+	check_start("a UID APPEND x {5}", NULL, 6);
+	check_append(" {5}", APPEND_AFTER, false, "", 0);
+	check_append(" (\\Draft) {5}", APPEND_AFTER, false, "(\\Draft) ", 0);
+	check_append("", APPEND_AFTER, false, "", 0);
+	check_append("{5}", APPEND_AFTER, false, NULL, 0);
+	check_append(" x {5}", APPEND_AFTER, false, NULL, 1);
+	check_append(" ", APPEND_AFTER, false, NULL, 1);
+}
+
+static void test_replace(void **state)
+{
+	(void)state;
+	check_start("a REPLACE 4 x (\\Seen) {5}", "4 x (\\Seen) ", 0);
+	check_start("a UID REPLACE * \"x\" {5}", "* x ", 0);
+	check_start("a UID REPLACE 7 x CATENATE (TEXT {5}", "7 x CATENATE (TEXT ", 0);
+	check_start("a REPLACE 4 {5}", "4 ", 0);
+	check_start("a REPLACE 1:2 x {5}", NULL, 13);
+	check_start("a REPLACE 1,2 x {5}", NULL, 13);
+	check_start("a REPLACE 0 x {5}", NULL, 10);
+	check_start("a REPLACE x {5}", NULL, 10);
+	check_append("", APPEND_AFTER, true, "", 0);
+	check_append(" {5}", APPEND_AFTER, true, NULL, 0);
+	check_append(") {5}", APPEND_IN_LIST, true, NULL, 1);
+}
+
+static void test_catenate(void **state)
+{
+	static const struct good good[] = {
+		{"a APPEND x CATENATE (URL \"/y;uid=1\" URL /z)", "a APPEND x CATENATE (URL \"/y;uid=1\" URL \"/z\")"},
+		{"a APPEND x (\\Seen) catenate (url {2}\r\n/y) CATENATE (URL z)",
+		 "a APPEND x (\\Seen) CATENATE (URL \"/y\") CATENATE (URL \"z\")"},
+		{"a UID REPLACE 3 x CATENATE (URL y)", "a UID REPLACE 3 x CATENATE (URL \"y\")"},
+	};
+	static const struct bad bad[] = {
+		{"a APPEND x", 10, "A space is expected"}, {"a APPEND x {5}", 14, "The literal is not there"},
+		{"a APPEND x CATENATE ()", 21, "TEXT or URL is expected"}, {"a APPEND x CATENATE (URL)", 24, "A space is expected"},
+		{"a APPEND x CATENATE (URL y", 26, "A space is expected"}, {"a APPEND x CATENATE (URL y )", 27, "TEXT or URL is expected"},
+		{"a APPEND x CATENATE (TEXT \"y\")", 26, "A literal is expected"}, {"a APPEND x CATENATE URL y", 20, "A parenthesis is expected"},
+		{"a REPLACE 1 x CATENATE (URL y) CATENATE (URL z)", 30, "Unexpected text at the end"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+	check_start("a APPEND x CATENATE (URL y TEXT {5}", "x CATENATE (URL \"y\" TEXT ", 0);
+	check_start("a APPEND x CATENATE (URL {5}", "x CATENATE (URL ", 0);
+	check_start("a APPEND x CATENATE (TEXT ~{5}", NULL, 26);
+	check_append(" URL y TEXT {5}", APPEND_IN_LIST, false, "URL \"y\" TEXT ", 0);
+	check_append(" URL {5}", APPEND_IN_LIST, false, "", 0);
+	check_append(")", APPEND_IN_LIST, false, ")", 0);
+	check_append(") () CATENATE (TEXT {5}", APPEND_IN_LIST, false, ") () CATENATE (TEXT ", 0);
+	check_append("", APPEND_IN_LIST, false, NULL, 0);
+	check_append(" )", APPEND_IN_LIST, false, NULL, 1);
+	check_append(")x", APPEND_IN_LIST, false, NULL, 1);
 }
 
 int main(void)
@@ -614,7 +673,8 @@ int main(void)
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
 		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_uidonly), cmocka_unit_test(test_peek),
-		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_append), cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_catenate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
