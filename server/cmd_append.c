@@ -75,12 +75,11 @@ static void append_finish(struct command *cmd)
 	free(a);
 }
 
-/* RFC 3516 4.4: what would have to be encoded anew is not taken.  A bare LF is refused with it, since in binary content
- * it is no line end that could be made CRLF. */
+/* RFC 3516 4.4: a NUL may come in a literal8, in a part that says it is binary. */
 static void refuse_octets(struct command *cmd)
 {
 	if (last(cmd->state)->binary)
-		command_no(cmd, "UNKNOWN-CTE", "A message may hold neither NUL octets nor bare line feeds");
+		command_no(cmd, "UNKNOWN-CTE", "Only binary parts may hold NUL octets");
 	else
 		command_no(cmd, NULL, "A message may not hold NUL octets");
 }

@@ -2,6 +2,7 @@
 
 #include "protocol/mime/crlf.h"
 #include "protocol/mime/parser.h"
+#include "protocol/mime/unbinary.h"
 #include "server/derived.h"
 #include "storage/content_writer.h"
 
@@ -11,7 +12,8 @@ enum { STEP_BYTES = 65536 };
 
 struct intake {
 	uint64_t limit_bytes, size;
-	bool binary;
+	struct mime_unbinary *unbinary; /* NULL: it is not binary */
+	struct buf textual;             /* what that made of a step */
 	struct crlf crlf;
 	struct buf scratch;
 	struct mime_parser *parser;
@@ -26,7 +28,8 @@ struct intake *intake_create(struct account *a, uint64_t limit_bytes, bool binar
 {
 	struct intake *in = xcalloc(1, sizeof(*in));
 	in->limit_bytes = limit_bytes;
-	in->binary = binary;
+	in->unbinary = binary ? mime_unbinary_create() : NULL;
+	buf_init(&in->textual, SIZE_MAX); /* bounded by a step and a header block */
 	buf_init(&in->scratch, 2 * STEP_BYTES);
 	in->parser = mime_parser_create();
 	in->digest = EVP_MD_CTX_new();
@@ -42,6 +45,8 @@ void intake_destroy(struct intake *in)
 	content_writer_destroy(in->writer);
 	EVP_MD_CTX_free(in->digest);
 	mime_parser_destroy(in->parser);
+	mime_unbinary_destroy(in->unbinary);
+	buf_finish(&in->textual);
 	buf_finish(&in->scratch);
 	free(in);
 }
@@ -55,7 +60,7 @@ static void take(struct intake *in, struct span bytes)
 {
 	bytes = crlf_feed(&in->crlf, bytes, &in->scratch);
 	in->size += bytes.len;
-	if (in->crlf.nul || (in->binary && in->crlf.bare_lf)) {
+	if (in->crlf.nul) {
 		in->failed = STORE_CANNOT;
 	} else if (in->size > in->limit_bytes) {
 		in->failed = STORE_LIMIT;
@@ -66,20 +71,44 @@ static void take(struct intake *in, struct span bytes)
 	}
 }
 
-enum store_err intake_write(struct intake *in, struct span bytes)
+static void take_all(struct intake *in, struct span bytes)
 {
-	invariant(!in->summary);
 	while (bytes.len && !in->failed) {
 		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
 		take(in, span_make(bytes.ptr, n));
 		bytes = span_after(bytes, n);
 	}
+}
+
+enum store_err intake_write(struct intake *in, struct span bytes)
+{
+	invariant(!in->summary);
+	while (in->unbinary && bytes.len && !in->failed) {
+		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
+		buf_reset(&in->textual);
+		mime_unbinary_feed(in->unbinary, span_make(bytes.ptr, n), &in->textual);
+		take_all(in, buf_span(&in->textual));
+		bytes = span_after(bytes, n);
+	}
+	take_all(in, in->unbinary ? span_make("", 0) : bytes);
 	return in->failed;
+}
+
+/* What was held of a binary message. */
+static void end_binary(struct intake *in)
+{
+	buf_reset(&in->textual);
+	mime_unbinary_end(in->unbinary, &in->textual);
+	take_all(in, buf_span(&in->textual));
 }
 
 enum store_err intake_seal(struct intake *in)
 {
 	if (in->failed || in->summary)
+		return in->failed;
+	if (in->unbinary)
+		end_binary(in);
+	if (in->failed)
 		return in->failed;
 	in->summary = mime_parser_end(in->parser);
 	invariant(EVP_DigestFinal_ex(in->digest, in->digest_value, NULL) == 1);

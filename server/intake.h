@@ -13,12 +13,13 @@
 
 struct intake;
 
-/* `limit_bytes` is of the CRLF form.  `binary`: a bare LF may be content, and is refused as a NUL is. */
+/* `limit_bytes` is of the CRLF form.  `binary`: parts that say they are binary become base64
+ * (protocol/mime/unbinary.h). */
 struct intake *intake_create(struct account *a, uint64_t limit_bytes, bool binary);
 /* Accepts NULL.  What was not published is garbage. */
 void intake_destroy(struct intake *in);
 /* Any cuts, in or outside an op.  The first failure stays.  STORE_LIMIT: over the limit; STORE_CANNOT: a NUL, which no
- * message may hold (RFC 3501 4.3), or what is refused of a binary one. */
+ * message may hold (RFC 3501 4.3) but in a binary part. */
 MUST_USE enum store_err intake_write(struct intake *in, struct span bytes);
 /* No more bytes come: a large message is put on disk, which takes its time.  Outside a writing op. */
 MUST_USE enum store_err intake_seal(struct intake *in);

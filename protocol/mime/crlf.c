@@ -23,7 +23,6 @@ struct span crlf_feed(struct crlf *c, struct span in, struct buf *scratch)
 	size_t at = bare_lf(in, 0, c->after_cr), kept = 0;
 	struct span out = in;
 	if (at < in.len) {
-		c->bare_lf = true;
 		buf_reset(scratch);
 		for (; at < in.len; at = bare_lf(in, at + 1, false)) {
 			buf_add(scratch, in.ptr + kept, at - kept);

@@ -13,7 +13,6 @@
 
 struct crlf {
 	bool after_cr; /* the last byte so far was a CR */
-	bool bare_lf;  /* one went by, and became CRLF */
 	bool nul;      /* a NUL went by: not allowed in a plain literal (RFC 3501 4.3) */
 };
 

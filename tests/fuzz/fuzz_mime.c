@@ -7,6 +7,7 @@
 #include "protocol/mime/crlf.h"
 #include "protocol/mime/parser.h"
 #include "protocol/mime/section.h"
+#include "protocol/mime/unbinary.h"
 #include "tests/corpus/oracle.h"
 
 /* Every row and some sections of a table that may be anything. */
@@ -24,6 +25,30 @@ static void read_table(struct span table)
 				invariant((uint64_t)offset + len <= UINT32_MAX);
 }
 
+static void convert(struct span bytes, size_t step, struct buf *out)
+{
+	struct mime_unbinary *u = mime_unbinary_create();
+	buf_init(out, SIZE_MAX);
+	for (size_t at = 0; at < bytes.len; at += step)
+		mime_unbinary_feed(u, span_make(bytes.ptr + at, bytes.len - at < step ? bytes.len - at : step), out);
+	mime_unbinary_end(u, out);
+	mime_unbinary_destroy(u);
+}
+
+/* Binary parts become text, the same however the bytes are cut; done twice there is nothing left to do. */
+static void unbinary_twice(struct span bytes, size_t step)
+{
+	struct buf once, pieces, twice;
+	convert(bytes, bytes.len + 1, &once);
+	convert(bytes, step, &pieces);
+	invariant(span_equal(buf_span(&once), buf_span(&pieces)));
+	convert(buf_span(&once), step, &twice);
+	invariant(span_equal(buf_span(&once), buf_span(&twice)));
+	buf_finish(&once);
+	buf_finish(&pieces);
+	buf_finish(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span bytes = span_make((const char *)data, size);
@@ -36,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fprintf(stderr, "oracle: %s\n", why);
 	invariant(!why);
 	buf_finish(&scratch);
+	unbinary_twice(bytes, 1 + size % 7);
 
 	struct mime_parser *p = mime_parser_create();
 	mime_parser_feed(p, bytes);
