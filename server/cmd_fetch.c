@@ -33,7 +33,7 @@ struct fetch {
 	uint32_t next;     /* index in the view of the next message */
 	bool in_message;   /* w.message is begun */
 	size_t item;       /* the next one of it */
-	bool tells_flags;  /* \Seen was set on it, and FLAGS is not among the items */
+	bool newly_seen;   /* \Seen was set on it */
 	struct fetch_writer w;
 	/* Of the slice. */
 	struct slice slice;
@@ -96,7 +96,7 @@ static enum store_err add_seen(struct fetch *f, struct roster_entry *e)
 	}
 	e->flagset = f->seen_to;
 	e->modseq = account_modseq(a);
-	f->tells_flags = !f->plan.has_flags;
+	f->newly_seen = true;
 	uidset_append(&f->seen, e->uid, e->uid);
 	return STORE_OK;
 }
@@ -153,15 +153,36 @@ static bool begin_message(struct fetch *f, struct command *cmd, const struct ros
 	}
 	fm->recent = view_is_recent(cmd->view, m->uid);
 	f->in_message = true;
-	f->tells_flags = false;
+	f->newly_seen = false;
 	f->item = 0;
 	f->start = f->w.out->len;
 	*err = f->sets_seen && !m->gone ? add_seen(f, &fm->entry) : STORE_OK;
 	fm->flags = flagset_get(f->w.account, fm->entry.flagset);
-	if (fm->flags->keywords_n && (f->plan.has_flags || f->tells_flags))
+	if (fm->flags->keywords_n && (f->plan.has_flags || f->newly_seen))
 		view_learn(cmd->view, f->w.account, roster, fm->flags, f->w.out);
 	view_write_head(f->w.dialect, m->index, m->uid, f->w.out);
 	return true;
+}
+
+/* What the client did not ask for: the new flags; UID and MODSEQ too for one that knows of these (RFC 7162 3.2.4). */
+static void tell_seen(struct fetch *f)
+{
+	struct buf *out = f->w.out;
+	const struct fetch_message *m = &f->w.message;
+	bool with_modseq = (f->w.dialect & DIALECT_CONDSTORE) != 0;
+	if (with_modseq && !f->plan.has_uid && !(f->w.dialect & DIALECT_UIDONLY)) {
+		buf_add_text(out, " UID ");
+		buf_add_u64(out, m->entry.uid);
+	}
+	if (!f->plan.has_flags) {
+		buf_add_char(out, ' ');
+		view_write_flags(out, m->flags, m->recent);
+	}
+	if (with_modseq && !f->plan.has_modseq) {
+		buf_add_text(out, " MODSEQ (");
+		buf_add_u64(out, m->entry.modseq);
+		buf_add_char(out, ')');
+	}
 }
 
 /* Goes on with the message; false when the chunk is full before its end. */
@@ -182,15 +203,8 @@ static bool tell_message(struct fetch *f, enum store_err *err)
 	}
 	if (*err)
 		return true;
-	if (f->tells_flags) {
-		buf_add_char(out, ' ');
-		view_write_flags(out, f->w.message.flags, f->w.message.recent);
-		if ((f->w.dialect & DIALECT_CONDSTORE) && !f->plan.has_modseq) {
-			buf_add_text(out, " MODSEQ (");
-			buf_add_u64(out, f->w.message.entry.modseq);
-			buf_add_char(out, ')');
-		}
-	}
+	if (f->newly_seen)
+		tell_seen(f);
 	buf_add_text(out, ")\r\n");
 	f->in_message = false;
 	return true;

@@ -73,6 +73,8 @@ enum step cmd_enable(struct session *s, struct command *cmd)
 			named = named || span_is(r->names[i], f->name);
 		if (!named)
 			continue;
+		if (f->dialect & DIALECT_CONDSTORE)
+			session_enable_condstore(s);
 		session_enable(s, f->dialect);
 		enabled[n++] = f->name;
 	}

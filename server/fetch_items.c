@@ -330,6 +330,7 @@ static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetc
 	buf_finish(&label);
 	plan->sets_seen = plan->sets_seen || (p->row->sets_seen && !item->peek);
 	plan->has_flags = plan->has_flags || item->kind == FETCH_FLAGS;
+	plan->has_uid = plan->has_uid || item->kind == FETCH_UID;
 	plan->has_modseq = plan->has_modseq || item->kind == FETCH_MODSEQ;
 	plan->all_small = plan->all_small && p->row->small;
 	plan->has_binary = plan->has_binary || item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;

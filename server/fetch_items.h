@@ -73,7 +73,7 @@ struct fetch_plan_item {
 struct fetch_plan {
 	struct fetch_plan_item *items;
 	size_t n;
-	bool sets_seen, has_flags, has_modseq;
+	bool sets_seen, has_flags, has_modseq, has_uid;
 	bool all_small, has_binary;
 };
 

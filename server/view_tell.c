@@ -105,7 +105,7 @@ static char *put_line(char *to, const struct view *v, const struct view_message 
 	to = put_head(to, v->dialect, m->index, m->uid);
 	if (v->dialect & DIALECT_UIDONLY)
 		return to;
-	if (with_uid || (v->dialect & (DIALECT_QRESYNC | DIALECT_REV2)))
+	if (with_uid || (v->dialect & (DIALECT_CONDSTORE | DIALECT_REV2)))
 		to = put_char(put_u64(put_text(to, "UID "), m->uid), ' ');
 	return to;
 }

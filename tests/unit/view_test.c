@@ -154,7 +154,7 @@ static void read_items(struct client *c, uint32_t index, const char *items)
 	unsigned long long modseq = 0;
 	char flags[100] = "";
 	bool has_uid = sscanf(items, "(UID %u ", &uid) == 1;
-	assert_int_equal(has_uid, (dialect & DIALECT_QRESYNC) && !(dialect & DIALECT_UIDONLY)); /* RFC 7162 3.2.4 */
+	assert_int_equal(has_uid, (dialect & DIALECT_CONDSTORE) && !(dialect & DIALECT_UIDONLY)); /* RFC 7162 3.2.4 */
 	if (has_uid)
 		assert_int_equal(uid, c->uid[index]);
 	const char *at = strstr(items, "FLAGS (");
