@@ -1,4 +1,5 @@
-"""imapflow, as programs use it: compression, special uses, object ids, push.  Its version is pinned with its checksums."""
+"""imapflow, as programs use it: compression, special uses, object ids, push,
+synchronisation by CONDSTORE and QRESYNC.  Its version is pinned with its checksums."""
 import pathlib, shutil, subprocess
 
 from daemon import ROOT

@@ -17,7 +17,7 @@ AREAS = {
     "compress": "Compression", "objectid": "Object ids, save dates, previews",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",
     "multi": "Several sessions on one mailbox", "limits": "Limits",
-    "lmtp": "LMTP", "regress": "Regressions",
+    "lmtp": "LMTP", "clients": "Sessions as well-known clients hold them", "regress": "Regressions",
 }
 
 

@@ -110,12 +110,57 @@ async function reading(client) {
 	assert.strictEqual(Buffer.concat(await all(content)).toString().trim(), 'text 4');
 }
 
+/* Away for a while, and back: what changed, what went and what is new comes with SELECT, and nothing else does. */
+async function resync(other) {
+	let client = await connect({ qresync: true });
+	assert.ok(client.enabled.has('QRESYNC') && client.enabled.has('CONDSTORE'), [...client.enabled].join());
+	const { uidValidity, highestModseq } = await client.mailboxOpen('INBOX');
+	assert.strictEqual(typeof highestModseq, 'bigint');
+	await client.logout();
+
+	await other.mailboxOpen('INBOX');
+	await other.messageFlagsAdd('5', ['\\Answered'], { uid: true });
+	await other.messageDelete('2,4', { uid: true });
+	await other.append('INBOX', message(7));
+
+	client = await connect({ qresync: true });
+	const flags = [], gone = [];
+	client.on('flags', what => flags.push(what));
+	client.on('expunge', what => gone.push(what));
+	const box = await client.mailboxOpen('INBOX', { uidValidity, changedSince: highestModseq });
+	assert.strictEqual(box.qresync, true);
+	assert.strictEqual(box.exists, 4);
+	assert.ok(box.highestModseq > highestModseq);
+	assert.deepStrictEqual(gone.map(what => what.uid).sort(), [2, 4]);
+	assert.ok(gone.every(what => what.vanished && what.earlier));
+	assert.deepStrictEqual(flags.map(what => what.uid).sort(), [5, 7]);
+	assert.ok(flags.find(what => what.uid === 5).flags.has('\\Answered'));
+
+	/* The same asked for while it is open; and what vanishes then comes by its UID. */
+	const changed = await all(client.fetch('1:*', { uid: true, flags: true }, { uid: true, changedSince: highestModseq }));
+	assert.deepStrictEqual(changed.map(m => m.uid), [5, 7]);
+	assert.ok(changed.every(m => m.modseq > highestModseq));
+	const idling = client.idle(), expunge = event(client, 'expunge', what => what.uid === 3 && what.vanished && !what.earlier);
+	await other.messageDelete('3', { uid: true });
+	await expunge;
+	await client.noop();
+	await idling;
+
+	/* A store on condition: somebody else was first. */
+	await other.messageFlagsAdd('5', ['\\Flagged'], { uid: true });
+	await client.messageFlagsSet('5', ['\\Draft'], { uid: true, unchangedSince: changed[0].modseq });
+	const [now] = await all(client.fetch('5', { uid: true, flags: true }, { uid: true }));
+	assert.deepStrictEqual([...now.flags].filter(flag => flag !== '\\Recent').sort(), ['\\Answered', '\\Flagged']);
+	await client.logout();
+}
+
 async function main() {
 	const first = await connect(), second = await connect();
 	for (const [name, step] of Object.entries({ compression, specialUse, objectIds }))
 		await step(first), console.log(`ok ${name}`);
 	await push(first, second), console.log('ok push');
 	await reading(second), console.log('ok reading');
+	await resync(first), console.log('ok resync');
 	await first.logout();
 	await second.logout();
 }
