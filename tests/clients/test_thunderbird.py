@@ -16,6 +16,8 @@ MAIL = (
      "the server pushed it, and reading it here marks it read everywhere.\r\n"),
 )
 
+OPEN = 'pane.displayFolder(folder("INBOX")); server.getNewMessages(folder("INBOX"), win.msgWindow, null);'
+
 
 def send(daemon, n):
     sender, subject, text = MAIL[n]
@@ -42,20 +44,18 @@ def test_thunderbird(daemon):
     other.do("SELECT INBOX")
     t = Thunderbird(daemon.imap, "user22@example.org", "pass")
     try:
-        t.script('pane.displayFolder(folder("INBOX")); server.getNewMessages(folder("INBOX"), win.msgWindow, null);')
+        t.script(OPEN)
         t.wait('return ["INBOX", "Drafts", "Sent", "Archive", "Junk", "Trash"].every(folder);')
         t.wait('return pane.gDBView?.rowCount == 2;')
         t.wait('return folder("Sent").getFlag(Ci.nsMsgFolderFlags.SentMail) && folder("Junk").getFlag(Ci.nsMsgFolderFlags.Junk);')
 
-        end = time.monotonic() + 30
-        while not any(line.split()[1:] == ["IDLE"] for line in t.wire()):
-            assert time.monotonic() < end, t.wire()
-            time.sleep(0.05)
+        t.wait_idle("INBOX")
         send(daemon, 2)  # it appears by itself, and reading it here shows there
         t.wait('return pane.gDBView.rowCount == 3 && row(args[0]) !== undefined;', MAIL[2][1])
         t.script('pane.threadTree.selectedIndex = row(args[0]);', MAIL[2][1])
         assert shown(other, "SEEN") == [3]
 
+        t.wait_idle("INBOX")
         other.do(r"UID STORE 1 +FLAGS (\Flagged)")  # and from there to here
         t.wait('return pane.gDBView.getMsgHdrAt(row(args[0])).isFlagged;', MAIL[0][1])
         t.wait('return pane.messageBrowser.contentWindow.getMessagePaneBrowser().contentDocument?.body?.textContent.includes("pushed it");')
@@ -70,10 +70,20 @@ def test_thunderbird(daemon):
         trash = Client(daemon.imap).login("user22")
         trash.do("SELECT Trash")
         assert shown(trash, "ALL") == [1], "deleting moves to the trash"
+        t.wait_idle("INBOX")
         other.do(r"UID STORE 3 +FLAGS (\Deleted)")
         other.do("EXPUNGE")
         t.wait('return pane.gDBView.rowCount == 1;')
         assert any("COMPRESS DEFLATE" in line for line in t.wire())
+
+        t.wait_idle("INBOX")
+        t.quit()
+        other.do(r"UID STORE 1 -FLAGS (\Flagged)")
+        send(daemon, 1)
+        t.start()  # it asks what has changed since, by CONDSTORE
+        t.script(OPEN)
+        t.wait('return pane.gDBView?.rowCount == 2 && !pane.gDBView.getMsgHdrAt(row(args[0])).isFlagged;', MAIL[0][1])
+        assert any("CHANGEDSINCE" in line for line in t.wire()), t.wire()
         trash.close()
     finally:
         t.stop()

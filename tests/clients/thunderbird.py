@@ -37,7 +37,7 @@ const done = arguments[arguments.length - 1];
 
 def account_prefs(port, address):
     server = {"type": "imap", "hostname": "127.0.0.1", "port": port, "userName": address, "name": address, "socketType": 0,
-              "authMethod": 3, "login_at_startup": False, "check_new_mail": False}
+              "authMethod": 3, "login_at_startup": False, "check_new_mail": False, "use_condstore": True}
     identity = {"useremail": address, "fullName": "A User", "valid": True}
     return {"mail.accountmanager.accounts": "account1", "mail.accountmanager.defaultaccount": "account1",
             "mail.account.account1.server": "server1", "mail.account.account1.identities": "id1",
@@ -78,7 +78,7 @@ class Thunderbird:
         prefs = {**self.prefs, "marionette.port": port}
         (profile / "user.js").write_text("".join(f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in prefs.items()))
         environment = {**os.environ, "HOME": str(self.home), "DISPLAY": self.display, "MOZ_ENABLE_WAYLAND": "0", "TZ": "UTC",
-                       "MOZ_LOG": "IMAP:4", "MOZ_LOG_FILE": str(self.home / "wire")}
+                       "MOZ_LOG": "sync,IMAP:4", "MOZ_LOG_FILE": str(self.home / "wire")}
         with open(self.home / "output", "ab") as output:
             self.process = subprocess.Popen([PROGRAM, "--profile", str(profile), "--no-remote", "--marionette",
                                              "--remote-allow-system-access"], env=environment, stdout=output, stderr=output)
@@ -97,10 +97,18 @@ class Thunderbird:
     def output(self):
         return (self.home / "output").read_text(errors="replace")[-2000:]
 
-    def wire(self):
-        """What was sent, a line each: Thunderbird's own log."""
+    def wire(self, mailbox=""):
+        """What was sent, a line each: Thunderbird's own log; of all connections, or of those that had this mailbox selected."""
         text = "".join(p.read_text(errors="replace") for p in sorted(self.home.glob("wire*")))
-        return [line.split("SendData: ", 1)[1] for line in text.splitlines() if "SendData: " in line]
+        mark = f":S-{mailbox}:SendData: " if mailbox else "SendData: "
+        return [line.split("SendData: ", 1)[1] for line in text.splitlines() if mark in line]
+
+    def wait_idle(self, mailbox):
+        """Until it waits for news of the mailbox; what it hears while it is at something else it may not show at once."""
+        end = time.monotonic() + ANSWER_S
+        while not (self.wire(mailbox) or [""])[-1].endswith(" IDLE"):
+            assert time.monotonic() < end, f"Thunderbird does not idle: {self.wire()[-9:]}"
+            time.sleep(0.05)
 
     def read(self):
         length = b""
