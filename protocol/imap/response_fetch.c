@@ -26,7 +26,8 @@ static void section(struct buf *out, const struct section *s)
 		buf_add_char(out, '.');
 	buf_add_text(out, kinds[s->kind]);
 	for (size_t i = 0; i < s->fields_n; i++) {
-		response_separate(out);
+		if (i) /* a name that is a literal may end in a parenthesis */
+			buf_add_char(out, ' ');
 		upper(out, s->fields[i]);
 	}
 	if (s->kind == SECTION_FIELDS || s->kind == SECTION_FIELDS_NOT)

@@ -79,12 +79,52 @@ static void test_widest(void **state)
 	uidset_finish(&s);
 }
 
+/* Both operations against one flag a UID. */
+static void test_combined(void **state)
+{
+	(void)state;
+	uint32_t seed = 7;
+	for (int round = 0; round < 1000; round++) {
+		struct uidset sets[2] = {0}, both = {0}, rest = {0};
+		bool has[2][SPAN] = {0}, want_both[SPAN], want_rest[SPAN];
+		for (int k = 0; k < 2; k++) {
+			for (uint32_t n = (seed = seed * 1664525 + 1013904223) >> 28; n; n--) {
+				uint32_t lo = 1 + ((seed = seed * 1664525 + 1013904223) >> 8) % 250, hi = lo + (seed >> 27);
+				uidset_add_any(&sets[k], lo, hi);
+				memset(has[k] + lo, 1, hi - lo + 1);
+			}
+			uidset_normalise(&sets[k]);
+		}
+		for (int uid = 0; uid < SPAN; uid++) {
+			want_both[uid] = has[0][uid] && has[1][uid];
+			want_rest[uid] = has[0][uid] && !has[1][uid];
+		}
+		uidset_intersect(&sets[0], &sets[1], &both);
+		uidset_subtract(&sets[0], &sets[1], &rest);
+		assert_normal(&both, want_both);
+		assert_normal(&rest, want_rest);
+		for (int k = 0; k < 2; k++)
+			uidset_finish(&sets[k]);
+		uidset_finish(&both);
+		uidset_finish(&rest);
+	}
+	struct uidset all = {0}, last = {0}, out = {0};
+	uidset_append(&all, 1, UINT32_MAX);
+	uidset_append(&last, UINT32_MAX, UINT32_MAX);
+	uidset_subtract(&all, &last, &out);
+	assert_int_equal(uidset_count(&out), (uint64_t)UINT32_MAX - 1);
+	uidset_finish(&all);
+	uidset_finish(&last);
+	uidset_finish(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_append_joins),
 		cmocka_unit_test(test_widest),
+		cmocka_unit_test(test_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
