@@ -14,27 +14,72 @@ static const char *const command_names[] = {
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
+/* Words are spaced by this alone, behind an opening parenthesis too: tidy() takes those spaces out again, since only the
+ * whole text tells a parenthesis that opens a list from one that ends a literal. */
+static void separate(struct buf *out)
+{
+	if (out->len)
+		buf_add_char(out, ' ');
+}
+
+/* Where a quoted string or a literal that begins at `at` ends; `at` for anything else. */
+static size_t string_end(const struct buf *out, size_t at)
+{
+	size_t end = at + 1, n = 0;
+	if (out->data[at] == '{') {
+		for (; end < out->len && out->data[end] >= '0' && out->data[end] <= '9'; end++)
+			n = n * 10 + (size_t)(out->data[end] - '0');
+		return end + 3 + n <= out->len ? end + 3 + n : out->len; /* "}CRLF" */
+	}
+	if (out->data[at] != '"')
+		return at;
+	while (end < out->len && out->data[end] != '"')
+		end += out->data[end] == '\\' ? 2 : 1;
+	return end < out->len ? end + 1 : out->len;
+}
+
+static void tidy(struct buf *out, size_t from)
+{
+	size_t to = from;
+	for (size_t at = from; at < out->len;) {
+		size_t end = string_end(out, at);
+		if (end == at && out->data[at] == ' ' && to > from && out->data[to - 1] == '(') {
+			at++;
+			continue;
+		}
+		end = end > at ? end : at + 1;
+		memmove(out->data + to, out->data + at, end - at);
+		to += end - at;
+		/* A literal's last octet does not open a list. */
+		bool spaced = end - at > 1 && end < out->len && out->data[end] == ' ';
+		if (spaced)
+			out->data[to++] = ' ';
+		at = end + spaced;
+	}
+	out->len = to;
+}
+
 static void print_astring(struct buf *out, struct span s)
 {
-	response_separate(out);
+	separate(out);
 	response_astring(out, s, DIALECT_REV1);
 }
 
 static void print_atom(struct buf *out, struct span s)
 {
-	response_separate(out);
+	separate(out);
 	buf_add_span(out, s);
 }
 
 static void print_string(struct buf *out, struct span s)
 {
-	response_separate(out);
+	separate(out);
 	response_nstring(out, s, DIALECT_REV1);
 }
 
 static void print_word(struct buf *out, const char *word)
 {
-	response_separate(out);
+	separate(out);
 	buf_add_text(out, word);
 }
 
@@ -58,7 +103,7 @@ static void print_number(struct buf *out, uint32_t n)
 
 static void print_set(struct buf *out, const struct numset *set)
 {
-	response_separate(out);
+	separate(out);
 	for (size_t i = 0; i < set->n; i++) {
 		if (i)
 			buf_add_char(out, ',');
@@ -75,7 +120,7 @@ static void print_flags(struct buf *out, const struct flag_list *flags)
 	print_word(out, "(");
 	flags_write(out, flags->bits);
 	if (flags->keywords.len) {
-		response_separate(out);
+		separate(out);
 		buf_add_span(out, flags->keywords);
 	}
 	buf_add_char(out, ')');
@@ -168,7 +213,7 @@ static void print_setmetadata(struct buf *out, const struct setmetadata_request 
 	for (size_t i = 0; i < s->pairs_n; i++) {
 		struct span value = s->pairs[i].value;
 		print_astring(out, s->pairs[i].entry);
-		response_separate(out);
+		separate(out);
 		response_value(out, value, DIALECT_REV1);
 	}
 	buf_add_char(out, ')');
@@ -180,7 +225,7 @@ static void print_fetch(struct buf *out, const struct fetch_request *f)
 	print_word(out, "(");
 	for (size_t i = 0; i < f->items_n; i++) {
 		const struct fetch_item *item = &f->items[i];
-		response_separate(out);
+		separate(out);
 		size_t at = out->len;
 		response_fetch_label(out, item);
 		if (item->peek && !out->failed) {
@@ -253,7 +298,7 @@ static void print_date(struct buf *out, int64_t days)
 	struct buf b;
 	buf_init(&b, 64);
 	date_time_write(&b, days * 86400, 0);
-	response_separate(out);
+	separate(out);
 	size_t from = b.data[1] == ' ' ? 2 : 1;
 	buf_add(out, b.data + from, 12 - from);
 	buf_finish(&b);
@@ -284,7 +329,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 	case SEARCH_ALL: case SEARCH_RECENT:
 		break;
 	case SEARCH_FLAG:
-		response_separate(out);
+		separate(out);
 		flags_write(out, k->bits);
 		size_t at = out->len;
 		while (at > 0 && out->data[at - 1] != '\\')
@@ -297,7 +342,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 		print_set(out, &k->set);
 		break;
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_OLDER: case SEARCH_YOUNGER: case SEARCH_MODSEQ:
-		response_separate(out);
+		separate(out);
 		buf_add_u64(out, (uint64_t)k->number);
 		break;
 	case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_SENTBEFORE: case SEARCH_SENTON:
@@ -400,10 +445,12 @@ void request_print(struct buf *out, const struct request *r)
 		print_word(out, "UID");
 	print_word(out, command_names[r->kind]);
 	print_arguments(out, r);
+	tidy(out, 0);
 }
 
 void append_print(struct buf *out, const struct append_request *r)
 {
+	size_t from = out->len;
 	static const char *const ends[] = {[APPEND_STOPS] = "", [APPEND_LITERAL] = "", [APPEND_TEXT] = "TEXT ",
 					   [APPEND_KEEPS] = "URL "};
 	if (r->set.n)
@@ -415,7 +462,7 @@ void append_print(struct buf *out, const struct append_request *r)
 		if (s->kind == APPEND_ENDS) {
 			buf_add_char(out, ')');
 		} else if (s->kind == APPEND_URL) {
-			response_separate(out);
+			separate(out);
 			buf_add_text(out, "URL ");
 			response_string(out, s->url, DIALECT_UTF8);
 		} else {
@@ -430,7 +477,8 @@ void append_print(struct buf *out, const struct append_request *r)
 		}
 	}
 	if (r->stop != APPEND_STOPS)
-		response_separate(out);
+		separate(out);
 	if (r->name.ptr || r->steps_n || r->stop == APPEND_TEXT)
 		buf_add_text(out, ends[r->stop]);
+	tidy(out, from);
 }
