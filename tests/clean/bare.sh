@@ -14,7 +14,7 @@ mirror=$(cat /etc/apt/sources.list.d/* $([ -e /etc/apt/sources.list ] && echo /e
 
 unmount() { for m in proc dev sys; do umount -l "$root/$m" 2>/dev/null || true; done; }
 inside() { # USER COMMAND
-	chroot "$root" /usr/bin/env -i HOME="/tmp/home-$1" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+	chroot "$root" /usr/bin/env -i ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/host.crt} HOME="/tmp/home-$1" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LANG=C.UTF-8 su -s /bin/bash "$1" -c "cd /src-$1 && $2"
 }
 
@@ -24,10 +24,11 @@ if [ ! -e "$root/base-is-complete" ]; then
 		{ tail -5 "$dir/debootstrap.log"; die "debootstrap failed"; }
 	touch "$root/base-is-complete"
 fi
-# The host's way to reach Debian's packages is the chroot's too.
+# The host's way to reach Debian's packages, and npm's, is the chroot's too.
 rm -f "$root/etc/apt/sources.list"
 cp -r /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
+[ -z "${NODE_EXTRA_CA_CERTS:-}" ] || install -D -m 644 "$NODE_EXTRA_CA_CERTS" "$root/etc/ssl/host.crt"
 trap unmount EXIT
 unmount # what a run that was killed left
 mount -t proc proc "$root/proc"
