@@ -2,6 +2,8 @@
 #include "server/session.h"
 
 #include "protocol/imap/name.h"
+#include "protocol/imap/response_list.h"
+#include "server/list_tell.h"
 #include "storage/mailbox.h"
 
 /* A name that no mailbox can have: it cannot be made, and else it just does not exist. */
@@ -38,6 +40,7 @@ static enum op_result create_run(struct command *cmd, struct account *a)
 		err = mailbox_objectid(a, id, objectid);
 	if (err)
 		return end(cmd, err);
+	list_tell_normalized(cmd, cmd->request.create.name, name, 0);
 	command_ok(cmd, command_code(cmd, "MAILBOXID (%s)", objectid), "Done"); /* RFC 8474 4.1 */
 	return OP_DONE;
 }
@@ -47,7 +50,10 @@ static enum op_result delete_run(struct command *cmd, struct account *a)
 	struct span name;
 	if (!name_of(cmd, cmd->request.mailbox.name, false, &name))
 		return OP_DONE;
-	return end(cmd, mailbox_delete(a, name.ptr));
+	enum store_err err = mailbox_delete(a, name.ptr);
+	if (!err)
+		list_tell_normalized(cmd, cmd->request.mailbox.name, name, ATTRIBUTE_NONEXISTENT);
+	return end(cmd, err);
 }
 
 static enum op_result rename_run(struct command *cmd, struct account *a)
@@ -55,7 +61,10 @@ static enum op_result rename_run(struct command *cmd, struct account *a)
 	struct span from, to;
 	if (!name_of(cmd, cmd->request.rename.from, false, &from) || !name_of(cmd, cmd->request.rename.to, true, &to))
 		return OP_DONE;
-	return end(cmd, mailbox_rename(a, from.ptr, to.ptr));
+	enum store_err err = mailbox_rename(a, from.ptr, to.ptr);
+	if (!err)
+		list_tell_normalized(cmd, cmd->request.rename.to, to, 0);
+	return end(cmd, err);
 }
 
 static enum op_result subscribe_run(struct command *cmd, struct account *a)

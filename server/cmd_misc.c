@@ -54,6 +54,8 @@ static const struct feature {
 	const char *name;
 	unsigned dialect;
 } features[] = {
+	{"IMAP4rev2", DIALECT_REV2 | DIALECT_UTF8}, /* RFC 9051 6.3.1 */
+	{"UTF8=ACCEPT", DIALECT_UTF8},              /* RFC 9755 3 */
 	{"METADATA", DIALECT_METADATA},
 	{"METADATA-SERVER", DIALECT_METADATA},
 	{"CONDSTORE", DIALECT_CONDSTORE},                 /* RFC 7162 3.1 */

@@ -1,5 +1,5 @@
 /*
- * SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2; RFC 3691; RFC 7162 3.1.8, 3.2.5).
+ * SELECT, EXAMINE, CLOSE, UNSELECT (RFC 3501 6.3.1, 6.3.2, 6.4.2; RFC 9051 6.3.2; RFC 3691; RFC 7162 3.1.8, 3.2.5).
  *
  * A SELECT that fails leaves nothing selected: the view before is gone before the attempt (RFC 3501 6.3.1).
  */
@@ -7,6 +7,7 @@
 
 #include "protocol/imap/response.h"
 #include "server/limits.h"
+#include "server/list_tell.h"
 #include "server/resync.h"
 #include "server/slice.h"
 #include "storage/expunge.h"
@@ -31,6 +32,7 @@ static void select_finish(struct command *cmd)
 
 static void describe(struct command *cmd, struct account *a, const struct roster *r)
 {
+	bool rev2 = (cmd->dialect & DIALECT_REV2) != 0; /* LIST in place of RECENT and UNSEEN (RFC 9051 E 10-12) */
 	const struct view *v = cmd->view;
 	struct buf *out = &cmd->out, flags;
 	uint32_t unseen = roster_first_unseen(a, r), first_recent = roster_lower(r, r->info.recent + 1);
@@ -38,8 +40,10 @@ static void describe(struct command *cmd, struct account *a, const struct roster
 	view_write_keywords(v, a, &flags);
 	response_flags(out, buf_span(&flags));
 	response_number(out, r->uids.n, "EXISTS");
-	response_number(out, r->uids.n - first_recent, "RECENT");
-	if (unseen < r->uids.n && !(v->dialect & DIALECT_UIDONLY)) /* it is a sequence number (RFC 9586 3) */
+	if (!rev2)
+		response_number(out, r->uids.n - first_recent, "RECENT");
+	/* UNSEEN is a sequence number (RFC 9586 3). */
+	if (!rev2 && unseen < r->uids.n && !(v->dialect & DIALECT_UIDONLY))
 		response_ok_number(out, "UNSEEN", (uint64_t)unseen + 1, "The first unseen message");
 	response_permanent_flags(out, v->read_only ? span_make("", 0) : buf_span(&flags),
 				 !v->read_only && view_takes_keywords(v));
@@ -125,6 +129,8 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 	if (!found)
 		return OP_DONE;
 	enum store_err err = roster_get(a, id, &r);
+	if (!err)
+		err = list_tell_selected(cmd, a, &r->info, cmd->request.select.name);
 	if (err) {
 		command_store_error(cmd, err);
 		return OP_DONE;

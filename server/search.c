@@ -361,7 +361,7 @@ static bool roster_matches(struct search *s, struct search_node *node)
 	case SEARCH_KEYWORD:
 		return has_keyword(s, node, r->flagset[m->at]);
 	case SEARCH_RECENT:
-		return uidset_has(&s->view->recent, m->uid);
+		return view_is_recent(s->view, m->uid);
 	case SEARCH_SEQ:
 		return numset_has(&node->set, m->index + 1);
 	case SEARCH_UID:

@@ -8,6 +8,7 @@
  */
 #include "server/view.h"
 
+#include "protocol/imap/lexer.h"
 #include "protocol/imap/response.h"
 #include "protocol/put.h"
 #include "server/limits.h"

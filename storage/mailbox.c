@@ -194,6 +194,14 @@ static enum store_err count_children(struct account *a, int64_t id, int64_t *out
 	return STORE_OK;
 }
 
+enum store_err mailbox_has_children(struct account *a, int64_t id, bool *out)
+{
+	int64_t n = 0;
+	enum store_err err = count_children(a, id, &n);
+	*out = n > 0;
+	return err;
+}
+
 static enum store_err parent_of(struct account *a, int64_t id, int64_t *parent, enum state *state)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT parent, state FROM mailbox WHERE id=?");

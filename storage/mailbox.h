@@ -58,6 +58,8 @@ MUST_USE enum store_err mailbox_info(struct account *a, int64_t id, struct mailb
 MUST_USE enum store_err mailbox_recent(struct account *a, int64_t id, uint32_t *out);
 /* RFC 8474: stays with the mailbox through RENAME, and is never another's. */
 MUST_USE enum store_err mailbox_objectid(struct account *a, int64_t id, char out[MAILBOX_OBJECTID_BYTES]);
+/* Are there names below it? */
+MUST_USE enum store_err mailbox_has_children(struct account *a, int64_t id, bool *out);
 /* The full path. */
 MUST_USE enum store_err mailbox_path(struct account *a, int64_t id, char out[MAILBOX_NAME_BYTES_MAX + 1]);
 /* All names and subscriptions, with their counters, in one pass.  mailbox_names_finish() it, also after a failure. */

@@ -16,6 +16,7 @@ static const struct capability_row {
 	unsigned when;
 } rows[] = {
 	{"IMAP4rev1", ALWAYS},                             /* RFC 3501 */
+	{"IMAP4rev2", ALWAYS},                             /* RFC 9051 */
 	{"STARTTLS", BEFORE_LOGIN | IF_STARTTLS},          /* RFC 3501 6.2.1 */
 	{"LOGINDISABLED", BEFORE_LOGIN | IF_LOGIN_DISABLED}, /* RFC 3501 6.2.3 */
 	{"AUTH=", BEFORE_LOGIN | EACH_MECHANISM},          /* RFC 3501 6.2.2 */
@@ -23,6 +24,7 @@ static const struct capability_row {
 	{"LITERAL+", ALWAYS},                              /* RFC 7888 */
 	{"ID", ALWAYS},                                    /* RFC 2971 */
 	{"ENABLE", ALWAYS},                                /* RFC 5161 */
+	{"UTF8=ACCEPT", AFTER_LOGIN},                      /* RFC 9755 */
 	{"COMPRESS=DEFLATE", AFTER_LOGIN | IF_COMPRESS},   /* RFC 4978 */
 	{"IDLE", AFTER_LOGIN},                             /* RFC 2177 */
 	{"NAMESPACE", AFTER_LOGIN},                        /* RFC 2342 */

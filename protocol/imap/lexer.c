@@ -150,15 +150,13 @@ struct span lexer_atom_before(struct lexer *lx, char stop)
 	return run(lx, IN_ATOM, stop, "A word is expected");
 }
 
-/* How many octets from `at` may stand in a quoted string as they are: 1 for US-ASCII, a whole UTF-8 sequence where the
- * dialect has them, 0 for none. */
+/* How many octets from `at` may stand in a quoted string as they are: 1 for US-ASCII, a whole UTF-8 sequence, which a
+ * client may send before it enables anything (RFC 9755 3), 0 for none. */
 static size_t quoted_step(const struct lexer *lx, const char *at)
 {
 	utf8proc_int32_t point;
 	if ((unsigned char)*at < 0x80)
 		return (char_class((unsigned char)*at) & IN_QUOTED) != 0;
-	if (!(lx->dialect & DIALECT_UTF8))
-		return 0;
 	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)at, lx->end - at, &point);
 	return n > 0 ? (size_t)n : 0;
 }

@@ -15,7 +15,7 @@
 /* What the client has enabled (RFC 5161): a word of bits that parsers, writers and views take. */
 enum {
 	DIALECT_REV1 = 0,
-	DIALECT_UTF8 = 1,      /* UTF-8 in quoted strings (RFC 9755 3, RFC 9051 4.3) */
+	DIALECT_UTF8 = 1,      /* UTF-8 in quoted strings we send, names not in UTF-7 (RFC 9755 3, RFC 9051 4.3) */
 	DIALECT_REV2 = 2,      /* RFC 9051; with DIALECT_UTF8 */
 	DIALECT_CONDSTORE = 4, /* MODSEQ in each FETCH (RFC 7162 3.1) */
 	DIALECT_QRESYNC = 8,   /* VANISHED for EXPUNGE (RFC 7162 3.2); with DIALECT_CONDSTORE */

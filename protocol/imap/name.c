@@ -78,6 +78,15 @@ bool name_decode(struct arena *a, struct span wire, unsigned dialect, struct spa
 	return ok;
 }
 
+bool name_was_changed(struct span wire, struct span within)
+{
+	if (wire.len > 1 && wire.ptr[wire.len - 1] == '/')
+		wire.len--;
+	bool inbox = within.len >= 5 && memcmp(within.ptr, "INBOX", 5) == 0 && (within.len == 5 || within.ptr[5] == '/');
+	size_t folded = inbox && wire.len >= 5 && strncasecmp(wire.ptr, "INBOX", 5) == 0 ? 5 : 0;
+	return !span_equal(span_after(wire, folded), span_after(within, folded));
+}
+
 void name_write(struct buf *out, const char *name, unsigned dialect)
 {
 	struct buf b;

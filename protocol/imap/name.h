@@ -16,6 +16,8 @@ enum { NAME_BYTES_MAX = 1000, NAME_LEVELS_MAX = 32 };
  * (RFC 9755 3) or a wildcard.  One '/' at the end is a hint and dropped (RFC 3501 6.3.3).
  */
 MUST_USE bool name_decode(struct arena *a, struct span wire, unsigned dialect, struct span *out);
+/* Was the name, as it came in UTF-8, not the one within?  INBOX in another case and a '/' at the end do not count. */
+bool name_was_changed(struct span wire, struct span within);
 /* A name within as the client reads it, as atom or quoted. `name` is NUL-terminated. */
 void name_write(struct buf *out, const char *name, unsigned dialect);
 

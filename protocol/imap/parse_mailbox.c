@@ -144,7 +144,8 @@ static uint32_t status_items(struct lexer *lx)
 	uint32_t items = parse_words(lx, names, countof(names), "This STATUS item is not known");
 	if (!items)
 		lexer_fail(lx, "A STATUS item is expected");
-	return items;
+	/* There is no \Recent in rev2 (RFC 9051 E 12): who still asks is told the rest. */
+	return lx->dialect & DIALECT_REV2 ? items & ~(uint32_t)STATUS_RECENT : items;
 }
 
 void parse_status_command(struct lexer *lx, struct request *r)

@@ -118,7 +118,8 @@ static void arguments(struct lexer *lx, enum argument argument, struct search_ke
 		key->number = date(lx);
 		break;
 	case ARG_SIZE:
-		key->number = (int64_t)lexer_number(lx, UINT32_MAX);
+		/* number64 in rev2 (RFC 9051 9, search-key) */
+		key->number = (int64_t)lexer_number(lx, lx->dialect & DIALECT_REV2 ? INT64_MAX : UINT32_MAX);
 		break;
 	case ARG_SECONDS: /* RFC 5032 4: nz-number */
 		key->number = lexer_nz_number(lx);
@@ -268,8 +269,14 @@ void parse_search(struct lexer *lx, struct request *r)
 		lexer_space(lx);
 		s->charset = lexer_astring(lx);
 		lexer_space(lx);
+		if ((lx->dialect & (DIALECT_UTF8 | DIALECT_REV2)) == DIALECT_UTF8)
+			lexer_fail(lx, "No charset may be named once UTF8=ACCEPT is enabled"); /* RFC 9755 3 */
 	}
 	s->key = all_keys(lx, 0);
 	s->has_modseq = lx->search_modseq;
 	s->by_numbers = lx->search_numbers;
+	if (!s->has_return && (lx->dialect & DIALECT_REV2)) { /* RFC 9051 6.4.4 */
+		s->has_return = true;
+		s->returns = RETURN_ALL;
+	}
 }

@@ -37,6 +37,11 @@ void response_list(struct buf *out, const struct list_line *line, unsigned diale
 	name_write(out, line->name, dialect);
 	if (line->subscribed_below)
 		buf_add_text(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	if (line->old_name) {
+		buf_add_text(out, " (\"OLDNAME\" (");
+		name_write(out, line->old_name, dialect);
+		buf_add_text(out, "))");
+	}
 	buf_add_text(out, "\r\n");
 }
 

@@ -15,6 +15,7 @@ AREAS = {
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
     "expunge": "EXPUNGE", "idle": "IDLE", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
     "compress": "Compression", "objectid": "Object ids, save dates, previews",
+    "rev2": "IMAP4rev2, once enabled", "utf8": "UTF8=ACCEPT",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",
     "multi": "Several sessions on one mailbox", "limits": "Limits",
     "lmtp": "LMTP", "clients": "Sessions as well-known clients hold them", "regress": "Regressions",

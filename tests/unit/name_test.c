@@ -108,6 +108,18 @@ static void test_names(void **state)
 	check_name(span_make("a\0b", 3), DIALECT_UTF8, NULL);
 }
 
+/* What is told with OLDNAME (RFC 9051 6.3.9.7). */
+static void test_name_was_changed(void **state)
+{
+	(void)state;
+	assert_false(name_was_changed(span_of("a/b"), span_of("a/b")));
+	assert_false(name_was_changed(span_of("a/b/"), span_of("a/b")));
+	assert_false(name_was_changed(span_of("inBox/x"), span_of("INBOX/x")));
+	assert_false(name_was_changed(span_of("inboxes"), span_of("inboxes")));
+	assert_true(name_was_changed(span_of("inbox/e\xcc\x81"), span_of("INBOX/\xc3\xa9")));
+	assert_true(name_was_changed(span_of("e\xcc\x81"), span_of("\xc3\xa9")));
+}
+
 static void test_name_limits(void **state)
 {
 	char name[NAME_BYTES_MAX + 2];
@@ -157,7 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mutf7_pairs), cmocka_unit_test(test_mutf7_refused),
 		cmocka_unit_test(test_mutf7_encodes_anything), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_name_limits), cmocka_unit_test(test_name_write),
+		cmocka_unit_test(test_name_was_changed), cmocka_unit_test(test_name_limits), cmocka_unit_test(test_name_write),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static void test_strings(void **state)
 		{"a LOGIN \"joe", 12, "The quoted string does not end"},
 		{"a LOGIN \"j\\oe\" x", 10, "Only \\\" and \\\\ may be escaped"},
 		{"a LOGIN \"joe\\", 12, "Only \\\" and \\\\ may be escaped"},
-		{"a LOGIN \"j\xc3\xb6\" x", 10, "This character may not be in a quoted string"},
+		{"a LOGIN \"j\xf6\" x", 10, "This character may not be in a quoted string"},
 		{"a LOGIN \"j\roe\" x", 10, "This character may not be in a quoted string"},
 		{"a LOGIN j\xc3\xb6 x", 9, "A space is expected"}, {"a LOGIN a{ x", 9, "A space is expected"},
 		{"a LOGIN {4}\r\njoe", 13, "The literal is cut short"}, {"a LOGIN {3 }\r\njoe x", 10, "A closing brace is expected"},
@@ -140,7 +140,7 @@ static void test_nul_is_nowhere(void **state)
 	}
 }
 
-/* UTF-8 in quoted strings comes with a dialect; what is not UTF-8 stays refused. */
+/* UTF-8 may be in quoted strings, also of a client that has enabled nothing; what is not UTF-8 stays refused. */
 static void test_utf8_dialect(void **state)
 {
 	struct arena a;
@@ -148,11 +148,37 @@ static void test_utf8_dialect(void **state)
 	struct parse_error error;
 	(void)state;
 	arena_init(&a);
-	assert_int_equal(parse_request(&a, span_of("a SELECT \"\xc3\xa4\\\\\""), DIALECT_UTF8, &r, &error), PARSE_OK);
+	assert_int_equal(parse_request(&a, span_of("a SELECT \"\xc3\xa4\\\\\""), DIALECT_REV1, &r, &error), PARSE_OK);
 	assert_true(span_equal(r.mailbox.name, span_of("\xc3\xa4\\")));
 	assert_int_equal(parse_request(&a, span_of("a SELECT \"\xc3\""), DIALECT_UTF8, &r, &error), PARSE_BAD);
 	assert_int_equal(error.offset, 10);
 	assert_int_equal(parse_request(&a, span_of("a SELECT \xc3\xa4"), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	arena_finish(&a);
+}
+
+/* What the dialect changes of SEARCH and STATUS (RFC 9051 6.4.4, 9, E 12; RFC 9755 3). */
+static void test_dialects(void **state)
+{
+	enum { REV2 = DIALECT_REV2 | DIALECT_UTF8 };
+	struct arena a;
+	struct request r;
+	struct parse_error error;
+	(void)state;
+	arena_init(&a);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH ALL"), DIALECT_UTF8, &r, &error), PARSE_OK);
+	assert_false(r.search.has_return);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH ALL"), REV2, &r, &error), PARSE_OK);
+	assert_true(r.search.has_return && r.search.returns == RETURN_ALL);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH RETURN (MIN) ALL"), REV2, &r, &error), PARSE_OK);
+	assert_true(r.search.has_return && r.search.returns == RETURN_MIN);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH LARGER 5000000000"), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH LARGER 5000000000"), REV2, &r, &error), PARSE_OK);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH CHARSET UTF-8 ALL"), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	assert_int_equal(parse_request(&a, span_of("a SEARCH CHARSET UTF-8 ALL"), REV2, &r, &error), PARSE_OK);
+	assert_int_equal(parse_request(&a, span_of("a STATUS b (RECENT UNSEEN)"), REV2, &r, &error), PARSE_OK);
+	assert_int_equal(r.status.items, STATUS_UNSEEN);
+	assert_int_equal(parse_request(&a, span_of("a STATUS b (RECENT UNSEEN)"), DIALECT_UTF8, &r, &error), PARSE_OK);
+	assert_int_equal(r.status.items, STATUS_UNSEEN | STATUS_RECENT);
 	arena_finish(&a);
 }
 
@@ -668,7 +694,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tags_and_names), cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_nul_is_nowhere), cmocka_unit_test(test_utf8_dialect),
+		cmocka_unit_test(test_nul_is_nowhere), cmocka_unit_test(test_utf8_dialect), cmocka_unit_test(test_dialects),
 		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),

@@ -180,18 +180,18 @@ static void test_capabilities(void **state)
 	struct buf b = make();
 	(void)state;
 	struct capability_context c = {.has_starttls = true, .mechanisms = ""};
-	capability_write(&b, &c), expect(&b, "IMAP4rev1 STARTTLS LOGINDISABLED SASL-IR LITERAL+ ID ENABLE");
+	capability_write(&b, &c), expect(&b, "IMAP4rev1 IMAP4rev2 STARTTLS LOGINDISABLED SASL-IR LITERAL+ ID ENABLE");
 	c = (struct capability_context){.may_log_in = true, .mechanisms = "PLAIN SCRAM-SHA-256"};
 	buf_add_text(&b, "[");
 	capability_write(&b, &c);
-	expect(&b, "[IMAP4rev1 AUTH=PLAIN AUTH=SCRAM-SHA-256 SASL-IR LITERAL+ ID ENABLE");
+	expect(&b, "[IMAP4rev1 IMAP4rev2 AUTH=PLAIN AUTH=SCRAM-SHA-256 SASL-IR LITERAL+ ID ENABLE");
 	c = (struct capability_context){.logged_in = true, .has_compress = true, .mechanisms = ""};
 	capability_write(&b, &c);
 	assert_non_null(memmem(b.data, b.len, " COMPRESS=DEFLATE ", 18));
 	buf_reset(&b);
 	c = (struct capability_context){.logged_in = true, .has_starttls = true, .mechanisms = "PLAIN", .append_limit = 5};
 	capability_write(&b, &c);
-	expect(&b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
+	expect(&b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
 		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
 		   " STATUS=DELETED CONDSTORE QRESYNC UIDONLY"
 		   " ESEARCH WITHIN CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
