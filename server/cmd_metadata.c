@@ -73,12 +73,12 @@ static enum store_err special_value(struct command *cmd, struct account *a, int6
 	return STORE_OK;
 }
 
-/* ptr NULL where there is none.  Valid until the next use of the account.  `config` is looked at for mailbox 0 alone. */
+/* ptr NULL where there is none.  Valid until the next use of the account.  `config` is for mailbox 0, else NULL. */
 static enum store_err read_value(struct command *cmd, struct account *a, const struct config *config, int64_t mailbox,
 				 struct span entry, struct span *out)
 {
 	struct bytes value;
-	if (mailbox == 0 && is_shared(entry)) {
+	if (config && mailbox == 0 && is_shared(entry)) {
 		*out = server_value(config, entry);
 		return STORE_OK;
 	}
