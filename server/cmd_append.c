@@ -197,7 +197,8 @@ static enum op_result store_run(struct command *cmd, struct account *account)
 	enum store_err err = a->chunk.len ? take_chunk(cmd, account) : STORE_OK;
 	if (!err)
 		err = finish_messages(a, NULL);
-	a->stored = a->n;
+	if (!err)
+		a->stored = a->n;
 	a->unstored = 0;
 	set_error(cmd, err);
 	return err ? OP_FAILED : OP_DONE;
@@ -374,7 +375,7 @@ static enum step advance(struct session *s, struct command *cmd)
 		}
 		if (a->chunk.len)
 			return read_op(s, cmd, chunk_run);
-		if (a->unstored > LIMIT_APPEND_UNSTORED_BYTES)
+		if (a->unstored > LIMIT_APPEND_UNSTORED_BYTES || a->n - a->stored >= LIMIT_APPEND_UNSTORED_MESSAGES)
 			return write_op(s, cmd, store_run);
 		if (a->n == LIMIT_APPEND_MESSAGES)
 			return refuse(cmd, "LIMIT", "There are too many messages");

@@ -17,7 +17,8 @@ struct intake {
 	struct crlf crlf;
 	struct buf scratch;
 	struct mime_parser *parser;
-	const struct mime_summary *summary; /* once all bytes have come */
+	const struct mime_summary *summary; /* the parser's, once all bytes have come */
+	bool sealed, finished;
 	EVP_MD_CTX *digest;
 	unsigned char digest_value[EVP_MAX_MD_SIZE];
 	struct content_writer *writer;
@@ -38,16 +39,26 @@ struct intake *intake_create(struct account *a, uint64_t limit_bytes, bool binar
 	return in;
 }
 
-void intake_destroy(struct intake *in)
+/* What is of no more use once the message is stored: of many messages in one command only this remains small. */
+static void drop_work(struct intake *in)
 {
-	if (!in)
-		return;
-	content_writer_destroy(in->writer);
 	EVP_MD_CTX_free(in->digest);
 	mime_parser_destroy(in->parser);
 	mime_unbinary_destroy(in->unbinary);
 	buf_finish(&in->textual);
 	buf_finish(&in->scratch);
+	in->digest = NULL;
+	in->parser = NULL;
+	in->summary = NULL;
+	in->unbinary = NULL;
+}
+
+void intake_destroy(struct intake *in)
+{
+	if (!in)
+		return;
+	content_writer_destroy(in->writer);
+	drop_work(in);
 	free(in);
 }
 
@@ -82,7 +93,7 @@ static void take_all(struct intake *in, struct span bytes)
 
 enum store_err intake_write(struct intake *in, struct span bytes)
 {
-	invariant(!in->summary);
+	invariant(!in->sealed);
 	while (in->unbinary && bytes.len && !in->failed) {
 		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
 		buf_reset(&in->textual);
@@ -104,8 +115,9 @@ static void end_binary(struct intake *in)
 
 enum store_err intake_seal(struct intake *in)
 {
-	if (in->failed || in->summary)
+	if (in->failed || in->sealed)
 		return in->failed;
+	in->sealed = true;
 	if (in->unbinary)
 		end_binary(in);
 	if (in->failed)
@@ -122,10 +134,16 @@ enum store_err intake_finish(struct intake *in, int64_t *out_content, uint32_t *
 	enum store_err err = intake_seal(in);
 	if (err)
 		return err;
-	struct derived d;
-	derived_make(&d, in->summary);
-	memcpy(d.meta.digest, in->digest_value, sizeof(d.meta.digest));
+	struct derived d = {.meta = {.header_len = 0}}; /* for a writer that has stored it already */
+	if (!in->finished) {
+		derived_make(&d, in->summary);
+		memcpy(d.meta.digest, in->digest_value, sizeof(d.meta.digest));
+	}
 	*out_size = (uint32_t)in->size;
 	in->failed = content_writer_finish(in->writer, &d.meta, out_content);
+	if (!in->failed) {
+		in->finished = true;
+		drop_work(in);
+	}
 	return in->failed;
 }

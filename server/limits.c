@@ -63,6 +63,8 @@ const struct limit limits[] = {
 	{"LIMIT_APPEND_CHUNK_BYTES", LIMIT_APPEND_CHUNK_BYTES, "bytes", "octets of a message that go to a worker at once"},
 	{"LIMIT_APPEND_UNSTORED_BYTES", LIMIT_APPEND_UNSTORED_BYTES, "bytes",
 	 "messages of one APPEND that wait in memory until they are stored"},
+	{"LIMIT_APPEND_UNSTORED_MESSAGES", LIMIT_APPEND_UNSTORED_MESSAGES, "",
+	 "messages of one APPEND whose parsers live at once: some 25 kB each, however small they are"},
 	{"LIMIT_FIELDS_HEADER_BYTES", LIMIT_FIELDS_HEADER_BYTES, "bytes",
 	 "of a part's header, or of a huge one, that HEADER.FIELDS and SEARCH look at"},
 	{"LIMIT_COPYUID_RANGES", LIMIT_COPYUID_RANGES, "",
