@@ -150,9 +150,28 @@ static uint64_t pulse_of(const struct conn *c)
 /* When its compression may rest. */
 static uint64_t rest_of(const struct conn *c)
 {
-	if (!c->deflate || deflate_stream_is_at_rest(c->deflate))
+	if (!c->deflate || c->resting)
 		return UINT64_MAX;
-	return (c->heard_s > c->said_s ? c->heard_s : c->said_s) + LIMIT_DEFLATE_REST_S;
+	uint64_t last_s = c->heard_s > c->said_s ? c->heard_s : c->said_s;
+	return (last_s > c->unrested_s ? last_s : c->unrested_s) + LIMIT_DEFLATE_REST_S;
+}
+
+void conn_stir(struct conn *c)
+{
+	if (!c->resting)
+		return;
+	c->resting = false;
+	conn_arm(c);
+}
+
+/* Not in the middle of its output, which then waits for the peer. */
+static void rest(struct conn *c)
+{
+	c->resting = outq_bytes(&c->out) == 0;
+	if (c->resting)
+		deflate_stream_rest(c->deflate);
+	else
+		c->unrested_s = loop_now_s(c->loop);
 }
 
 void conn_arm(struct conn *c)
@@ -198,8 +217,8 @@ void conn_on_due(struct conn *c)
 		c->heard_s = loop_now_s(c->loop); /* it waits for us, not we for it */
 	uint64_t now_s = loop_now_s(c->loop);
 	if (end_of(c) > now_s) {
-		if (rest_of(c) <= now_s && outq_bytes(&c->out) == 0)
-			deflate_stream_rest(c->deflate);
+		if (rest_of(c) <= now_s)
+			rest(c);
 		if (pulse_of(c) <= now_s)
 			pulse(c);
 		if (c->state != CONN_CLOSED)

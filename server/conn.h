@@ -78,6 +78,8 @@ struct conn {
 	size_t writing; /* bytes handed to libuv */
 	struct tls_stream *tls;
 	struct deflate_stream *deflate; /* NULL: nothing is compressed */
+	bool resting;                   /* all of it that can rest does, since the last byte */
+	uint64_t unrested_s;            /* when it could not rest, since there was output */
 	size_t bare;                    /* of `out`: what leaves as it is, since it was written before */
 	struct buf packed;              /* input that waits to be decompressed: `in` has no room for what it makes */
 	struct op *flight; /* ops that have not come back */

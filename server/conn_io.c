@@ -182,7 +182,8 @@ static bool encrypt(struct conn *c, struct span plain, struct buf *net)
 static void send_packed(struct conn *c)
 {
 	struct buf *packed = &c->loop->packed;
-	bool was_at_rest = deflate_stream_is_at_rest(c->deflate);
+	if (outq_bytes(&c->out))
+		conn_stir(c);
 	while (outq_bytes(&c->out) && !c->writing && c->state != CONN_CLOSED) {
 		pack(c, packed);
 		if (!c->tls)
@@ -191,8 +192,6 @@ static void send_packed(struct conn *c)
 			send_cipher(c, &c->loop->cipher);
 		buf_reset(packed);
 	}
-	if (was_at_rest && c->state != CONN_CLOSED)
-		conn_arm(c);
 }
 
 static void on_shut_down(uv_shutdown_t *req, int status)
@@ -285,7 +284,7 @@ void conn_unpack(struct conn *c)
 	if (!conn_has_packed(c) || c->in.len >= IN_HIGH || c->state != CONN_OPEN)
 		return;
 	struct span wire = buf_span(&c->packed);
-	bool was_at_rest = deflate_stream_is_at_rest(c->deflate);
+	conn_stir(c);
 	enum deflate_result result = deflate_stream_read(c->deflate, &wire, IN_HIGH - c->in.len, &c->in);
 	buf_drop(&c->packed, c->packed.len - wire.len);
 	if (result == DEFLATE_ENDED)
@@ -296,8 +295,6 @@ void conn_unpack(struct conn *c)
 		log_event(LOG_INFO, "deflate_failed", log_text("peer", c->peer.text),
 			  log_text("reason", deflate_stream_fault(c->deflate)));
 		conn_close_later(c);
-	} else if (was_at_rest) {
-		conn_arm(c);
 	}
 }
 
@@ -401,6 +398,7 @@ void conn_start_deflate(struct conn *c, struct span early)
 {
 	invariant(!c->deflate);
 	c->deflate = deflate_stream_create();
+	c->resting = true; /* nothing is made yet */
 	c->bare = outq_bytes(&c->out);
 	buf_add_span(&c->packed, early);
 	buf_add_span(&c->packed, buf_span(&c->in));

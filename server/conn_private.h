@@ -15,6 +15,8 @@ void conn_progress(struct conn *c);
 size_t conn_pending(const struct conn *c);
 /* conn_io.c: there is input that c->in had no room for. */
 bool conn_has_packed(const struct conn *c);
+/* conn.c: the compression is needed again. */
+void conn_stir(struct conn *c);
 /* conn_io.c: decompresses as much of it as there is room for. */
 void conn_unpack(struct conn *c);
 /* conn_io.c: in any state but CONN_CLOSED. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """COMPRESS=DEFLATE at its edges (RFC 4978): what is pipelined behind it, TLS below it, bombs, noise, ends, rests."""
-import argparse, json, pathlib, socket, subprocess, sys, time, zlib
+import argparse, base64, json, os, pathlib, socket, subprocess, sys, time, zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from connection import tls_context
@@ -11,11 +11,11 @@ from plumbing import MESSAGE, Client, append
 class Deflated(Client):
     """A client that is logged in, over TLS or not, and compresses once it has said so."""
 
-    def __init__(self, daemon, user, tls=False, buffer=None, compress=True):
+    def __init__(self, daemon, user, tls=False, buffer=None, compress=True, flush=zlib.Z_SYNC_FLUSH):
         super().__init__(daemon.imaps if tls else daemon.imap, buffer=buffer)
         if tls:
             self.socket = tls_context().wrap_socket(self.socket, suppress_ragged_eofs=False)
-        self.raw, self.deflater, self.inflater = self.socket, None, None
+        self.raw, self.deflater, self.inflater, self.flush = self.socket, None, None, flush
         self.log_in(user)
         if compress:
             self.send(b"z COMPRESS DEFLATE\r\n")
@@ -27,8 +27,8 @@ class Deflated(Client):
         self.deflater, self.inflater = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
         self.socket, self.data = self, self.inflater.decompress(self.data)
 
-    def pack(self, data, flush=zlib.Z_SYNC_FLUSH):
-        return self.deflater.compress(data) + self.deflater.flush(flush)
+    def pack(self, data, flush=None):
+        return self.deflater.compress(data) + self.deflater.flush(self.flush if flush is None else flush)
 
     def sendall(self, data):
         self.raw.sendall(self.pack(data))
@@ -90,11 +90,44 @@ def test_large_both_ways(daemon):
 
 def test_partial_flushes(daemon):
     """As mobile clients do it: a flush need not end at an octet."""
-    c = Deflated(daemon, b"user3")
+    c = Deflated(daemon, b"user3", flush=zlib.Z_PARTIAL_FLUSH)
     for i in range(100):
-        c.raw.sendall(c.pack(b"n%d NOOP\r\n" % i, zlib.Z_PARTIAL_FLUSH))
+        c.send(b"n%d NOOP\r\n" % i)
         c.until(b"n%d OK" % i)
     c.close()
+
+
+def answers(daemon):
+    other = Client(daemon.imap).log_in(b"user6")
+    other.send(b"n NOOP\r\n")
+    other.until(b"n OK")
+    other.socket.close()
+
+
+def test_what_cannot_rest(daemon):
+    """In the middle of a block, and with output that the client does not take: all others are served meanwhile."""
+    noise = b"Subject: noise\r\n\r\n" + b"".join(base64.b64encode(os.urandom(54)) + b"\r\n" for _ in range(1500))
+    stalled = Deflated(daemon, b"user2", buffer=4096)
+    append(stalled, b"Sent", noise, 50)
+    stalled.send(b"s SELECT Sent\r\nf FETCH 1:* BODY.PEEK[]\r\n")
+    partial = [Deflated(daemon, b"user3", flush=zlib.Z_PARTIAL_FLUSH) for _ in range(8)]
+    for n, c in enumerate(partial):
+        c.send(b"s%s SELECT INBOX\r\ni IDLE\r\n" % (b"x" * n))
+        c.until(b"+ ")
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        for _ in range(4):  # on whatever loop
+            answers(daemon)
+        time.sleep(0.2)
+    assert stalled.until(b"f OK").count(noise) == 50
+    time.sleep(5)  # now it rests
+    stalled.send(b"n NOOP\r\n")
+    stalled.until(b"n OK")
+    for c in partial:
+        c.send(b"DONE\r\n")
+        c.until(b"i OK")
+        c.close()
+    stalled.close()
 
 
 def test_bomb(daemon):
