@@ -30,7 +30,7 @@ static const char *copyuid(struct command *cmd, const struct copy_result *result
 	struct buf code;
 	if (result->n == 0 || result->source.n > LIMIT_COPYUID_RANGES)
 		return NULL;
-	struct numset source = {arena_alloc(&cmd->arena, result->source.n * sizeof(*source.v)), result->source.n};
+	struct numset source = {.v = arena_alloc(&cmd->arena, result->source.n * sizeof(*source.v)), .n = result->source.n};
 	for (size_t i = 0; i < source.n; i++)
 		source.v[i] = (struct numrange){result->source.v[i].lo, result->source.v[i].hi};
 	buf_init(&code, UINT32_MAX);
@@ -57,14 +57,15 @@ static enum store_err copy(struct command *cmd, struct account *a, const struct 
 	return err;
 }
 
-/* RFC 3501 6.4.7: all or none; so none when a sequence number names one that is gone (RFC 2180 4.4.1). */
+/* RFC 3501 6.4.7: all or none; so none when a sequence number names one that is gone (RFC 2180 4.4.1).  What is gone is
+ * no longer in "$" (RFC 5182 2.1). */
 static bool all_there(struct command *cmd, struct account *a, const struct uidset *set)
 {
 	struct roster *roster;
 	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
 	if (err)
 		command_store_error(cmd, err);
-	else if (!cmd->request.uid && view_names_gone(cmd->view, roster, set))
+	else if (!cmd->request.uid && !cmd->request.copy.set.saved && view_names_gone(cmd->view, roster, set))
 		command_no(cmd, "EXPUNGEISSUED", "Some of the messages are gone");
 	else
 		return true;

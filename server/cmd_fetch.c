@@ -319,6 +319,8 @@ static enum op_result fetch_run(struct command *cmd, struct account *a)
 	struct roster *roster;
 	if (!f->resolved && !command_set(cmd, &f->set))
 		return OP_DONE;
+	if (!f->resolved && cmd->request.fetch.partial.from)
+		view_take_partial(cmd->view, &cmd->request.fetch.partial, &f->set);
 	f->resolved = true;
 	if (cmd->here && uidset_count(&f->set) > LIMIT_QUICK_MESSAGES)
 		return OP_AGAIN;

@@ -69,6 +69,8 @@ const struct limit limits[] = {
 	 "of a part's header, or of a huge one, that HEADER.FIELDS and SEARCH look at"},
 	{"LIMIT_COPYUID_RANGES", LIMIT_COPYUID_RANGES, "",
 	 "of UIDs in a COPYUID: a COPY or MOVE whose answer would need more has none"},
+	{"LIMIT_SAVED_RANGES", LIMIT_SAVED_RANGES, "",
+	 "of UIDs that a SEARCH saves: 256 KiB a session; `NO [NOTSAVED]` beyond"},
 	{"LIMIT_LMTP_LINE_BYTES", LIMIT_LMTP_LINE_BYTES, "bytes",
 	 "a command of LMTP: 512 and what extensions add (RFC 5321 4.5.3.1.4); the rest of the line is discarded: 500"},
 	{"LIMIT_LMTP_PATH_BYTES", LIMIT_LMTP_PATH_BYTES, "bytes", "a path: 256 at least (RFC 5321 4.5.3.1.3): 501"},

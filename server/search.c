@@ -124,7 +124,8 @@ static enum search_cost own_cost(enum search_kind kind)
 		return COST_HEADER;
 	case SEARCH_BODY: case SEARCH_TEXT:
 		return COST_BODY;
-	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
+	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SAVED: case SEARCH_SEQ:
+	case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
 	case SEARCH_MODSEQ: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
@@ -362,6 +363,8 @@ static bool roster_matches(struct search *s, struct search_node *node)
 		return has_keyword(s, node, r->flagset[m->at]);
 	case SEARCH_RECENT:
 		return view_is_recent(s->view, m->uid);
+	case SEARCH_SAVED:
+		return uidset_has(&s->view->saved, m->uid);
 	case SEARCH_SEQ:
 		return numset_has(&node->set, m->index + 1);
 	case SEARCH_UID:
@@ -417,7 +420,8 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	case SEARCH_NOT:
 		answer = matches(s, node->children[0]);
 		return answer == SEARCH_AGAIN ? answer : (answer == SEARCH_YES ? SEARCH_NO : SEARCH_YES);
-	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SEQ: case SEARCH_UID:
+	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SAVED: case SEARCH_SEQ:
+	case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
 	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_MODSEQ:
@@ -441,8 +445,10 @@ bool search_bounds(const struct search *s, struct uidset *out)
 	const struct view *v = s->view;
 	for (size_t i = 0; root->kind == SEARCH_AND && i < root->children_n; i++) {
 		const struct search_node *node = root->children[i];
-		if (node->kind != SEARCH_SEQ && node->kind != SEARCH_UID)
+		if (node->kind != SEARCH_SAVED && node->kind != SEARCH_SEQ && node->kind != SEARCH_UID)
 			continue;
+		for (size_t k = 0; node->kind == SEARCH_SAVED && k < v->saved.n; k++)
+			uidset_append(out, v->saved.v[k].lo, v->saved.v[k].hi);
 		for (size_t k = 0; k < node->set.n; k++) {
 			uint32_t lo = node->set.v[k].lo, hi = node->set.v[k].hi;
 			if (node->kind == SEARCH_UID) {

@@ -149,6 +149,8 @@ static void finish_command(struct session *s)
 		reader_refuse(&s->reader);
 	s->streaming = false;
 	write_tagged(s, cmd);
+	if (s->view && cmd->status.word == STATUS_NO && request_saves(&cmd->request))
+		uidset_finish(&s->view->saved); /* RFC 5182 2.1 */
 	s->bad = cmd->status.word == STATUS_BAD ? s->bad + 1 : 0;
 	if (s->bad >= LIMIT_BAD_COMMANDS)
 		session_end(s, "Too many bad commands");

@@ -21,6 +21,7 @@ void view_destroy(struct view *v)
 	uids_release(&v->uids);
 	uids_release(&v->telling.now);
 	uidset_finish(&v->recent);
+	uidset_finish(&v->saved);
 	free(v);
 }
 
@@ -47,8 +48,13 @@ void view_walk_init(struct view_walk *w, const struct view *v, const struct rost
 {
 	*w = (struct view_walk){.view = v, .roster = r, .set = set, .next = from};
 	uint32_t uid = from < v->uids.n ? uids_at(&v->uids, from) : UINT32_MAX;
-	while (w->range < set->n && set->v[w->range].hi < uid)
-		w->range++;
+	for (size_t lo = 0, hi = set->n; lo < hi;) { /* the first range that does not end before */
+		size_t mid = lo + (hi - lo) / 2;
+		if (set->v[mid].hi < uid)
+			w->range = lo = mid + 1;
+		else
+			hi = mid;
+	}
 	seek(w, uid);
 }
 
@@ -118,6 +124,8 @@ bool view_resolve(const struct view *v, const struct numset *set, bool uid, stru
 {
 	uint32_t n = v->uids.n, star = uid ? uids_last(&v->uids) : n;
 	bool ok = true;
+	for (size_t i = 0; set->saved && i < v->saved.n; i++)
+		uidset_append(out, v->saved.v[i].lo, v->saved.v[i].hi);
 	for (size_t i = 0; i < set->n; i++) {
 		uint32_t lo = set->v[i].lo ? set->v[i].lo : star, hi = set->v[i].hi ? set->v[i].hi : star;
 		if (lo > hi) {
@@ -138,6 +146,34 @@ bool view_resolve(const struct view *v, const struct numset *set, bool uid, stru
 	}
 	uidset_normalise(out);
 	return ok;
+}
+
+/* The indexes of the view that a range covers: [*from, *below). */
+static uint32_t covered(const struct view *v, const struct uidrange *range, uint32_t *from)
+{
+	uint32_t below = range->hi < UINT32_MAX ? uids_lower(&v->uids, range->hi + 1) : v->uids.n;
+	*from = uids_lower(&v->uids, range->lo);
+	return below - *from;
+}
+
+void view_take_partial(const struct view *v, const struct partial *p, struct uidset *set)
+{
+	struct uidset out = {0};
+	uint64_t total = 0, first, last, before = 0;
+	uint32_t from;
+	for (size_t i = 0; i < set->n; i++)
+		total += covered(v, &set->v[i], &from);
+	bool any = partial_places(p, total, &first, &last);
+	for (size_t i = 0; any && i < set->n && before < last; i++) {
+		uint32_t n = covered(v, &set->v[i], &from);
+		uint64_t lo = first > before ? first - before : 1, hi = last - before < n ? last - before : n;
+		if (lo <= hi) /* places in this range, from 1 */
+			uidset_append(&out, uids_at(&v->uids, from + (uint32_t)lo - 1),
+				      uids_at(&v->uids, from + (uint32_t)hi - 1));
+		before += n;
+	}
+	uidset_finish(set);
+	*set = out;
 }
 
 bool view_names_gone(const struct view *v, const struct roster *r, const struct uidset *set)

@@ -35,6 +35,7 @@ struct view {
 	uint64_t flags_modseq; /* flags were told up to here */
 	uint64_t gone_modseq;  /* expunges were told up to here */
 	struct uidset recent;
+	struct uidset saved;   /* "$": what the last SEARCH saved (RFC 5182); what was expunged since may still be in it */
 	struct keyword_set keywords; /* told in FLAGS */
 	struct telling telling;
 };
@@ -46,6 +47,8 @@ void view_destroy(struct view *v);
 
 /* The client's set as UIDs that the view knows; false: a sequence number beyond the mailbox (RFC 9051 9). */
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out);
+/* Leaves of the set's messages those at the places named, counted in the order of the view (RFC 9394 3.3). */
+void view_take_partial(const struct view *v, const struct partial *p, struct uidset *set);
 /* Does the set name a message that was expunged and not told? */
 bool view_names_gone(const struct view *v, const struct roster *r, const struct uidset *set);
 /* Is it \Recent, and may this client be told? (RFC 9051 knows no such flag) */

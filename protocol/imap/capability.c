@@ -47,6 +47,8 @@ static const struct capability_row {
 	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
+	{"SEARCHRES", AFTER_LOGIN},                        /* RFC 5182 */
+	{"PARTIAL", AFTER_LOGIN},                          /* RFC 9394 */
 	{"CATENATE", AFTER_LOGIN},                         /* RFC 4469 */
 	{"URL-PARTIAL", AFTER_LOGIN},                      /* RFC 5550 5.7.1 */
 	{"REPLACE", AFTER_LOGIN},                          /* RFC 8508 */

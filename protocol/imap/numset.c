@@ -18,6 +18,34 @@ void numset_parse(struct lexer *lx, struct numset *out)
 	} while (lexer_accept(lx, ','));
 }
 
+void numset_parse_messages(struct lexer *lx, struct numset *out)
+{
+	*out = (struct numset){.saved = lexer_accept(lx, '$')};
+	if (!out->saved)
+		numset_parse(lx, out);
+}
+
+void partial_parse(struct lexer *lx, struct partial *out)
+{
+	*out = (struct partial){.backwards = lexer_accept(lx, '-')};
+	out->from = lexer_nz_number(lx);
+	lexer_expect(lx, ':', "A range is expected");
+	if (out->backwards)
+		lexer_expect(lx, '-', "Both ends of a range count from the same side");
+	out->to = lexer_nz_number(lx);
+}
+
+bool partial_places(const struct partial *p, uint64_t total, uint64_t *first, uint64_t *last)
+{
+	uint64_t near = p->from < p->to ? p->from : p->to, far = p->from < p->to ? p->to : p->from;
+	if (near > total)
+		return false;
+	far = far < total ? far : total;
+	*first = p->backwards ? total - far + 1 : near;
+	*last = p->backwards ? total - near + 1 : far;
+	return true;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
 	const struct numrange *x = a, *y = b;

@@ -203,6 +203,9 @@ static void fetch_modifiers(struct lexer *lx, struct request *r)
 			add_item(lx, f, &modseq); /* RFC 7162 3.1.4.1 */
 		} else if (!f->vanished && lexer_accept_word(lx, "VANISHED")) {
 			f->vanished = true;
+		} else if (r->uid && !f->partial.from && lexer_accept_word(lx, "PARTIAL")) { /* RFC 9394 3.3: of UID FETCH alone */
+			lexer_space(lx);
+			partial_parse(lx, &f->partial);
 		} else {
 			lexer_fail(lx, "This modifier is not known, or there twice");
 		}
@@ -214,7 +217,7 @@ static void fetch_modifiers(struct lexer *lx, struct request *r)
 void parse_fetch(struct lexer *lx, struct request *r)
 {
 	lexer_space(lx);
-	numset_parse(lx, &r->fetch.set);
+	numset_parse_messages(lx, &r->fetch.set);
 	lexer_space(lx);
 	fetch_items(lx, &r->fetch);
 	if (lexer_accept(lx, ' '))

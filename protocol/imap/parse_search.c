@@ -1,4 +1,4 @@
-/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 8474, 8514). */
+/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394). */
 #include "protocol/imap/parse_family.h"
 
 #include "protocol/imap/date.h"
@@ -228,6 +228,8 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 		lexer_expect(lx, ')', "A closing parenthesis is expected");
 		return all;
 	}
+	if (lexer_accept(lx, '$')) /* RFC 5182 3: whether sequence numbers or UIDs are meant makes no difference */
+		return make_key(lx, SEARCH_SAVED);
 	if (lexer_peek_digit(lx) || lexer_peek(lx, '*')) {
 		struct search_key *key = make_key(lx, SEARCH_SEQ);
 		lx->search_numbers = true;
@@ -238,7 +240,8 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 	if (lexer_accept_word(lx, "UID")) {
 		struct search_key *key = make_key(lx, SEARCH_UID);
 		lexer_space(lx);
-		numset_parse(lx, &key->set);
+		numset_parse_messages(lx, &key->set);
+		key->kind = key->set.saved ? SEARCH_SAVED : SEARCH_UID;
 		return key;
 	}
 	if (lexer_accept_word(lx, "MODSEQ"))
@@ -252,15 +255,41 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 	return lexer_accept_word(lx, "NEW") ? new_key(lx) : named_key(lx);
 }
 
+static void return_option(struct lexer *lx, struct search_request *s)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} options[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL}, {"COUNT", RETURN_COUNT},
+		       {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
+	struct span word = lexer_atom(lx);
+	size_t i = 0;
+	while (i < countof(options) && !span_is(word, options[i].name))
+		i++;
+	if (i == countof(options)) {
+		lexer_fail(lx, "This RETURN option is not known");
+		return;
+	}
+	/* RFC 9394 3.1: one PARTIAL, or one ALL, or neither. */
+	if ((options[i].bit == RETURN_PARTIAL && (s->returns & (RETURN_PARTIAL | RETURN_ALL))) ||
+	    (options[i].bit == RETURN_ALL && (s->returns & RETURN_PARTIAL)))
+		lexer_fail(lx, "PARTIAL stands alone, without ALL");
+	s->returns |= options[i].bit;
+	if (options[i].bit != RETURN_PARTIAL)
+		return;
+	lexer_space(lx);
+	partial_parse(lx, &s->partial);
+}
+
 void parse_search(struct lexer *lx, struct request *r)
 {
-	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT"};
 	struct search_request *s = &r->search;
 	lexer_space(lx);
 	if (lexer_accept_word(lx, "RETURN")) {
 		lexer_space(lx);
 		s->has_return = true;
-		s->returns = parse_words(lx, returns, countof(returns), "This RETURN option is not known");
+		for (bool on = lexer_list(lx); on; on = lexer_list_more(lx))
+			return_option(lx, s);
 		if (!s->returns)
 			s->returns = RETURN_ALL; /* RFC 4731 3.1 */
 		lexer_space(lx);

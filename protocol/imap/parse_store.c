@@ -5,7 +5,7 @@ void parse_store(struct lexer *lx, struct request *r)
 {
 	struct store_request *s = &r->store;
 	lexer_space(lx);
-	numset_parse(lx, &s->set);
+	numset_parse_messages(lx, &s->set);
 	lexer_space(lx);
 	if (lexer_accept(lx, '(')) { /* store-modifiers (RFC 4466 2.5); only this one is known */
 		s->has_unchanged = lexer_accept_word(lx, "UNCHANGEDSINCE");
@@ -27,7 +27,7 @@ void parse_store(struct lexer *lx, struct request *r)
 void parse_copy(struct lexer *lx, struct request *r)
 {
 	lexer_space(lx);
-	numset_parse(lx, &r->copy.set);
+	numset_parse_messages(lx, &r->copy.set);
 	lexer_space(lx);
 	r->copy.name = lexer_astring(lx);
 }
@@ -37,5 +37,5 @@ void parse_expunge(struct lexer *lx, struct request *r)
 	if (!r->uid)
 		return;
 	lexer_space(lx);
-	numset_parse(lx, &r->expunge.set);
+	numset_parse_messages(lx, &r->expunge.set);
 }

@@ -187,6 +187,7 @@ struct fetch_request {
 	bool has_since; /* CHANGEDSINCE (RFC 7162 3.1.4.1) */
 	uint64_t since;
 	bool vanished; /* RFC 7162 3.2.6 */
+	struct partial partial; /* RFC 9394 3.3; of UID FETCH */
 };
 
 /* STORE (RFC 3501 6.4.6) */
@@ -211,7 +212,7 @@ struct expunge_request {
 };
 
 enum search_kind {
-	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
+	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SAVED, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_OLDER,
 	SEARCH_YOUNGER, SEARCH_SAVEDBEFORE, SEARCH_SAVEDON, SEARCH_SAVEDSINCE, SEARCH_EMAILID, SEARCH_THREADID,
 	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_MODSEQ, SEARCH_AND, SEARCH_OR, SEARCH_NOT
@@ -229,9 +230,9 @@ struct search_key {
 	size_t children_n;
 };
 
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
 
-/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 8474, 8514) */
+/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394) */
 struct search_request {
 	struct search_key *key; /* SEARCH_AND */
 	struct span charset;    /* ptr NULL when not given */
@@ -239,6 +240,7 @@ struct search_request {
 	uint32_t returns;       /* RETURN_*, at least one when has_return */
 	bool by_numbers;        /* a key of sequence numbers */
 	bool has_modseq;        /* a MODSEQ key: the answer says the highest of what was found (RFC 7162 3.1.5) */
+	struct partial partial; /* when RETURN_PARTIAL */
 };
 
 struct request {
@@ -266,5 +268,11 @@ struct request {
 		struct search_request search;
 	};
 };
+
+/* A SEARCH whose result is to be saved as "$" (RFC 5182); also of a command that could not be read to its end. */
+static inline bool request_saves(const struct request *r)
+{
+	return r->kind == CMD_SEARCH && (r->search.returns & RETURN_SAVE);
+}
 
 #endif

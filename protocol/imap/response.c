@@ -298,6 +298,17 @@ void response_esearch_all(struct buf *out)
 	buf_add_text(out, " ALL ");
 }
 
+void response_esearch_partial(struct buf *out, const struct partial *p)
+{
+	const char *sign = p->backwards ? "-" : "";
+	buf_printf(out, " PARTIAL (%s%u:%s%u ", sign, p->from, sign, p->to);
+}
+
+void response_esearch_partial_end(struct buf *out, bool any)
+{
+	buf_add_text(out, any ? ")" : "NIL)");
+}
+
 void response_esearch_end(struct buf *out, uint64_t modseq)
 {
 	if (modseq) {

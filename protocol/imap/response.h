@@ -89,6 +89,9 @@ struct response_esearch {
 };
 void response_esearch_begin(struct buf *out, const struct response_esearch *e);
 void response_esearch_all(struct buf *out); /* " ALL ": response_range() follows */
+/* " PARTIAL (1:100 ": response_range() follows, if there are any; then the end (RFC 9394 4). */
+void response_esearch_partial(struct buf *out, const struct partial *p);
+void response_esearch_partial_end(struct buf *out, bool any);
 void response_esearch_end(struct buf *out, uint64_t modseq);
 
 #endif

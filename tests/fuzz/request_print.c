@@ -104,6 +104,8 @@ static void print_number(struct buf *out, uint32_t n)
 static void print_set(struct buf *out, const struct numset *set)
 {
 	separate(out);
+	if (set->saved)
+		buf_add_char(out, '$');
 	for (size_t i = 0; i < set->n; i++) {
 		if (i)
 			buf_add_char(out, ',');
@@ -113,6 +115,13 @@ static void print_set(struct buf *out, const struct numset *set)
 		buf_add_char(out, ':');
 		print_number(out, set->v[i].hi);
 	}
+}
+
+static void print_partial(struct buf *out, const struct partial *p)
+{
+	const char *sign = p->backwards ? "-" : "";
+	print_word(out, "PARTIAL ");
+	buf_printf(out, "%s%u:%s%u", sign, p->from, sign, p->to);
 }
 
 static void print_flags(struct buf *out, const struct flag_list *flags)
@@ -247,11 +256,18 @@ static void print_fetch(struct buf *out, const struct fetch_request *f)
 		}
 	}
 	buf_add_char(out, ')');
-	if (!f->has_since)
+	if (!f->has_since && !f->partial.from)
 		return;
-	buf_add_text(out, " (CHANGEDSINCE ");
-	buf_add_u64(out, f->since);
-	buf_add_text(out, f->vanished ? " VANISHED)" : ")");
+	print_word(out, "(");
+	if (f->has_since) {
+		print_word(out, "CHANGEDSINCE ");
+		buf_add_u64(out, f->since);
+	}
+	if (f->vanished)
+		print_word(out, "VANISHED");
+	if (f->partial.from)
+		print_partial(out, &f->partial);
+	buf_add_char(out, ')');
 }
 
 static void print_select(struct buf *out, const struct select_request *s)
@@ -315,7 +331,7 @@ static void print_keys(struct buf *out, const struct search_key *k)
 static void print_key(struct buf *out, const struct search_key *k)
 {
 	static const char *const words[] = {
-		[SEARCH_ALL] = "ALL", [SEARCH_KEYWORD] = "KEYWORD", [SEARCH_RECENT] = "RECENT",
+		[SEARCH_ALL] = "ALL", [SEARCH_KEYWORD] = "KEYWORD", [SEARCH_RECENT] = "RECENT", [SEARCH_SAVED] = "$",
 		[SEARCH_UID] = "UID", [SEARCH_LARGER] = "LARGER", [SEARCH_SMALLER] = "SMALLER",
 		[SEARCH_BEFORE] = "BEFORE", [SEARCH_ON] = "ON", [SEARCH_SINCE] = "SINCE",
 		[SEARCH_SENTBEFORE] = "SENTBEFORE", [SEARCH_SENTON] = "SENTON", [SEARCH_SENTSINCE] = "SENTSINCE",
@@ -326,7 +342,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 	if (k->kind < countof(words) && words[k->kind])
 		print_word(out, words[k->kind]);
 	switch (k->kind) {
-	case SEARCH_ALL: case SEARCH_RECENT:
+	case SEARCH_ALL: case SEARCH_RECENT: case SEARCH_SAVED:
 		break;
 	case SEARCH_FLAG:
 		separate(out);
@@ -372,10 +388,15 @@ static void print_key(struct buf *out, const struct search_key *k)
 
 static void print_search(struct buf *out, const struct search_request *s)
 {
-	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT"};
+	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT", "SAVE"};
 	if (s->has_return) {
 		print_word(out, "RETURN");
 		print_words(out, s->returns, returns, countof(returns));
+		if (s->returns & RETURN_PARTIAL) {
+			out->len--;
+			print_partial(out, &s->partial);
+			buf_add_char(out, ')');
+		}
 	}
 	if (s->charset.ptr) {
 		print_word(out, "CHARSET");

@@ -76,11 +76,36 @@ static void test_against_counting(void **state)
 	}
 }
 
+/* RFC 9394 3.1: places beyond the list are left out; a range of none of them is empty; its ends may be swapped. */
+static void test_partial(void **state)
+{
+	(void)state;
+	uint64_t first, last;
+	const struct {
+		struct partial range;
+		uint64_t total, first, last; /* last 0: none */
+	} cases[] = {
+		{{1, 5, false}, 10, 1, 5}, {{5, 1, false}, 10, 1, 5}, {{8, 12, false}, 10, 8, 10}, {{11, 12, false}, 10, 0, 0},
+		{{1, 1, false}, 0, 0, 0}, {{1, 3, true}, 10, 8, 10}, {{3, 1, true}, 10, 8, 10}, {{9, 20, true}, 10, 1, 2},
+		{{11, 20, true}, 10, 0, 0}, {{10, 10, true}, 10, 1, 1}, {{1, UINT32_MAX, true}, 3, 1, 3},
+		{{UINT32_MAX, UINT32_MAX, false}, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		bool any = partial_places(&cases[i].range, cases[i].total, &first, &last);
+		assert_int_equal(any, cases[i].last != 0);
+		if (any) {
+			assert_int_equal(first, cases[i].first);
+			assert_int_equal(last, cases[i].last);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_normalise),
 		cmocka_unit_test(test_against_counting),
+		cmocka_unit_test(test_partial),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,7 +305,7 @@ static void test_sets(void **state)
 		{"a COPY 4294967296 b", 16, "The number is too large"}, {"a COPY , b", 7, "A number is expected"},
 		{"a COPY 1, b", 9, "A number is expected"}, {"a COPY 1: b", 9, "A number is expected"},
 		{"a COPY 1:2:3 b", 10, "A space is expected"}, {"a COPY ** b", 8, "A space is expected"},
-		{"a COPY $ b", 7, "A number is expected"}, {"a COPY -1 b", 7, "A number is expected"},
+		{"a COPY -1 b", 7, "A number is expected"},
 		{"a COPY 1", 8, "A space is expected"},
 	};
 	(void)state;
@@ -408,6 +408,11 @@ static void test_search(void **state)
 		{"a SEARCH NOT NOT NOT 1", NULL}, {"a SEARCH ((1))", NULL},
 		{"a UID SEARCH RETURN () ALL", "a UID SEARCH RETURN (ALL) ALL"},
 		{"a SEARCH RETURN (count MIN MAX) CHARSET UTF-8 ALL", "a SEARCH RETURN (MIN MAX COUNT) CHARSET UTF-8 ALL"},
+		{"a SEARCH RETURN (SAVE) $", NULL}, {"a SEARCH OR $ NOT UID $", "a SEARCH OR $ NOT $"},
+		{"a SEARCH RETURN (MAX save partial 1:500) ALL", "a SEARCH RETURN (MAX SAVE PARTIAL 1:500) ALL"},
+		{"a SEARCH RETURN (PARTIAL -500:-1) ALL", NULL},
+		{"a FETCH $ (FLAGS)", NULL}, {"a UID FETCH 1:* (UID) (PARTIAL -1:-3)", NULL},
+		{"a STORE $ +FLAGS.SILENT (\\Deleted)", NULL}, {"a MOVE $ x", NULL}, {"a UID EXPUNGE $", NULL},
 		{"a SEARCH CHARSET \"x y\" ALL", NULL}, {"a SEARCH TEXT {2}\r\n\xc3\xa4", NULL},
 	};
 	static const struct bad bad[] = {
@@ -427,6 +432,19 @@ static void test_search(void **state)
 		{"a SEARCH UID", 12, "A space is expected"}, {"a SEARCH UID x", 13, "A number is expected"},
 		{"a SEARCH EMAILID \"M1\"", 17, "A word is expected"}, {"a SEARCH THREADID T.1", 21, "This is not an object id"},
 		{"a SEARCH MODSEQ \"/flags/x\" 5", 27, "priv, shared or all is expected"},
+		{"a SEARCH $,1", 10, "Unexpected text at the end"}, {"a FETCH 1,$ UID", 10, "A number is expected"},
+		{"a SEARCH RETURN (PARTIAL) ALL", 24, "A space is expected"},
+		{"a SEARCH RETURN (PARTIAL 1) ALL", 26, "A range is expected"},
+		{"a SEARCH RETURN (PARTIAL 1:*) ALL", 27, "A number is expected"},
+		{"a SEARCH RETURN (PARTIAL 0:1) ALL", 25, "A number from 1 is expected, without leading zeros"},
+		{"a SEARCH RETURN (PARTIAL -1:1) ALL", 28, "Both ends of a range count from the same side"},
+		{"a SEARCH RETURN (PARTIAL 1:-1) ALL", 27, "A number is expected"},
+		{"a SEARCH RETURN (ALL PARTIAL 1:2) ALL", 28, "PARTIAL stands alone, without ALL"},
+		{"a SEARCH RETURN (PARTIAL 1:2 ALL) ALL", 32, "PARTIAL stands alone, without ALL"},
+		{"a SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL", 36, "PARTIAL stands alone, without ALL"},
+		{"a FETCH 1 UID (PARTIAL 1:2)", 15, "This modifier is not known, or there twice"},
+		{"a UID FETCH 1 UID (PARTIAL 1:2 PARTIAL 1:2)", 31, "This modifier is not known, or there twice"},
+		{"a UID FETCH 1 UID ()", 20, "A modifier is expected"},
 	};
 	(void)state;
 	check_all(good, countof(good), bad, countof(bad));

@@ -96,7 +96,7 @@ static void test_sets(void **state)
 	static const uint32_t v[] = {5, 6, 7, 9, 3, 2, 1, 4294967294, 4294967295};
 	response_set(&b, v, countof(v)), expect(&b, "5:7,9,3,2,1,4294967294:4294967295");
 	response_set(&b, v, 0), expect(&b, "");
-	struct numset source = {(struct numrange[]){{5, 7}, {9, 9}}, 2};
+	struct numset source = {.v = (struct numrange[]){{5, 7}, {9, 9}}, .n = 2};
 	response_code_copyuid(&b, 7, &source, 20, 4), expect(&b, "COPYUID 7 5:7,9 20:23");
 	response_code_appenduid(&b, 7, 5, 5), expect(&b, "APPENDUID 7 5");
 	response_code_appenduid(&b, 7, 5, 8), expect(&b, "APPENDUID 7 5:8");
@@ -150,6 +150,14 @@ static void test_search(void **state)
 	response_range(&b, true, 1, 2);
 	response_range(&b, false, 9, 9);
 	response_esearch_end(&b, 12), expect(&b, "* ESEARCH (TAG \"t\") UID MIN 1 MAX 9 COUNT 3 ALL 1:2,9 MODSEQ 12\r\n");
+	struct partial last = {5, 1, true}, first = {1, 5, false};
+	e = (struct response_esearch){.tag = span_of("t")};
+	response_esearch_begin(&b, &e), response_esearch_partial(&b, &last), response_range(&b, true, 7, 7);
+	response_esearch_partial_end(&b, true), response_esearch_end(&b, 0);
+	expect(&b, "* ESEARCH (TAG \"t\") PARTIAL (-5:-1 7)\r\n");
+	response_esearch_begin(&b, &e), response_esearch_partial(&b, &first);
+	response_esearch_partial_end(&b, false), response_esearch_end(&b, 0);
+	expect(&b, "* ESEARCH (TAG \"t\") PARTIAL (1:5 NIL)\r\n");
 	buf_finish(&b);
 }
 
@@ -194,7 +202,7 @@ static void test_capabilities(void **state)
 	expect(&b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
 		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
 		   " STATUS=DELETED CONDSTORE QRESYNC UIDONLY"
-		   " ESEARCH WITHIN CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
+		   " ESEARCH WITHIN SEARCHRES PARTIAL CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
 		   " APPENDLIMIT=5");
 	buf_finish(&b);
 }

@@ -443,7 +443,7 @@ static void test_resolve(void **state)
 	};
 	for (size_t i = 0; i < countof(cases); i++) {
 		struct numrange v[2] = {cases[i].v[0], cases[i].v[1]};
-		struct numset set = {v, cases[i].n};
+		struct numset set = {.v = v, .n = cases[i].n};
 		struct uidset out = {0};
 		struct view_walk walk;
 		struct view_message m;
@@ -462,9 +462,40 @@ static void test_resolve(void **state)
 	client_destroy(c);
 }
 
+/* RFC 9394 3.3: against taking the places one by one. */
+static void test_partial(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 9);
+	expunge(f, 4, 5);
+	struct client *c = client_create(f, DIALECT_REV1);
+	static const uint32_t uids[] = {1, 2, 3, 6, 7, 8, 9};
+	for (uint32_t code = 0; code < 2 * 9 * 9 * 3; code++) {
+		struct partial p = {1 + code % 9, 1 + code / 9 % 9, code / 81 % 2};
+		struct uidset set = {0};
+		uint32_t named[7], n = 0, near = p.from < p.to ? p.from : p.to, far = p.from < p.to ? p.to : p.from;
+		if (code / 162 == 1)
+			uidset_append(&set, 2, 2);
+		uidset_append(&set, code / 162 == 2 ? 3 : 5, code / 162 == 0 ? UINT32_MAX : 8);
+		for (size_t i = 0; i < countof(uids); i++)
+			if (uidset_has(&set, uids[i]))
+				named[n++] = uids[i];
+		view_take_partial(c->view, &p, &set);
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t place = p.backwards ? n - i : i + 1;
+			assert_int_equal(uidset_has(&set, named[i]), place >= near && place <= far);
+		}
+		for (size_t i = 1; i < set.n; i++)
+			assert_true(set.v[i - 1].hi < set.v[i].lo);
+		uidset_finish(&set);
+	}
+	client_destroy(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_partial, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_held, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_for_the_unseen, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_chunks, fixture_set_up, fixture_tear_down),
