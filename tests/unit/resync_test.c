@@ -342,7 +342,7 @@ static void test_match(void **state)
 	past_open(&p, *state, 1);
 	for (int round = 0; round < 1000; round++) {
 		struct numrange seq_ranges[MESSAGES], uid_ranges[MESSAGES];
-		struct numset seqs = {seq_ranges, 0}, uids = {uid_ranges, 0};
+		struct numset seqs = {.v = seq_ranges}, uids = {.v = uid_ranges};
 		struct uids now = {0};
 		uint32_t uid = 0, n = 0, gone = below(&p, 4), expected = 0;
 		bool whole = true;
@@ -366,7 +366,7 @@ static void test_match(void **state)
 	}
 	struct uids none = {0};
 	struct numrange one = {1, 1};
-	struct numset set = {&one, 1}, empty = {NULL, 0};
+	struct numset set = {.v = &one, .n = 1}, empty = {0};
 	assert_int_equal(resync_match(&set, &set, &none), 0);
 	assert_int_equal(resync_match(&empty, &empty, &none), 0);
 	free(p.states);
