@@ -10,6 +10,7 @@
 #include "server/session.h"
 
 #include "protocol/imap/response.h"
+#include "server/progress.h"
 #include "server/search.h"
 #include "server/slice.h"
 
@@ -109,6 +110,12 @@ static bool ask(struct find *f, const struct view *v, const struct roster *r)
 		f->from = f->next = f->below > BLOCK ? f->below - BLOCK : 0;
 	}
 	return false;
+}
+
+/* How many messages are done, asked or not in question. */
+static uint32_t asked(const struct find *f, const struct view *v)
+{
+	return f->backwards ? v->uids.n - f->below + (f->next - f->from) : f->next;
 }
 
 /* ---- hits by their places ---- */
@@ -314,8 +321,10 @@ static enum op_result search_run(struct command *cmd, struct account *a)
 		}
 		search_resume(&f->search, a, cmd->view, &cmd->arena);
 		start_find(f, cmd->view);
-		if (!ask(f, cmd->view, roster))
-			return OP_AGAIN;
+		if (!ask(f, cmd->view, roster)) {
+			cmd->more = progress_tell(cmd, asked(f, cmd->view), cmd->view->uids.n);
+			return cmd->more ? OP_DONE : OP_AGAIN;
+		}
 		if (!begin_answer(f, cmd, roster))
 			return OP_DONE;
 	}

@@ -42,6 +42,7 @@ static const struct command_row commands[] = {
 	{"STATUS", CMD_STATUS, LOGGED_IN, 0, cmd_status},
 	{"STORE", CMD_STORE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_NO_EXPUNGE, cmd_store},
 	{"SUBSCRIBE", CMD_SUBSCRIBE, LOGGED_IN, CMD_WRITES, cmd_subscribe},
+	{"UIDBATCHES", CMD_UIDBATCHES, SELECTED, 0, cmd_uidbatches},
 	{"UNSELECT", CMD_UNSELECT, SELECTED, CMD_NO_UPDATES | CMD_CHOOSES, cmd_unselect},
 	{"UNSUBSCRIBE", CMD_UNSUBSCRIBE, LOGGED_IN, CMD_WRITES, cmd_subscribe},
 };

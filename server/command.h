@@ -98,6 +98,8 @@ struct command {
 	bool tells_metadata;     /* changes of annotations are told with it */
 	uint64_t metadata_since; /* up to this modseq the client has heard of them; 0: it begins to listen */
 	long message_bytes_max;
+	int progress_s; /* between what it tells of how far it is; 0: nothing (progress.h) */
+	uint64_t progress_due_us; /* the next time; 0: it has not had its first slice */
 };
 
 struct command *command_create(void);
@@ -155,6 +157,7 @@ enum step cmd_namespace(struct session *s, struct command *cmd);
 enum step cmd_noop(struct session *s, struct command *cmd);
 enum step cmd_search(struct session *s, struct command *cmd);
 enum step cmd_select(struct session *s, struct command *cmd);
+enum step cmd_uidbatches(struct session *s, struct command *cmd);
 enum step cmd_close(struct session *s, struct command *cmd);
 enum step cmd_unselect(struct session *s, struct command *cmd);
 enum step cmd_store(struct session *s, struct command *cmd);

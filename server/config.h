@@ -32,6 +32,7 @@ struct config {
 	enum fsync_rule fsync;
 	int retention_days;
 	long message_bytes_max;
+	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;
 	int login_delay_ms, login_failures_max;
 	int idle_pulse_s; /* 0: never */

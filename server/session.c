@@ -240,6 +240,7 @@ struct command *session_begin_command(struct session *s)
 	s->command = command_create();
 	op_init(&s->command->op, "IMAP", run_command, on_op_done);
 	s->command->dialect = s->dialect;
+	s->command->progress_s = session_config(s)->progress_s;
 	s->command->message_bytes_max = session_config(s)->message_bytes_max;
 	return s->command;
 }

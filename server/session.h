@@ -60,6 +60,8 @@ unsigned session_pulse_s(unsigned interval_s, uint64_t id);
 void session_end(struct session *s, const char *goodbye);
 /* The selected mailbox; NULL for none.  Not while an op is in flight. */
 const struct view *session_view(const struct session *s);
+/* The same, for what a command keeps of its own with the selection. */
+struct view *session_view_to_change(struct session *s);
 /* No mailbox is selected any more. */
 void session_unselect(struct session *s);
 

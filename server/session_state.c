@@ -134,6 +134,11 @@ const struct view *session_view(const struct session *s)
 	return s->view;
 }
 
+struct view *session_view_to_change(struct session *s)
+{
+	return s->view;
+}
+
 void session_unselect(struct session *s)
 {
 	view_destroy(s->view);

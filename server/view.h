@@ -26,6 +26,12 @@ struct telling {
 	size_t full_bytes;     /* of the chunk */
 };
 
+/* What UIDBATCHES has told since the mailbox was as it says here (RFC 10022 3.1.1). */
+struct view_batches {
+	uint32_t n, uidnext;
+	uint64_t told; /* messages, each as often as it was in a batch */
+};
+
 struct view {
 	int64_t mailbox;
 	bool read_only;
@@ -37,6 +43,7 @@ struct view {
 	struct uidset recent;
 	struct uidset saved;   /* "$": what the last SEARCH saved (RFC 5182); what was expunged since may still be in it */
 	struct keyword_set keywords; /* told in FLAGS */
+	struct view_batches batches;
 	struct telling telling;
 };
 

@@ -49,6 +49,8 @@ static const struct capability_row {
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"SEARCHRES", AFTER_LOGIN},                        /* RFC 5182 */
 	{"PARTIAL", AFTER_LOGIN},                          /* RFC 9394 */
+	{"UIDBATCHES", AFTER_LOGIN},                       /* RFC 10022 */
+	{"INPROGRESS", AFTER_LOGIN},                       /* RFC 9585 */
 	{"CATENATE", AFTER_LOGIN},                         /* RFC 4469 */
 	{"URL-PARTIAL", AFTER_LOGIN},                      /* RFC 5550 5.7.1 */
 	{"REPLACE", AFTER_LOGIN},                          /* RFC 8508 */

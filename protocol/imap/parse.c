@@ -43,6 +43,7 @@ static const struct command_row commands[] = { /* sorted */
 	{"STATUS", CMD_STATUS, false, parse_status_command},
 	{"STORE", CMD_STORE, true, parse_store},
 	{"SUBSCRIBE", CMD_SUBSCRIBE, false, parse_mailbox},
+	{"UIDBATCHES", CMD_UIDBATCHES, false, parse_batches},
 	{"UNSELECT", CMD_UNSELECT, false, NULL},
 	{"UNSUBSCRIBE", CMD_UNSUBSCRIBE, false, parse_mailbox},
 };

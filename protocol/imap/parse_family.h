@@ -29,6 +29,7 @@ void parse_fetch(struct lexer *lx, struct request *r);
 void parse_section(struct lexer *lx, struct section *s);
 void parse_store(struct lexer *lx, struct request *r);
 void parse_copy(struct lexer *lx, struct request *r);
+void parse_batches(struct lexer *lx, struct request *r);
 void parse_expunge(struct lexer *lx, struct request *r);
 void parse_search(struct lexer *lx, struct request *r);
 

@@ -1,4 +1,4 @@
-/* SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394). */
+/* UIDBATCHES (RFC 10022); SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394). */
 #include "protocol/imap/parse_family.h"
 
 #include "protocol/imap/date.h"
@@ -308,4 +308,17 @@ void parse_search(struct lexer *lx, struct request *r)
 		s->has_return = true;
 		s->returns = RETURN_ALL;
 	}
+}
+
+/* message-batches (RFC 10022 4).  A range that descends is read: it has an answer of its own. */
+void parse_batches(struct lexer *lx, struct request *r)
+{
+	struct batches_request *b = &r->batches;
+	lexer_space(lx);
+	b->size = lexer_nz_number(lx);
+	if (!lexer_accept(lx, ' '))
+		return;
+	b->first = lexer_nz_number(lx);
+	lexer_expect(lx, ':', "A range is expected");
+	b->last = lexer_nz_number(lx);
 }

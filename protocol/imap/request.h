@@ -14,7 +14,7 @@ enum command_kind {
 	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_GETMETADATA, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
 	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_REPLACE, CMD_SEARCH, CMD_SELECT,
 	CMD_SETMETADATA, CMD_STARTTLS,
-	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UNSELECT, CMD_UNSUBSCRIBE
+	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UIDBATCHES, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
 
 /* LOGIN (RFC 3501 6.2.3) */
@@ -243,6 +243,12 @@ struct search_request {
 	struct partial partial; /* when RETURN_PARTIAL */
 };
 
+/* UIDBATCHES (RFC 10022) */
+struct batches_request {
+	uint32_t size;        /* messages in a batch */
+	uint32_t first, last; /* batches, as sent; 0: all */
+};
+
 struct request {
 	struct span tag;
 	enum command_kind kind;
@@ -266,6 +272,7 @@ struct request {
 		struct copy_request copy;
 		struct expunge_request expunge;
 		struct search_request search;
+		struct batches_request batches;
 	};
 };
 

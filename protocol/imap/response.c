@@ -298,6 +298,24 @@ void response_esearch_all(struct buf *out)
 	buf_add_text(out, " ALL ");
 }
 
+void response_inprogress(struct buf *out, struct span tag, uint64_t done, uint64_t total)
+{
+	buf_add_text(out, "* OK [INPROGRESS (");
+	if (memchr(tag.ptr, ']', tag.len)) /* it would end the code for a client that looks for its end */
+		buf_add_text(out, "NIL");
+	else
+		response_string(out, tag, DIALECT_REV1);
+	buf_printf(out, " %llu %llu)] Looked at %llu %% of the messages\r\n", (unsigned long long)done,
+		   (unsigned long long)total, (unsigned long long)(done * 100 / total));
+}
+
+void response_batches_begin(struct buf *out, struct span tag)
+{
+	buf_add_text(out, "* UIDBATCHES (TAG ");
+	response_string(out, tag, DIALECT_REV1);
+	buf_add_char(out, ')');
+}
+
 void response_esearch_partial(struct buf *out, const struct partial *p)
 {
 	const char *sign = p->backwards ? "-" : "";

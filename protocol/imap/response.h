@@ -89,6 +89,10 @@ struct response_esearch {
 };
 void response_esearch_begin(struct buf *out, const struct response_esearch *e);
 void response_esearch_all(struct buf *out); /* " ALL ": response_range() follows */
+/* "* OK [INPROGRESS (\"tag\" done total)] text" (RFC 9585 4): done < total. */
+void response_inprogress(struct buf *out, struct span tag, uint64_t done, uint64_t total);
+/* "* UIDBATCHES (TAG "a")" (RFC 10022 4), without the line's end. */
+void response_batches_begin(struct buf *out, struct span tag);
 /* " PARTIAL (1:100 ": response_range() follows, if there are any; then the end (RFC 9394 4). */
 void response_esearch_partial(struct buf *out, const struct partial *p);
 void response_esearch_partial_end(struct buf *out, bool any);

@@ -12,7 +12,7 @@ static const char *const command_names[] = {
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
 	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
-	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
+	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
 /* Words are spaced by this alone, behind an opening parenthesis too: tidy() takes those spaces out again, since only the
  * whole text tells a parenthesis that opens a list from one that ends a literal. */
@@ -451,6 +451,11 @@ static void print_arguments(struct buf *out, const struct request *r)
 		print_astring(out, r->rename.to);
 		break;
 	case CMD_SEARCH: print_search(out, &r->search); break;
+	case CMD_UIDBATCHES:
+		buf_printf(out, " %u", r->batches.size);
+		if (r->batches.first)
+			buf_printf(out, " %u:%u", r->batches.first, r->batches.last);
+		break;
 	case CMD_STATUS:
 		print_astring(out, r->status.name);
 		print_status_items(out, r->status.items);

@@ -150,6 +150,11 @@ static void test_search(void **state)
 	response_range(&b, true, 1, 2);
 	response_range(&b, false, 9, 9);
 	response_esearch_end(&b, 12), expect(&b, "* ESEARCH (TAG \"t\") UID MIN 1 MAX 9 COUNT 3 ALL 1:2,9 MODSEQ 12\r\n");
+	response_batches_begin(&b, span_of("t")), response_esearch_end(&b, 0), expect(&b, "* UIDBATCHES (TAG \"t\")\r\n");
+	response_inprogress(&b, span_of("t\\"), 1, 3);
+	expect(&b, "* OK [INPROGRESS (\"t\\\\\" 1 3)] Looked at 33 % of the messages\r\n");
+	response_inprogress(&b, span_of("t]"), 0, UINT32_MAX);
+	expect(&b, "* OK [INPROGRESS (NIL 0 4294967295)] Looked at 0 % of the messages\r\n");
 	struct partial last = {5, 1, true}, first = {1, 5, false};
 	e = (struct response_esearch){.tag = span_of("t")};
 	response_esearch_begin(&b, &e), response_esearch_partial(&b, &last), response_range(&b, true, 7, 7);
@@ -202,7 +207,7 @@ static void test_capabilities(void **state)
 	expect(&b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
 		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
 		   " STATUS=DELETED CONDSTORE QRESYNC UIDONLY"
-		   " ESEARCH WITHIN SEARCHRES PARTIAL CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
+		   " ESEARCH WITHIN SEARCHRES PARTIAL UIDBATCHES INPROGRESS CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
 		   " APPENDLIMIT=5");
 	buf_finish(&b);
 }
