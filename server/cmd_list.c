@@ -195,6 +195,8 @@ static enum store_err tell(struct list *l, struct command *cmd, struct account *
 		return STORE_OK;
 	struct list_line line = {.response = lsub ? "LSUB" : "LIST", .attributes = attributes(cmd, e),
 				 .uses = lsub ? 0 : e->special, .name = e->name, .subscribed_below = recursive && below > 0};
+	if (line.subscribed_below && !e->has_children) /* what is subscribed below is gone: neither word would be true */
+		line.attributes &= ~(uint32_t)ATTRIBUTE_HASNOCHILDREN;
 	response_list(&cmd->out, &line, cmd->dialect);
 	enum store_err err = STORE_OK;
 	/* One that vanished meanwhile has no STATUS, and LIST has not failed (RFC 5819 2). */

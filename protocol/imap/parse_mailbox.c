@@ -161,8 +161,9 @@ static uint32_t select_options(struct lexer *lx)
 {
 	static const char *const names[] = {"SUBSCRIBED", "RECURSIVEMATCH", "SPECIAL-USE", "REMOTE"};
 	uint32_t bits = parse_words(lx, names, countof(names), "This selection option is not known");
-	if ((bits & LIST_SELECT_RECURSIVE) && !(bits & (LIST_SELECT_SUBSCRIBED | LIST_SELECT_SPECIAL)))
-		lexer_fail(lx, "RECURSIVEMATCH needs another option"); /* RFC 5258 3.1 */
+	/* RFC 5258 3, 6: with a base option, which SPECIAL-USE and REMOTE are not (RFC 6154 6). */
+	if ((bits & LIST_SELECT_RECURSIVE) && !(bits & LIST_SELECT_SUBSCRIBED))
+		lexer_fail(lx, "RECURSIVEMATCH needs another option");
 	return bits;
 }
 

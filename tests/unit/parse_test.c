@@ -255,6 +255,7 @@ static void test_list(void **state)
 		{"a LIST \"\" ()", 12, "A mailbox pattern is expected"}, {"a LIST % *", 7, "A string is expected"},
 		{"a LIST (RECURSIVEMATCH) \"\" *", 23, "RECURSIVEMATCH needs another option"},
 		{"a LIST (RECURSIVEMATCH REMOTE) \"\" *", 30, "RECURSIVEMATCH needs another option"},
+		{"a LIST (SPECIAL-USE RECURSIVEMATCH) \"\" *", 35, "RECURSIVEMATCH needs another option"},
 		{"a LIST (X) \"\" *", 9, "This selection option is not known"},
 		{"a LIST \"\" * RETURN (X)", 20, "This return option is not known"},
 		{"a LIST \"\" * X ()", 12, "RETURN is expected"}, {"a LIST \"\" * ", 12, "RETURN is expected"},
