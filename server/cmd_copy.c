@@ -6,8 +6,8 @@
  */
 #include "server/session.h"
 
-#include "protocol/imap/response.h"
 #include "server/batch.h"
+#include "server/copyuid.h"
 #include "server/limits.h"
 #include "storage/copy.h"
 
@@ -15,46 +15,54 @@ struct copy {
 	struct uidset set;
 	bool resolved;
 	struct batch batch; /* of the set: what is still to be done */
+	struct copyuid code; /* of what was done last, until it is told */
 };
 
 static void copy_finish(struct command *cmd)
 {
 	struct copy *c = cmd->state;
 	uidset_finish(&c->set);
+	copyuid_finish(&c->code);
 }
 
-/* RFC 4315 3: the sets stand in matching order.  NULL: there is nothing to say, or too much; the client then finds the
- * copies as it would without UIDPLUS. */
-static const char *copyuid(struct command *cmd, const struct copy_result *result)
-{
-	struct buf code;
-	if (result->n == 0 || result->source.n > LIMIT_COPYUID_RANGES)
-		return NULL;
-	struct numset source = {.v = arena_alloc(&cmd->arena, result->source.n * sizeof(*source.v)), .n = result->source.n};
-	for (size_t i = 0; i < source.n; i++)
-		source.v[i] = (struct numrange){result->source.v[i].lo, result->source.v[i].hi};
-	buf_init(&code, UINT32_MAX);
-	response_code_copyuid(&code, result->uidvalidity, &source, result->first, result->n);
-	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
-	buf_finish(&code);
-	return copy;
-}
-
-static enum store_err copy(struct command *cmd, struct account *a, const struct uidset *set, int64_t target)
+static enum store_err copy(struct copy *c, struct command *cmd, struct account *a, const struct uidset *set, int64_t target)
 {
 	bool move = cmd->request.kind == CMD_MOVE;
 	struct copy_result result = {0};
 	enum store_err err = move ? messages_move(a, cmd->view->mailbox, set, target, &result)
 				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
 	command_store_error(cmd, err);
-	const char *code = err ? NULL : copyuid(cmd, &result);
+	if (!err && result.n)
+		copyuid_init(&c->code, &result);
 	cmd->expunged = cmd->expunged || (move && !err && result.n > 0);
-	if (code && move) /* before the EXPUNGEs (RFC 6851 4.3) */
-		response_status(&cmd->out, (struct span){0}, RESPONSE_OK, code, "Moved");
-	else if (code)
-		command_ok(cmd, code, "Done");
 	copy_result_finish(&result);
 	return err;
+}
+
+/* The COPYUID of a MOVE's piece, untagged and before the EXPUNGEs (RFC 6851 4.3).  False when the chunk is full. */
+static bool tell_moved(struct copy *c, struct command *cmd)
+{
+	if (cmd->request.kind != CMD_MOVE || c->code.n == 0)
+		return true;
+	if (!c->code.begun)
+		buf_add_text(&cmd->out, "* OK [");
+	if (!copyuid_write(&c->code, &cmd->out, LIMIT_SLICE_BYTES))
+		return false;
+	buf_add_text(&cmd->out, "] Moved\r\n");
+	copyuid_finish(&c->code);
+	return true;
+}
+
+/* That of a COPY, in its tagged line, once everything else is told: on the loop. */
+static enum step tell_copied(struct session *s, struct command *cmd)
+{
+	struct copy *c = cmd->state;
+	struct buf *out = session_out(s);
+	if (c->code.n == 0)
+		return STEP_DONE;
+	if (!c->code.begun)
+		command_begin_ok(cmd, out);
+	return copyuid_write(&c->code, out, out->len + LIMIT_SLICE_BYTES) ? STEP_DONE : STEP_AGAIN;
 }
 
 /* RFC 3501 6.4.7: all or none; so none when a sequence number names one that is gone (RFC 2180 4.4.1).  What is gone is
@@ -87,14 +95,20 @@ static enum op_result copy_run(struct command *cmd, struct account *a)
 	struct uidset piece = {0};
 	uint32_t n = cmd->request.kind == CMD_MOVE ? LIMIT_BATCH_MESSAGES : UINT32_MAX;
 	int64_t target;
+	if (c->code.begun) { /* its op is done, and its answer is not */
+		cmd->more = cmd->open = !tell_moved(c, cmd);
+		cmd->more = cmd->more || !batch_is_over(&c->batch);
+		return OP_DONE;
+	}
 	if ((!c->resolved && !resolve(c, cmd, a)) || !command_mailbox(cmd, a, cmd->request.copy.name, "TRYCREATE", &target))
 		return OP_DONE;
 	batch_next(&c->batch, &cmd->view->uids, n, &piece); /* it may be empty: a UID set that names nothing */
-	enum store_err err = copy(cmd, a, &piece, target);
+	enum store_err err = copy(c, cmd, a, &piece, target);
 	uidset_finish(&piece);
 	if (err)
 		return OP_FAILED;
-	cmd->more = !batch_is_over(&c->batch);
+	cmd->open = !tell_moved(c, cmd);
+	cmd->more = cmd->open || !batch_is_over(&c->batch);
 	return OP_DONE;
 }
 
@@ -102,6 +116,7 @@ enum step cmd_copy(struct session *s, struct command *cmd)
 {
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct copy));
 	cmd->finish = copy_finish;
+	cmd->step = cmd->request.kind == CMD_COPY ? tell_copied : NULL;
 	return session_op(s, cmd, copy_run);
 }
 

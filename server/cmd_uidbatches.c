@@ -60,24 +60,13 @@ static enum op_result batches_run(struct command *cmd, struct account *a)
 	return OP_DONE;
 }
 
-/* What a session may not ask; the status is set. */
-static bool refuses(struct command *cmd)
-{
-	const struct batches_request *r = &cmd->request.batches;
-	if (r->first > r->last)
-		cmd->status = (struct status){STATUS_BAD, "CLIENTBUG", "The range of batches does not ascend"};
-	else if (r->size < LIMIT_UIDBATCHES_MIN)
-		command_no(cmd, "TOOFEW", "A batch is of 500 messages at least"); /* RFC 10022 3.1.3.2 */
-	else
-		return false;
-	return true;
-}
-
 enum step cmd_uidbatches(struct session *s, struct command *cmd)
 {
 	const struct batches_request *r = &cmd->request.batches;
-	if (refuses(cmd))
+	if (r->size < LIMIT_UIDBATCHES_MIN) {
+		command_no(cmd, "TOOFEW", "A batch is of 500 messages at least"); /* RFC 10022 3.1.3.2 */
 		return STEP_DONE;
+	}
 	struct view *v = session_view_to_change(s);
 	struct batches *b = arena_alloc(&cmd->arena, sizeof(*b));
 	uint64_t there = ((uint64_t)v->uids.n + r->size - 1) / r->size;

@@ -111,12 +111,20 @@ void command_dispose(struct command *cmd)
 
 static void set_status(struct command *cmd, enum status_word word, const char *code, const char *text)
 {
-	cmd->status = (struct status){word, code, text};
+	cmd->status = (struct status){.word = word, .code = code, .text = text};
 }
 
 void command_ok(struct command *cmd, const char *code, const char *text)
 {
 	set_status(cmd, STATUS_OK, code, text);
+}
+
+void command_begin_ok(struct command *cmd, struct buf *out)
+{
+	invariant(cmd->status.word == STATUS_OK);
+	buf_add_span(out, cmd->request.tag);
+	buf_add_text(out, " OK [");
+	cmd->status.begun = true;
 }
 
 void command_no(struct command *cmd, const char *code, const char *text)

@@ -63,6 +63,7 @@ enum status_word { STATUS_UNSET, STATUS_OK, STATUS_NO, STATUS_BAD };
 struct status {
 	enum status_word word;
 	const char *code, *text;
+	bool begun; /* the tagged line is written up to the end of its code */
 };
 
 struct command {
@@ -107,6 +108,8 @@ struct command *command_create(void);
 void command_dispose(struct command *cmd);
 
 void command_ok(struct command *cmd, const char *code, const char *text);
+/* For a code too long to be held: writes the tagged OK up to "[".  The code follows, and the session ends the line. */
+void command_begin_ok(struct command *cmd, struct buf *out);
 void command_no(struct command *cmd, const char *code, const char *text);
 void command_bad(struct command *cmd, const char *text);
 /* OK for STORE_OK; else the NO that a client may see, which depends on the code alone. */

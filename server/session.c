@@ -40,6 +40,7 @@ static void on_op_done(struct op *op, struct conn *conn)
 enum step session_op(struct session *s, struct command *cmd,
 		     enum op_result (*run)(struct command *cmd, struct account *account))
 {
+	s->open = cmd->open;
 	cmd->run = run;
 	cmd->unread = s->streaming;
 	cmd->view = s->view;
@@ -122,7 +123,13 @@ static void write_tagged(struct session *s, const struct command *cmd)
 	/* RFC 5530 3: something is gone that could not be told of with this command. */
 	const char *code = status->code || !cmd->held ? status->code : "EXPUNGEISSUED";
 	invariant(status->word != STATUS_UNSET);
-	response_status(session_out(s), cmd->request.tag, words[status->word], code, status->text);
+	if (!status->begun) {
+		response_status(session_out(s), cmd->request.tag, words[status->word], code, status->text);
+		return;
+	}
+	buf_add_text(session_out(s), "] ");
+	buf_add_text(session_out(s), status->text);
+	buf_add_text(session_out(s), "\r\n");
 }
 
 static void begin_tls(struct session *s)
@@ -296,6 +303,8 @@ static void session_run(struct session *s)
 	conn_flush(c);
 	if (s->ending && s->wait != WAIT_OP)
 		conn_close_later(c);
+	if (s->wait == WAIT_OP && conn_peer_ended(c))
+		conn_set_pulse(c, LIMIT_PROBE_S);
 	conn_set_reading(c, !s->ending && c->in.len < IN_HIGH);
 }
 
@@ -334,7 +343,7 @@ static void on_ending(struct conn *c, enum conn_end why)
 	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
 					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
 	struct session *s = c->session;
-	if (!s->command || !s->command->more) /* else the output may stop inside a literal */
+	if (!s->command || !(s->command->more || s->command->status.begun)) /* else the output may stop inside a response */
 		conn_write_text(c, words[why]);
 }
 
@@ -353,7 +362,10 @@ static void on_accept(struct conn *c)
 static void on_pulse(struct conn *c)
 {
 	struct session *s = c->session;
-	if (s->wait == WAIT_INPUT) /* with an op in flight it will hear something anyway */
+	/* With an op in flight it will hear something anyway; but where nothing more is to be read from a client, writing shows
+	 * whether it is still there, and ends a long search for one that has gone. */
+	bool probes = s->wait == WAIT_OP && !s->open && conn_peer_ended(c);
+	if (s->wait == WAIT_INPUT || probes)
 		conn_write_text(c, "* OK Still here\r\n");
 }
 

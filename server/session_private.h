@@ -24,6 +24,7 @@ struct session {
 	struct command *command;
 	enum wait wait;
 	bool running;
+	bool open; /* the op in flight goes on with a response that has begun to leave */
 	bool dirty;     /* something changed in the account since the mailbox was last looked at */
 	bool ending;
 	const char *goodbye; /* static: the BYE behind the tagged line */

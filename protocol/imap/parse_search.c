@@ -310,7 +310,7 @@ void parse_search(struct lexer *lx, struct request *r)
 	}
 }
 
-/* message-batches (RFC 10022 4).  A range that descends is read: it has an answer of its own. */
+/* message-batches (RFC 10022 4) */
 void parse_batches(struct lexer *lx, struct request *r)
 {
 	struct batches_request *b = &r->batches;
@@ -321,4 +321,8 @@ void parse_batches(struct lexer *lx, struct request *r)
 	b->first = lexer_nz_number(lx);
 	lexer_expect(lx, ':', "A range is expected");
 	b->last = lexer_nz_number(lx);
+	if (b->first <= b->last || lexer_failed(lx))
+		return;
+	lexer_fail(lx, "The range of batches does not ascend");
+	lx->error.code = "CLIENTBUG"; /* RFC 10022 3.1.5 */
 }

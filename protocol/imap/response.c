@@ -183,18 +183,6 @@ void response_code_appenduid(struct buf *out, uint32_t uidvalidity, uint32_t fir
 	response_range(out, true, first, last);
 }
 
-void response_code_copyuid(struct buf *out, uint32_t uidvalidity, const struct numset *source, uint32_t first,
-			   uint32_t n)
-{
-	buf_add_text(out, "COPYUID ");
-	buf_add_u64(out, uidvalidity);
-	buf_add_char(out, ' ');
-	for (size_t i = 0; i < source->n; i++)
-		response_range(out, i == 0, source->v[i].lo, source->v[i].hi);
-	buf_add_char(out, ' ');
-	response_range(out, true, first, first + (n - 1));
-}
-
 void response_code_badcharset(struct buf *out)
 {
 	buf_add_text(out, "BADCHARSET (US-ASCII UTF-8)");

@@ -52,10 +52,6 @@ void response_challenge(struct buf *out, struct span base64);
 
 /* Codes with arguments, without brackets. */
 void response_code_appenduid(struct buf *out, uint32_t uidvalidity, uint32_t first, uint32_t last);
-/* `source` and `target` are in the same order (RFC 4315 3). */
-/* `source` (normalised) names n messages; they became UIDs first to first + n - 1, in order. */
-void response_code_copyuid(struct buf *out, uint32_t uidvalidity, const struct numset *source, uint32_t first,
-			   uint32_t n);
 void response_code_badcharset(struct buf *out);
 
 /* ---- untagged data ---- */
