@@ -241,6 +241,7 @@ static enum store_err remove_replaced(struct command *cmd, struct account *accou
 	uidset_append(&set, a->replaced, a->replaced);
 	enum store_err err = messages_remove(account, cmd->view->mailbox, &set);
 	uidset_finish(&set);
+	cmd->expunged = !err;
 	command_store_error(cmd, err);
 	return err;
 }
