@@ -16,12 +16,24 @@ bool batch_next(struct batch *b, const struct uids *uids, uint32_t n, struct uid
 			hi = uids_at(uids, first + n - 1);
 			uidset_append(out, lo, hi);
 			b->from = hi + 1;
+			b->given += n;
 			return true;
 		}
 		uidset_append(out, lo, hi);
+		b->given += end - first;
 		n -= end - first;
 	}
 	return out->n > 0;
+}
+
+uint64_t batch_total(const struct batch *b, const struct uids *uids)
+{
+	uint64_t total = 0;
+	for (size_t i = 0; i < b->set->n; i++) {
+		uint32_t hi = b->set->v[i].hi, end = hi == UINT32_MAX ? uids->n : uids_lower(uids, hi + 1);
+		total += end - uids_lower(uids, b->set->v[i].lo);
+	}
+	return total;
 }
 
 bool batch_is_over(const struct batch *b)

@@ -9,6 +9,7 @@
 #include "server/batch.h"
 #include "server/copyuid.h"
 #include "server/limits.h"
+#include "server/progress.h"
 #include "storage/copy.h"
 
 struct copy {
@@ -109,6 +110,8 @@ static enum op_result copy_run(struct command *cmd, struct account *a)
 		return OP_FAILED;
 	cmd->open = !tell_moved(c, cmd);
 	cmd->more = cmd->open || !batch_is_over(&c->batch);
+	if (cmd->more && !cmd->open)
+		progress_tell(cmd, c->batch.given, batch_total(&c->batch, &cmd->view->uids));
 	return OP_DONE;
 }
 

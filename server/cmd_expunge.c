@@ -6,6 +6,7 @@
 
 #include "server/batch.h"
 #include "server/limits.h"
+#include "server/progress.h"
 #include "storage/expunge.h"
 
 struct expunge {
@@ -63,6 +64,8 @@ static enum op_result expunge_run(struct command *cmd, struct account *a)
 	if (err)
 		return OP_FAILED;
 	cmd->more = !batch_is_over(&e->batch);
+	if (cmd->more)
+		progress_tell(cmd, e->batch.given, batch_total(&e->batch, &cmd->view->uids));
 	return OP_DONE;
 }
 

@@ -10,6 +10,7 @@
 #include "protocol/imap/response.h"
 #include "server/batch.h"
 #include "server/limits.h"
+#include "server/progress.h"
 #include "storage/changes.h"
 #include "storage/store.h"
 
@@ -163,6 +164,8 @@ static enum op_result store_run(struct command *cmd, struct account *a)
 	if (err)
 		return OP_FAILED;
 	cmd->more = !batch_is_over(&st->batch) || !tell(st, cmd, a, roster);
+	if (!batch_is_over(&st->batch))
+		progress_tell(cmd, st->batch.given, batch_total(&st->batch, &cmd->view->uids));
 	if (st->modified.n && !cmd->more)
 		command_ok(cmd, modified(cmd, &st->modified), "These were changed by others");
 	return OP_DONE;

@@ -41,7 +41,7 @@ const struct option config_options[] = {
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "progress_s", OPTION_INT, IN(progress_s), "10", 0, 60, NULL,
-	 "A client whose search takes long is told every so many seconds how far it is (INPROGRESS). 0: never."},
+	 "A client whose command takes long is told every so many seconds how far it is (INPROGRESS). 0: never."},
 	{NULL, "password_cost", OPTION_INT, IN(password_cost), "5", 1, 11, NULL,
 	 "How much work the stored hash of a password is (yescrypt): 1 is about a millisecond, each step doubles it. It holds "
 	 "for passwords set from then on."},

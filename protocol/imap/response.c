@@ -293,7 +293,7 @@ void response_inprogress(struct buf *out, struct span tag, uint64_t done, uint64
 		buf_add_text(out, "NIL");
 	else
 		response_string(out, tag, DIALECT_REV1);
-	buf_printf(out, " %llu %llu)] Looked at %llu %% of the messages\r\n", (unsigned long long)done,
+	buf_printf(out, " %llu %llu)] %llu %% of the messages are done\r\n", (unsigned long long)done,
 		   (unsigned long long)total, (unsigned long long)(done * 100 / total));
 }
 

@@ -40,6 +40,7 @@ static void check(const struct uidset *set, const struct uids *u, uint32_t n)
 			uidset_append(&all, piece.v[i].lo, piece.v[i].hi);
 	}
 	assert_true(batch_is_over(&b));
+	assert_int_equal(b.given, batch_total(&b, u));
 	assert_int_equal(piece.n, 0);
 	assert_int_equal(left, 0);
 	assert_int_equal(all.n, set->n);

@@ -150,9 +150,9 @@ static void test_search(void **state)
 	response_esearch_end(&b, 12), expect(&b, "* ESEARCH (TAG \"t\") UID MIN 1 MAX 9 COUNT 3 ALL 1:2,9 MODSEQ 12\r\n");
 	response_batches_begin(&b, span_of("t")), response_esearch_end(&b, 0), expect(&b, "* UIDBATCHES (TAG \"t\")\r\n");
 	response_inprogress(&b, span_of("t\\"), 1, 3);
-	expect(&b, "* OK [INPROGRESS (\"t\\\\\" 1 3)] Looked at 33 % of the messages\r\n");
+	expect(&b, "* OK [INPROGRESS (\"t\\\\\" 1 3)] 33 % of the messages are done\r\n");
 	response_inprogress(&b, span_of("t]"), 0, UINT32_MAX);
-	expect(&b, "* OK [INPROGRESS (NIL 0 4294967295)] Looked at 0 % of the messages\r\n");
+	expect(&b, "* OK [INPROGRESS (NIL 0 4294967295)] 0 % of the messages are done\r\n");
 	struct partial last = {5, 1, true}, first = {1, 5, false};
 	e = (struct response_esearch){.tag = span_of("t")};
 	response_esearch_begin(&b, &e), response_esearch_partial(&b, &last), response_range(&b, true, 7, 7);
