@@ -37,7 +37,7 @@ static bool append_and_print(struct span text, enum append_place place, bool sin
 	if (ok) {
 		if (place == APPEND_AT_START)
 			buf_add_text(out, r.uid ? "a UID REPLACE" : (r.append.set.n ? "a REPLACE" : "a APPEND"));
-		append_print(out, &r.append);
+		append_print(out, &r.append, place == APPEND_IN_LIST);
 		if (r.append.stop != APPEND_STOPS)
 			buf_add_text(out, "{1}");
 	}

@@ -408,7 +408,7 @@ static void print_search(struct buf *out, const struct search_request *s)
 static void print_arguments(struct buf *out, const struct request *r)
 {
 	switch (r->kind) {
-	case CMD_APPEND: case CMD_REPLACE: append_print(out, &r->append); break;
+	case CMD_APPEND: case CMD_REPLACE: append_print(out, &r->append, false); break;
 	case CMD_UNKNOWN: case CMD_CAPABILITY: case CMD_CHECK: case CMD_CLOSE: case CMD_IDLE:
 	case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS: case CMD_UNSELECT:
 		break;
@@ -474,7 +474,7 @@ void request_print(struct buf *out, const struct request *r)
 	tidy(out, 0);
 }
 
-void append_print(struct buf *out, const struct append_request *r)
+void append_print(struct buf *out, const struct append_request *r, bool in_list)
 {
 	size_t from = out->len;
 	static const char *const ends[] = {[APPEND_STOPS] = "", [APPEND_LITERAL] = "", [APPEND_TEXT] = "TEXT ",
@@ -504,7 +504,7 @@ void append_print(struct buf *out, const struct append_request *r)
 	}
 	if (r->stop != APPEND_STOPS)
 		separate(out);
-	if (r->name.ptr || r->steps_n || r->stop == APPEND_TEXT)
+	if (in_list || r->name.ptr || r->steps_n || r->stop == APPEND_TEXT)
 		buf_add_text(out, ends[r->stop]);
 	tidy(out, from);
 }

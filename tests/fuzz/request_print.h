@@ -8,6 +8,7 @@
 /* Without the line end. Literals are {n}. */
 void request_print(struct buf *out, const struct request *r);
 /* A piece of an APPEND or REPLACE, up to the head of its literal. */
-void append_print(struct buf *out, const struct append_request *r);
+/* `in_list`: it goes on inside CATENATE's list. */
+void append_print(struct buf *out, const struct append_request *r, bool in_list);
 
 #endif

@@ -628,7 +628,7 @@ static void check_append(const char *text, enum append_place place, bool single,
 	if (status != (printed ? PARSE_OK : PARSE_BAD))
 		fail_msg("<%s>: %s (at %zu)", text, error.message, error.offset);
 	if (printed) {
-		append_print(&out, &r.append);
+		append_print(&out, &r.append, place == APPEND_IN_LIST);
 		if (!span_equal(buf_span(&out), span_of(printed)))
 			fail_msg("<%s> is printed <%.*s>", text, (int)out.len, out.data);
 	} else if (error.offset != offset) {
@@ -707,7 +707,7 @@ static void test_catenate(void **state)
 	check_start("a APPEND x CATENATE (URL {5}", "x CATENATE (URL ", 0);
 	check_start("a APPEND x CATENATE (TEXT ~{5}", NULL, 26);
 	check_append(" URL y TEXT {5}", APPEND_IN_LIST, false, "URL \"y\" TEXT ", 0);
-	check_append(" URL {5}", APPEND_IN_LIST, false, "", 0);
+	check_append(" URL {5}", APPEND_IN_LIST, false, "URL ", 0);
 	check_append(")", APPEND_IN_LIST, false, ")", 0);
 	check_append(") () CATENATE (TEXT {5}", APPEND_IN_LIST, false, ") () CATENATE (TEXT ", 0);
 	check_append("", APPEND_IN_LIST, false, NULL, 0);
