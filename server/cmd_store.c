@@ -129,22 +129,21 @@ static bool tell(struct store *st, struct command *cmd, const struct account *a,
 }
 
 /* "MODIFIED 2,5:7": UIDs, or sequence numbers for a STORE by these. */
-static const char *modified(struct command *cmd, const struct uidset *set)
+static const char *modified(struct command *cmd, const struct uidset *uids)
 {
-	const struct uids *uids = &cmd->view->uids;
+	const struct uids *view = &cmd->view->uids;
+	struct uidset numbers = {0};
 	struct buf code;
+	for (size_t i = 0; i < uids->n && !cmd->request.uid; i++)
+		uidset_append(&numbers, uids_lower(view, uids->v[i].lo) + 1, uids_lower(view, uids->v[i].hi) + 1);
+	const struct uidset *set = cmd->request.uid ? uids : &numbers;
 	buf_init(&code, UINT32_MAX);
 	buf_add_text(&code, "MODIFIED ");
-	for (size_t i = 0; i < set->n; i++) {
-		uint32_t lo = set->v[i].lo, hi = set->v[i].hi;
-		if (!cmd->request.uid) {
-			lo = uids_lower(uids, lo) + 1;
-			hi = uids_lower(uids, hi) + 1;
-		}
-		response_range(&code, i == 0, lo, hi);
-	}
+	for (size_t i = 0; i < set->n; i++)
+		response_range(&code, i == 0, set->v[i].lo, set->v[i].hi);
 	const char *copy = arena_copy(&cmd->arena, buf_span(&code)).ptr;
 	buf_finish(&code);
+	uidset_finish(&numbers);
 	return copy;
 }
 
