@@ -51,6 +51,19 @@ static enum store_err spare_other_flags(const struct command *cmd, struct accoun
 	return err == STORE_LIMIT ? STORE_OK : err;
 }
 
+/* Too many to list: the client is to ask again for all that is not done yet. */
+static void leave_out_rest(struct store *st, const struct view *v, const struct uidset *piece, struct uidset *left_out)
+{
+	struct uidset rest = {0};
+	left_out->n = 0;
+	for (size_t i = 0; i < piece->n; i++)
+		uidset_append(left_out, piece->v[i].lo, piece->v[i].hi);
+	batch_next(&st->batch, &v->uids, UINT32_MAX, &rest);
+	for (size_t i = 0; i < rest.n; i++)
+		uidset_append(left_out, rest.v[i].lo, rest.v[i].hi);
+	uidset_finish(&rest);
+}
+
 /* Those of the piece that UNCHANGEDSINCE lets through.  What others change between two pieces is newer than the client's
  * mod-sequence like anything else. */
 static enum store_err take_unchanged(struct store *st, const struct command *cmd, struct account *a,
@@ -64,6 +77,8 @@ static enum store_err take_unchanged(struct store *st, const struct command *cmd
 	uidset_intersect(piece, &newer, &left_out);
 	if (left_out.n && r->op != STORE_REPLACE)
 		err = spare_other_flags(cmd, a, &left_out);
+	if (st->modified.n + left_out.n > LIMIT_MODIFIED_RANGES)
+		leave_out_rest(st, cmd->view, piece, &left_out);
 	uidset_subtract(piece, &left_out, out);
 	for (size_t i = 0; i < left_out.n; i++)
 		uidset_append(&st->modified, left_out.v[i].lo, left_out.v[i].hi);

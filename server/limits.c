@@ -61,6 +61,8 @@ const struct limit limits[] = {
 	 "that STORE, EXPUNGE or MOVE changes in one transaction; more are changed a piece at a time, with others' commands between"},
 	{"LIMIT_JOURNAL_ROWS", LIMIT_JOURNAL_ROWS, "",
 	 "of the journal that a conditional STORE reads to see whether it was its own flags that others changed; beyond, it is refused"},
+	{"LIMIT_MODIFIED_RANGES", LIMIT_MODIFIED_RANGES, "",
+	 "of messages in a MODIFIED: a conditional STORE whose answer would need more leaves out all that is not done yet"},
 	{"LIMIT_APPEND_MESSAGES", LIMIT_APPEND_MESSAGES, "", "messages of one APPEND"},
 	{"LIMIT_APPEND_CHUNK_BYTES", LIMIT_APPEND_CHUNK_BYTES, "bytes", "octets of a message that go to a worker at once"},
 	{"LIMIT_APPEND_UNSTORED_BYTES", LIMIT_APPEND_UNSTORED_BYTES, "bytes",
