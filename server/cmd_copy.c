@@ -119,6 +119,7 @@ enum step cmd_copy(struct session *s, struct command *cmd)
 {
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct copy));
 	cmd->finish = copy_finish;
+	cmd->in_pieces = cmd->request.kind == CMD_MOVE;
 	cmd->step = cmd->request.kind == CMD_COPY ? tell_copied : NULL;
 	return session_op(s, cmd, copy_run);
 }

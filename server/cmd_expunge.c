@@ -77,5 +77,6 @@ enum step cmd_expunge(struct session *s, struct command *cmd)
 	}
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct expunge));
 	cmd->finish = expunge_finish;
+	cmd->in_pieces = true;
 	return session_op(s, cmd, expunge_run);
 }

@@ -369,7 +369,7 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch,
 			cmd->request.uid && !(cmd->dialect & DIALECT_UIDONLY));
 	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only;
-	cmd->op.writes = f->sets_seen;
+	cmd->op.writes = cmd->in_pieces = f->sets_seen;
 	cmd->quick = f->plan.all_small && !cmd->request.fetch.vanished;
 	if (f->plan.has_modseq)
 		session_enable_condstore(s);

@@ -195,5 +195,6 @@ enum step cmd_store(struct session *s, struct command *cmd)
 		session_enable_condstore(s);
 	cmd->state = arena_alloc(&cmd->arena, sizeof(struct store));
 	cmd->finish = store_finish;
+	cmd->in_pieces = true;
 	return session_op(s, cmd, store_run);
 }

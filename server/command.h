@@ -92,7 +92,8 @@ struct command {
 	bool telling; /* and that slice only goes on telling what changed in the mailbox */
 	bool told;   /* the view has moved on by what `out` says */
 	bool expunged; /* it removed messages */
-	bool partly; /* what a slice before changed is committed */
+	bool in_pieces; /* what a slice of it changed stands, whatever becomes of the next */
+	bool partly;    /* and there was such a slice */
 	bool held;   /* there are expunges that could not be told */
 	bool unread; /* its literals have not all come: nothing is told with it yet (RFC 9051 7.5.1) */
 	unsigned dialect; /* DIALECT_*: the session's when the command began */

@@ -255,7 +255,7 @@ struct command *session_begin_command(struct session *s)
 /* What is left to tell needs no transaction. */
 static enum step next_slice(struct session *s, struct command *cmd)
 {
-	cmd->partly = cmd->partly || cmd->op.writes;
+	cmd->partly = cmd->partly || (cmd->in_pieces && cmd->op.writes);
 	cmd->op.writes = cmd->op.writes && !cmd->telling;
 	return session_op(s, cmd, cmd->run);
 }
