@@ -338,12 +338,21 @@ static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 		session_run(s);
 }
 
+/* The output stops inside a response, whose rest is still to come.  While an op has the command, this is as it was before. */
+static bool is_mid_response(const struct session *s)
+{
+	const struct command *cmd = s->command;
+	if (s->wait == WAIT_OP)
+		return s->open;
+	return cmd && (cmd->open || cmd->status.begun);
+}
+
 static void on_ending(struct conn *c, enum conn_end why)
 {
 	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
 					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
 	struct session *s = c->session;
-	if (!s->command || !(s->command->more || s->command->status.begun)) /* else the output may stop inside a response */
+	if (!is_mid_response(s))
 		conn_write_text(c, words[why]);
 }
 
@@ -364,7 +373,7 @@ static void on_pulse(struct conn *c)
 	struct session *s = c->session;
 	/* With an op in flight it will hear something anyway; but where nothing more is to be read from a client, writing shows
 	 * whether it is still there, and ends a long search for one that has gone. */
-	bool probes = s->wait == WAIT_OP && !s->open && conn_peer_ended(c);
+	bool probes = s->wait == WAIT_OP && conn_peer_ended(c) && !is_mid_response(s);
 	if (s->wait == WAIT_INPUT || probes)
 		conn_write_text(c, "* OK Still here\r\n");
 }
