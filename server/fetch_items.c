@@ -4,6 +4,7 @@
 #include "protocol/imap/objectid.h"
 #include "protocol/imap/response.h"
 #include "protocol/imap/response_fetch.h"
+#include "protocol/mime/bodystructure.h"
 #include "protocol/mime/nstring.h"
 #include "protocol/mime/section.h"
 #include "protocol/put.h"
@@ -96,14 +97,25 @@ static enum store_err write_envelope(struct fetch_writer *w, const struct fetch_
 	return write_stored(w, item, &w->message.row.envelope);
 }
 
+static enum store_err write_structure(struct fetch_writer *w, const struct fetch_plan_item *item,
+				      const struct bytes *bytes)
+{
+	enum store_err err = fetch_load_row(w);
+	if (err)
+		return err;
+	buf_add_span(w->out, item->label);
+	mime_structure_choose(span_of_bytes(*bytes), (w->dialect & DIALECT_REV2) != 0, w->out);
+	return STORE_OK;
+}
+
 static enum store_err write_body(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	return write_stored(w, item, &w->message.row.body);
+	return write_structure(w, item, &w->message.row.body);
 }
 
 static enum store_err write_bodystructure(struct fetch_writer *w, const struct fetch_plan_item *item)
 {
-	return write_stored(w, item, &w->message.row.bodystructure);
+	return write_structure(w, item, &w->message.row.bodystructure);
 }
 
 /* ---- identity (RFC 8474 5) ---- */

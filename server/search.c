@@ -2,14 +2,13 @@
 
 #include "protocol/imap/objectid.h"
 #include "protocol/mime/text.h"
+#include "protocol/utf8.h"
 #include "server/limits.h"
 #include "storage/content.h"
 #include "storage/flagset.h"
 
 #include <errno.h>
 #include <iconv.h>
-#include <utf8proc.h>
-
 enum { DAY_SECONDS = 86400, COST_STEP = 64 };
 
 struct search_node {
@@ -36,19 +35,6 @@ struct maker {
 };
 
 /* ---- making ---- */
-
-static bool is_utf8(struct span s)
-{
-	for (size_t at = 0; at < s.len;) {
-		utf8proc_int32_t point;
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.ptr + at,
-						      (utf8proc_ssize_t)(s.len - at), &point);
-		if (n <= 0)
-			return false;
-		at += (size_t)n;
-	}
-	return true;
-}
 
 /* Stricter than mime_charset_open(), which takes what mail calls unknown for octets: a client is told BADCHARSET.  Only
  * what can be a name is passed on. */
@@ -98,7 +84,7 @@ static struct span make_text(struct maker *m, struct span text)
 	buf_init(&folded, 1 << 22);
 	bool ok = true;
 	if (is_unicode(m->charset)) {
-		ok = is_utf8(text);
+		ok = utf8_is_valid(text);
 		buf_add_span(&utf8, text);
 	} else {
 		iconv_t cd = open_charset(m->charset);

@@ -1,23 +1,9 @@
 #include "protocol/imap/response.h"
 
 #include "protocol/imap/lexer.h"
-
-#include <utf8proc.h>
+#include "protocol/utf8.h"
 
 /* ---- strings ---- */
-
-static bool is_utf8(struct span s)
-{
-	for (size_t at = 0; at < s.len;) {
-		utf8proc_int32_t point;
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.ptr + at,
-						      (utf8proc_ssize_t)(s.len - at), &point);
-		if (n <= 0)
-			return false;
-		at += (size_t)n;
-	}
-	return true;
-}
 
 static bool can_be_quoted(struct span s, unsigned dialect)
 {
@@ -30,7 +16,7 @@ static bool can_be_quoted(struct span s, unsigned dialect)
 			return false;
 		eight_bit = eight_bit || c >= 0x80;
 	}
-	return !eight_bit || ((dialect & DIALECT_UTF8) && is_utf8(s));
+	return !eight_bit || ((dialect & DIALECT_UTF8) && utf8_is_valid(s));
 }
 
 static void quoted(struct buf *out, struct span s)

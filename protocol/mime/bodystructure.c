@@ -61,6 +61,27 @@ static void add_params(const struct mime_content *c, struct buf *out)
 		mime_params_write(&c->params, out);
 }
 
+static void add_mark(struct buf *out, const char *mark)
+{
+	buf_add(out, mark, 2);
+}
+
+/* A message/global that cannot be seen, because it is encoded: rev2's grammar would force an envelope on it. */
+static void add_type(const struct mime_content *c, struct buf *out)
+{
+	bool differs = c->kind == MIME_LEAF && mime_content_is_global(c);
+	if (differs)
+		add_mark(out, MIME_ALTERNATIVE_REV1);
+	mime_upper(out, c->type);
+	buf_add_char(out, ' ');
+	mime_upper(out, c->subtype);
+	if (differs) {
+		add_mark(out, MIME_ALTERNATIVE_REV2);
+		buf_add_text(out, "\"APPLICATION\" \"OCTET-STREAM\"");
+		add_mark(out, MIME_ALTERNATIVE_END);
+	}
+}
+
 void mime_structure_describe(const struct mime_header *h, struct mime_content *c, struct buf *text,
 			     struct mime_piece *out)
 {
@@ -71,9 +92,7 @@ void mime_structure_describe(const struct mime_header *h, struct mime_content *c
 		buf_add_char(text, ' ');
 		add_params(c, text);
 	} else {
-		mime_upper(text, c->type);
-		buf_add_char(text, ' ');
-		mime_upper(text, c->subtype);
+		add_type(c, text);
 		buf_add_char(text, ' ');
 		add_params(c, text);
 		buf_add_char(text, ' ');
@@ -92,6 +111,7 @@ void mime_structure_describe(const struct mime_header *h, struct mime_content *c
 	add_language(h, text);
 	buf_add_char(text, ' ');
 	add_value(h, FIELD_CONTENT_LOCATION, &c->scratch, text);
+	out->global = c->kind == MIME_MESSAGE && mime_content_is_global(c);
 	out->head = (uint32_t)head;
 	out->head_len = (uint32_t)(tail - head);
 	out->tail = (uint32_t)tail;
@@ -123,6 +143,24 @@ static struct span slice(const struct writer *w, size_t at, size_t len)
 	return span_make(w->text.ptr + at, len);
 }
 
+static size_t add_part(struct writer *w, size_t i);
+
+/* What a message has besides: envelope, body and lines of the message inside, node `next`; returns the part behind. */
+static size_t add_message(struct writer *w, const struct mime_node *node, size_t next)
+{
+	const struct mime_piece *inner = &w->nodes[next].piece;
+	if (node->piece.global)
+		add_both(w, span_make(MIME_ALTERNATIVE_REV1 MIME_ALTERNATIVE_REV2, 4));
+	add_both(w, span_of(" "));
+	add_both(w, slice(w, inner->envelope, inner->envelope_len));
+	add_both(w, span_of(" "));
+	next = add_part(w, next);
+	add_number(w, node->part.lines);
+	if (node->piece.global)
+		add_both(w, span_make(MIME_ALTERNATIVE_END, 2));
+	return next;
+}
+
 /* Part i and all inside it; returns the part behind.  As deep as the parts are nested: MIME_DEPTH_MAX. */
 static size_t add_part(struct writer *w, size_t i)
 {
@@ -138,14 +176,9 @@ static size_t add_part(struct writer *w, size_t i)
 	} else {
 		add_both(w, slice(w, piece->head, piece->head_len));
 		add_number(w, node->part.body_len);
-		if (node->part.kind == MIME_MESSAGE) {
-			const struct mime_piece *inner = &w->nodes[next].piece;
-			add_both(w, span_of(" "));
-			add_both(w, slice(w, inner->envelope, inner->envelope_len));
-			add_both(w, span_of(" "));
-			next = add_part(w, next);
-		}
-		if (node->part.kind == MIME_MESSAGE || mime_is_text(node->part.media))
+		if (node->part.kind == MIME_MESSAGE)
+			next = add_message(w, node, next);
+		else if (mime_is_text(node->part.media))
 			add_number(w, node->part.lines);
 	}
 	buf_add_span(w->full, slice(w, piece->tail, piece->tail_len));
@@ -159,4 +192,29 @@ void mime_structure_write(const struct mime_node *nodes, size_t n, struct span t
 	struct writer w = {.nodes = nodes, .n = n, .text = text, .body = body, .full = bodystructure};
 	invariant(n > 0);
 	add_part(&w, 0);
+}
+
+void mime_structure_choose(struct span text, bool rev2, struct buf *out)
+{
+	bool skipping = false;
+	char wanted = '\0'; /* the mark that ends the skipping */
+	size_t inner = 0;   /* alternatives inside what is skipped */
+	while (text.len) {
+		const char *nul = memchr(text.ptr, '\0', text.len);
+		size_t n = nul ? (size_t)(nul - text.ptr) : text.len;
+		if (!skipping)
+			buf_add(out, text.ptr, n);
+		char mark = n + 1 < text.len ? text.ptr[n + 1] : '\0';
+		text = span_after(text, n + 2 < text.len ? n + 2 : text.len);
+		if (!skipping) {
+			skipping = mark == (rev2 ? '<' : '|');
+			wanted = rev2 ? '|' : '>';
+		} else if (inner == 0 && mark == wanted) {
+			skipping = false;
+		} else if (mark == '<') {
+			inner++;
+		} else if (mark == '>' && inner > 0) {
+			inner--;
+		}
+	}
 }

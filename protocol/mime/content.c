@@ -78,6 +78,16 @@ static enum mime_media media_of(const struct mime_content *c)
 	return MIME_OTHER;
 }
 
+static bool is_encoded(const struct mime_content *c)
+{
+	return c->encoding == MIME_BASE64 || c->encoding == MIME_QP;
+}
+
+bool mime_content_is_global(const struct mime_content *c)
+{
+	return span_is(c->type, "message") && span_is(c->subtype, "global");
+}
+
 static void read_kind(struct mime_content *c)
 {
 	c->kind = MIME_LEAF;
@@ -95,10 +105,12 @@ static void read_kind(struct mime_content *c)
 	} else if (span_is(c->type, "message") && span_is(c->subtype, "rfc822")) {
 		/* RFC 2046 5.2.1 allows no encoding here.  The grammar forces an envelope on MESSAGE/RFC822, so a message
 		 * that cannot be seen is described as what it is to its reader: octets. */
-		if (c->encoding == MIME_BASE64 || c->encoding == MIME_QP)
+		if (is_encoded(c))
 			mime_content_make_opaque(c);
 		else
 			c->kind = MIME_MESSAGE;
+	} else if (mime_content_is_global(c) && !is_encoded(c)) { /* RFC 6532 3.7 allows encodings */
+		c->kind = MIME_MESSAGE;
 	}
 }
 

@@ -30,6 +30,8 @@ void mime_content_finish(struct mime_content *c);
 /* Replaces what *c held; its spans live until the next read, and as long as the header.  `in_digest`: the parent
  * is_digest. */
 void mime_content_read(struct mime_content *c, const struct mime_header *h, bool in_digest);
+/* message/global (RFC 6532 3.7): a message to clients of IMAP4rev2, any other part to those of IMAP4rev1. */
+bool mime_content_is_global(const struct mime_content *c);
 /* For a multipart or message that is not to be looked into: an opaque leaf. */
 void mime_content_make_opaque(struct mime_content *c);
 

@@ -1,7 +1,10 @@
 #include "protocol/mime/params.h"
 
+#include "protocol/mime/bodystructure.h"
+#include "protocol/mime/charset.h"
 #include "protocol/mime/header.h"
 #include "protocol/mime/nstring.h"
+#include "protocol/utf8.h"
 
 enum { WRITTEN_MAX = 32768, SECTION_MAX = 999 };
 
@@ -219,6 +222,64 @@ struct span mime_params_get(const struct mime_params *p, const char *name)
 	return span_make(NULL, 0);
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void undo_percents(struct span s, struct buf *out)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		int high = s.ptr[i] == '%' && i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
+		char c = (char)(low >= 0 ? high << 4 | low : s.ptr[i]);
+		buf_add_char(out, c);
+		i += low >= 0 ? 2 : 0;
+	}
+}
+
+/* charset'language'encoded (RFC 2231 4) in UTF-8; false: it is not of that form, or not in that charset. */
+static bool decode_extended(struct span value, struct buf *out)
+{
+	struct mime_charset charset = {0};
+	struct buf octets;
+	const char *first = value.len ? memchr(value.ptr, '\'', value.len) : NULL;
+	struct span rest = first ? span_after(value, (size_t)(first + 1 - value.ptr)) : span_make("", 0);
+	const char *second = rest.len ? memchr(rest.ptr, '\'', rest.len) : NULL;
+	if (!second)
+		return false;
+	buf_init(&octets, SIZE_MAX);
+	undo_percents(span_after(rest, (size_t)(second + 1 - rest.ptr)), &octets);
+	bool ok = mime_charset_open(&charset, span_make(value.ptr, (size_t)(first - value.ptr)));
+	if (ok) {
+		mime_charset_feed(&charset, buf_span(&octets), out);
+		mime_charset_end(&charset, out);
+	}
+	mime_charset_close(&charset);
+	buf_finish(&octets);
+	return ok && utf8_is_valid(buf_span(out));
+}
+
+/* RFC 9051 7.5.2 has it decoded, in UTF-8; IMAP4rev1 as it was sent (RFC 2231 7 joins the pieces only). */
+static void write_extended(struct span value, struct buf *out)
+{
+	struct buf decoded;
+	buf_init(&decoded, SIZE_MAX); /* bounded by the value */
+	if (decode_extended(value, &decoded)) {
+		buf_add(out, MIME_ALTERNATIVE_REV1, 2);
+		mime_nstring(out, value);
+		buf_add(out, MIME_ALTERNATIVE_REV2, 2);
+		mime_nstring(out, span_make(decoded.data ? decoded.data : "", decoded.len));
+		buf_add(out, MIME_ALTERNATIVE_END, 2);
+	} else {
+		mime_nstring(out, value);
+	}
+	buf_finish(&decoded);
+}
+
 void mime_params_write(const struct mime_params *p, struct buf *out)
 {
 	size_t start = out->len;
@@ -234,7 +295,10 @@ void mime_params_write(const struct mime_params *p, struct buf *out)
 			buf_add_text(out, v->extended ? "*\"" : "\"");
 		}
 		buf_add_char(out, ' ');
-		mime_nstring(out, mime_param_value(p, i));
+		if (v->extended && !v->continued)
+			write_extended(mime_param_value(p, i), out);
+		else
+			mime_nstring(out, mime_param_value(p, i));
 	}
 	buf_add_text(out, out->len == start ? "NIL" : ")");
 }

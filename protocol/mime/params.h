@@ -14,7 +14,7 @@ struct mime_param {
 	size_t at, len;   /* of the value in params.text */
 	uint16_t section; /* RFC 2231 3, while reading */
 	bool continued;   /* `name*1`: a piece */
-	bool extended;    /* `name*`: charset'language'percent-encoded, left so (a rev1 client expects that form) */
+	bool extended;    /* `name*`: charset'language'percent-encoded */
 };
 
 struct mime_params {
@@ -32,7 +32,8 @@ void mime_params_read(struct mime_params *p, struct span s);
 struct span mime_param_value(const struct mime_params *p, size_t i);
 /* The first plain (not extended) parameter of that name; ptr NULL: there is none. */
 struct span mime_params_get(const struct mime_params *p, const char *name);
-/* `("NAME" "value" ...)` or NIL (RFC 3501 body-fld-param), at most about 32 KiB of it. */
+/* `("NAME" "value" ...)` or NIL (RFC 3501 body-fld-param), at most about 32 KiB of it, with the alternatives of
+ * bodystructure.h. */
 void mime_params_write(const struct mime_params *p, struct buf *out);
 
 /* Comments and white space. */

@@ -1,4 +1,5 @@
 /* corpus_test FILE|DIRECTORY...: every *.eml found goes through the oracle.  Bare LF becomes CRLF first, as at intake. */
+#include "protocol/mime/bodystructure.h"
 #include "protocol/mime/crlf.h"
 #include "protocol/mime/keys.h"
 #include "protocol/mime/parser.h"
@@ -57,6 +58,21 @@ static void describe_derived(const struct mime_summary *s, FILE *f)
 		line(f, "PREVIEW", s->preview);
 }
 
+/* Once, where IMAP4rev2 has it as IMAP4rev1 has. */
+static void describe_structure(const struct mime_summary *s, FILE *f)
+{
+	struct buf rev1, rev2;
+	buf_init(&rev1, SIZE_MAX);
+	buf_init(&rev2, SIZE_MAX);
+	mime_structure_choose(buf_span(&s->bodystructure), false, &rev1);
+	mime_structure_choose(buf_span(&s->bodystructure), true, &rev2);
+	line(f, "BODYSTRUCTURE", buf_span(&rev1));
+	if (!span_equal(buf_span(&rev1), buf_span(&rev2)))
+		line(f, "REV2", buf_span(&rev2));
+	buf_finish(&rev1);
+	buf_finish(&rev2);
+}
+
 /* What is known of a message is beside it, in NAME.want, whole lines of this; ROOST_CORPUS_WRITE=1 writes those files, to be read. */
 static void describe(struct span message, FILE *f)
 {
@@ -64,7 +80,7 @@ static void describe(struct span message, FILE *f)
 	mime_parser_feed(p, message);
 	const struct mime_summary *s = mime_parser_end(p);
 	line(f, "ENVELOPE", buf_span(&s->envelope));
-	line(f, "BODYSTRUCTURE", buf_span(&s->bodystructure));
+	describe_structure(s, f);
 	if (s->has_date)
 		fprintf(f, "DATE day %lld utc %lld\n", (long long)s->date.day, (long long)s->date.utc_s);
 	describe_derived(s, f);
