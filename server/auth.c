@@ -10,15 +10,14 @@ enum { DELAY_DOUBLINGS_MAX = 3 };
 
 struct mechanism {
 	const char *name;
-	bool server_first; /* speaks first, so that an initial response makes no sense (RFC 9051 6.2.2) */
 };
 
 /* Strongest first, in the order they are listed. */
 static const struct mechanism mechanisms[] = {
-	{"SCRAM-SHA-256", false}, /* RFC 7677 */
-	{"SCRAM-SHA-1", false},   /* RFC 5802 */
-	{"PLAIN", false},         /* RFC 4616 */
-	{"LOGIN", true},
+	{"SCRAM-SHA-256"}, /* RFC 7677 */
+	{"SCRAM-SHA-1"},   /* RFC 5802 */
+	{"PLAIN"},         /* RFC 4616 */
+	{"LOGIN"},         /* an initial response is the user name, as clients that send one mean it */
 };
 
 /* RFC 5530 3 */
@@ -265,8 +264,6 @@ bool auth_start(struct auth *a, const struct auth_link *link, struct span mechan
 		return refuse(now, "PRIVACYREQUIRED", "Use STARTTLS first");
 	if (i == countof(mechanisms))
 		return refuse(now, NULL, "This mechanism is not known here");
-	if (initial.ptr && mechanisms[i].server_first)
-		return reject(now, "This mechanism takes no initial response");
 	struct attempt *t = make_attempt(a, link, &mechanisms[i]);
 	if (initial.ptr && !take_input(t, span_is(initial, "=") ? span_make("", 0) : initial)) {
 		give_up(a);

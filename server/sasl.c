@@ -255,7 +255,13 @@ enum sasl_status sasl_exchange_start(struct sasl_exchange *x, struct auth_worker
 		return SASL_STATUS_FAILED;
 	if (open_conn(x, worker, tls) != SASL_STATUS_MORE)
 		return SASL_STATUS_UNAVAILABLE;
-	return outcome(x, sasl_server_start(x->conn, mechanism, initial.ptr, initial.len, &challenge->ptr, &challenge->len));
+	/* The library's LOGIN asks for the user name first, and takes no answer before its question. */
+	bool answers_early = initial.ptr && strcmp(mechanism, "LOGIN") == 0;
+	const char *first = answers_early ? NULL : initial.ptr;
+	int rc = sasl_server_start(x->conn, mechanism, first, first ? initial.len : 0, &challenge->ptr, &challenge->len);
+	if (answers_early && rc == SASL_CONTINUE)
+		rc = sasl_server_step(x->conn, initial.ptr, initial.len, &challenge->ptr, &challenge->len);
+	return outcome(x, rc);
 }
 
 enum sasl_status sasl_exchange_step(struct sasl_exchange *x, struct auth_worker *worker, struct sasl_bytes answer,
