@@ -37,13 +37,16 @@ static struct span id_value(const struct id_request *r, const char *key)
 	return span_make("", 0);
 }
 
-/* What the client says of itself goes to the log and the journal, and changes nothing else (RFC 2971 3.1). */
+/* What the client says of itself goes to the log and the journal, and changes nothing else (RFC 2971 3.1), but for one
+ * thing that a client asks for with it: Apple's field `event` says that this connection can wait. */
 enum step cmd_id(struct session *s, struct command *cmd)
 {
 	static const struct response_id_field ours[] = {{"name", "Roost"}};
 	const struct id_request *r = &cmd->request.id;
 	if (r->pairs_n)
 		session_set_device(s, id_value(r, "name"), id_value(r, "version"));
+	struct span event = id_value(r, "event");
+	session_set_yields(s, span_is(event, "back-fill") || span_is(event, "indexer"));
 	response_id(session_out(s), ours, countof(ours));
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;
@@ -73,7 +76,7 @@ enum step cmd_enable(struct session *s, struct command *cmd)
 		bool named = false;
 		for (size_t i = 0; i < r->names_n; i++)
 			named = named || span_is(r->names[i], f->name);
-		if (!named)
+		if (!named || !session_offers(s, f->name))
 			continue;
 		if (f->dialect & DIALECT_CONDSTORE)
 			session_enable_condstore(s);

@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include "protocol/imap/capability.h"
 #include "server/trouble.h"
 
 #include <arpa/inet.h>
@@ -53,6 +54,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 		struct config config;
 		struct listen_config listen;
 		struct tls_config tls;
+		struct narrow_config narrow;
 	} tried;
 	invariant(o && text);
 	if (option_store(o, text, &tried))
@@ -85,13 +87,16 @@ static cfg_t *make_parser(void)
 	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
 	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
 	cfg_opt_t *tls = xcalloc(config_options_n + 1, sizeof(*tls));
+	cfg_opt_t *narrow = xcalloc(config_options_n + 1, sizeof(*narrow));
 	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
-		  tls_section = CFG_SEC("tls", tls, CFGF_MULTI);
+		  tls_section = CFG_SEC("tls", tls, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
 	listen[list_options("listen", listen)] = end;
 	tls[list_options("tls", tls)] = end;
+	narrow[list_options("narrow", narrow)] = end;
 	size_t n = list_options(NULL, options);
 	options[n++] = listen_section;
 	options[n++] = tls_section;
+	options[n++] = narrow_section;
 	options[n] = end;
 	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
 	invariant(cfg);
@@ -99,6 +104,7 @@ static cfg_t *make_parser(void)
 	free(options);
 	free(listen);
 	free(tls);
+	free(narrow);
 	return cfg;
 }
 
@@ -120,6 +126,21 @@ static bool read_section(const char *path, cfg_t *from, const char *section, voi
 	return true;
 }
 
+/* A name that is misspelt would leave on what was to be off. */
+static bool check_names(const char *path, int line, const char *names)
+{
+	for (const char *at = names; *at;) {
+		size_t n = strcspn(at, " ");
+		struct span name = span_make(at, n);
+		if (!capability_is_known(name) || span_is(name, "IMAP4rev1")) {
+			complain(path, line, "capabilities_off: \"%.*s\" is no capability that can be left out", (int)n, at);
+			return false;
+		}
+		at += n + (at[n] == ' ');
+	}
+	return true;
+}
+
 static bool check_listen(const char *path, int line, struct listen_config *l)
 {
 	static const int ports[] = {[PROTOCOL_IMAP] = 143, [PROTOCOL_IMAPS] = 993, [PROTOCOL_LMTP] = 24};
@@ -136,7 +157,7 @@ static bool check_listen(const char *path, int line, struct listen_config *l)
 	}
 	if (l->port == 0)
 		l->port = ports[l->protocol];
-	return true;
+	return check_names(path, line, l->capabilities_off);
 }
 
 static bool read_listens(const char *path, struct config *c)
@@ -167,6 +188,27 @@ static bool read_tls(const char *path, struct config *c)
 			c->tls[i].key = c->tls[i].certificate;
 	}
 	return true;
+}
+
+static bool read_narrows(const char *path, struct config *c)
+{
+	c->narrows_n = cfg_size(c->parsed, "narrow");
+	c->narrows = xcalloc(c->narrows_n, sizeof(*c->narrows));
+	for (size_t i = 0; i < c->narrows_n; i++) {
+		cfg_t *from = cfg_getnsec(c->parsed, "narrow", (unsigned)i);
+		if (!read_section(path, from, "narrow", &c->narrows[i]) ||
+		    !check_names(path, from->line, c->narrows[i].capabilities_off))
+			return false;
+	}
+	return true;
+}
+
+const char *config_capabilities_off(const struct config *c, const char *who)
+{
+	for (size_t i = 0; i < c->narrows_n; i++)
+		if (strcasecmp(c->narrows[i].who, who) == 0)
+			return c->narrows[i].capabilities_off;
+	return NULL;
 }
 
 /* What is left to us: names of the machine's and of the store's, and one thread for each core. */
@@ -201,13 +243,14 @@ bool config_read(const char *path, struct config *out)
 	if (rc == CFG_FILE_ERROR)
 		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
-	       read_tls(path, out) && fill_in(path, out);
+	       read_tls(path, out) && read_narrows(path, out) && fill_in(path, out);
 }
 
 void config_finish(struct config *c)
 {
 	free(c->listens);
 	free(c->tls);
+	free(c->narrows);
 	free(c->made);
 	if (c->parsed)
 		cfg_free(c->parsed);

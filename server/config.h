@@ -19,6 +19,14 @@ struct listen_config {
 	int port;
 	const char *path; /* a unix socket, or NULL */
 	bool cleartext_login;
+	bool literal_minus; /* LITERAL- in place of LITERAL+ (RFC 7888 5) */
+	const char *capabilities_off; /* names, separated by single spaces */
+};
+
+/* What is not offered to a user, or to the users of a domain. */
+struct narrow_config {
+	const char *who; /* an address, or a domain */
+	const char *capabilities_off;
 };
 
 struct tls_config {
@@ -36,10 +44,13 @@ struct config {
 	int password_cost, scram_iterations;
 	int login_delay_ms, login_failures_max;
 	int idle_pulse_s; /* 0: never */
+	int background_yield_at; /* lanes that wait for a worker; 0: never */
 	struct listen_config *listens;
 	size_t listens_n;
 	struct tls_config *tls;
 	size_t tls_n;
+	struct narrow_config *narrows;
+	size_t narrows_n;
 	struct cfg_t *parsed; /* owns the strings of the file */
 	char *made;           /* and this those that were made up */
 };
@@ -47,6 +58,8 @@ struct config {
 /* Reads `path`.  What is wrong is printed, and false returned; config_finish() is due in both cases. */
 MUST_USE bool config_read(const char *path, struct config *out);
 void config_finish(struct config *c);
+/* What the first narrow section of that address or domain leaves out; NULL: there is none. */
+const char *config_capabilities_off(const struct config *c, const char *who);
 
 enum option_type { OPTION_TEXT, OPTION_INT, OPTION_LONG, OPTION_BOOL, OPTION_CHOICE };
 

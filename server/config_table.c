@@ -12,6 +12,7 @@ static const char *const fsyncs[] = {[FSYNC_MESSAGES] = "messages", [FSYNC_ALWAY
 #define IN(field) offsetof(struct config, field)
 #define IN_LISTEN(field) offsetof(struct listen_config, field)
 #define IN_TLS(field) offsetof(struct tls_config, field)
+#define IN_NARROW(field) offsetof(struct narrow_config, field)
 
 const struct option config_options[] = {
 	{NULL, "store", OPTION_TEXT, IN(store), NULL, 0, 0, NULL,
@@ -51,6 +52,9 @@ const struct option config_options[] = {
 	 "How long the answer to a failed login waits; it doubles with each on the same connection, three times."},
 	{NULL, "login_failures_max", OPTION_INT, IN(login_failures_max), "5", 1, 1000, NULL,
 	 "After so many failed logins the connection is closed."},
+	{NULL, "background_yield_at", OPTION_INT, IN(background_yield_at), "0", 0, 1000000, NULL,
+	 "While the work of so many accounts waits for a worker thread, clients that say in ID that they only fill in or index "
+	 "(the field event: back-fill or indexer) are told NO [UNAVAILABLE], and come back later. 0: never."},
 	{NULL, "idle_pulse_s", OPTION_INT, IN(idle_pulse_s), "120", 0, 1740, NULL,
 	 "A client in IDLE that has heard nothing for so many seconds is told \"Still here\", which keeps its way open through "
 	 "routers that forget; for each client up to a quarter less, so that not all are told at once. 0: never."},
@@ -65,11 +69,22 @@ const struct option config_options[] = {
 	 "A local socket instead of an address and a port. Everybody who can enter its directory may connect."},
 	{"listen", "cleartext_login", OPTION_BOOL, IN_LISTEN(cleartext_login), "false", 0, 0, NULL,
 	 "Let clients log in without TLS. For loopback, and for links that are protected by other means."},
+	{"listen", "literal_minus", OPTION_BOOL, IN_LISTEN(literal_minus), "false", 0, 0, NULL,
+	 "Take only small literals, of up to 4096 bytes, from clients that do not wait until they are asked for them: LITERAL- "
+	 "in place of LITERAL+. Then a client hears that it may not upload something large before it does."},
+	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
+	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
+	 "ENABLE does not know them."},
 
 	{"tls", "certificate", OPTION_TEXT, IN_TLS(certificate), NULL, 0, 0, NULL,
 	 "A PEM file with the certificate and the chain up to its authority. The names in it are those it is shown for; the "
 	 "first tls section is shown to everybody else."},
 	{"tls", "key", OPTION_TEXT, IN_TLS(key), "", 0, 0, NULL, "The PEM file with its key. Empty: in the certificate's file."},
+
+	{"narrow", "who", OPTION_TEXT, IN_NARROW(who), NULL, 0, 0, NULL,
+	 "A user's address, or a domain, which means all users of it."},
+	{"narrow", "capabilities_off", OPTION_TEXT, IN_NARROW(capabilities_off), NULL, 0, 0, NULL,
+	 "Capabilities that are not offered to them once they have logged in, as in a listen section."},
 };
 const size_t config_options_n = countof(config_options);
 

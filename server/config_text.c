@@ -69,6 +69,10 @@ void config_write_example(struct buf *out)
 			  "# tls { certificate = \"/etc/roost/mail.pem\" key = \"/etc/roost/mail.key\" }\n"
 			  "#\n# What may stand in it:\n#\n");
 	add_section(out, "tls", "/etc/roost/mail.pem");
+	buf_add_text(out, "\n# What is not offered to a user, or to a domain's: one section each.\n"
+			  "# narrow { who = \"example.org\" capabilities_off = \"UIDONLY\" }\n"
+			  "#\n# What may stand in it:\n#\n");
+	add_section(out, "narrow", "example.org");
 }
 
 /* man(7): a leading dot or quote would be a request, a backslash an escape. */
@@ -99,7 +103,7 @@ void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
-	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"tls", "TLS SECTIONS"}};
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"tls", "TLS SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);
 		for (size_t i = 0; i < config_options_n; i++)

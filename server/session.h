@@ -45,6 +45,10 @@ bool session_is_compressed(const struct session *s);
 void session_start_compression(struct session *s);
 /* "IMAP4rev1 ...": what may be used in this state (RFC 3501 7.2.1). */
 void session_add_capabilities(const struct session *s, struct buf *out);
+/* Is it offered to this client?  What is not is not listed, and ENABLE does not know it. */
+bool session_offers(const struct session *s, const char *capability);
+/* The client asks to stand back under load: `background_yield_at`. */
+void session_set_yields(struct session *s, bool yields);
 /* From the next command on, and for what is told with this one (RFC 5161 3.1); stays until the session ends. */
 void session_enable(struct session *s, unsigned dialect);
 /* For a command that shows that the client knows mod-sequences; tells HIGHESTMODSEQ the first time (RFC 7162 3.1). */

@@ -2,6 +2,10 @@
 #include "server/session_private.h"
 
 #include "protocol/imap/parse.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+enum { LITERAL_MINUS_BYTES_MAX = 4096 };
 
 /* The tag and the row that a command's first words name; for one that is not whole yet. */
 static const struct command_row *peek_row(struct span text, struct span *tag)
@@ -39,8 +43,21 @@ static void refuse_literal(struct session *s, const struct command_row *row, str
 	session_obey(s, STEP_DONE);
 }
 
+/* Of what a client can do without a login nothing is refused, nor IDLE, which costs nothing. */
+static bool must_yield(const struct session *s, const struct command *cmd)
+{
+	int at = session_config(s)->background_yield_at;
+	bool cheap = (cmd->row->states & UNAUTHED) || (cmd->row->flags & CMD_UPDATES_LIVE);
+	return s->yields && at && !cheap && workers_waiting(s->conn->loop->server->workers) >= at;
+}
+
 static void start(struct session *s, struct command *cmd)
 {
+	if (must_yield(s, cmd)) {
+		command_no(cmd, "UNAVAILABLE", "Others are waiting; come back later");
+		session_obey(s, STEP_DONE);
+		return;
+	}
 	cmd->op.kind = cmd->row->name;
 	cmd->op.writes = (cmd->row->flags & CMD_WRITES) != 0;
 	session_obey(s, cmd->row->start(s, cmd));
@@ -74,11 +91,32 @@ static void start_streaming(struct session *s, const struct command_row *row, st
 	start(s, cmd);
 }
 
+/* RFC 7888 5.  The octets are on their way, and are swallowed. */
+static bool is_over_minus(const struct session *s, const struct reader_event *event)
+{
+	return event->kind == READER_LITERAL && s->conn->listener->literal_minus && !event->literal.sync &&
+	       event->literal.size > LITERAL_MINUS_BYTES_MAX;
+}
+
+static void refuse_over_minus(struct session *s, struct command *cmd)
+{
+	command_bad(cmd, "A literal of more than 4096 octets has to wait until it is asked for");
+	if (cmd->row && cmd->row->kind == CMD_APPEND)
+		cmd->status.code = "TOOBIG";
+	session_obey(s, STEP_DONE);
+}
+
 static void decide_literal(struct session *s, const struct reader_event *event)
 {
 	struct span tag;
 	const struct command_row *row = peek_row(event->text, &tag);
-	if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_streams(event->text)) {
+	if (is_over_minus(s, event)) {
+		struct command *cmd = session_begin_command(s);
+		cmd->row = row;
+		cmd->request.tag = tag.ptr ? arena_copy(&cmd->arena, tag) : tag;
+		reader_refuse(&s->reader);
+		refuse_over_minus(s, cmd);
+	} else if (row && (row->flags & CMD_STREAMS_IN) && is_in_state(s, row) && parse_append_streams(event->text)) {
 		start_streaming(s, row, tag);
 	} else if (event->literal.over != READER_WITHIN) {
 		refuse_literal(s, row, tag, event->literal.over);
@@ -136,7 +174,10 @@ bool session_read_input(struct session *s)
 		s->ending = true;
 	} else if (cmd) {
 		s->streaming = s->streaming && (event.kind == READER_LITERAL || event.kind == READER_PIECE);
-		session_obey(s, cmd->input(s, cmd, &event));
+		if (is_over_minus(s, &event))
+			refuse_over_minus(s, cmd);
+		else
+			session_obey(s, cmd->input(s, cmd, &event));
 	} else {
 		begin_from(s, &event);
 	}

@@ -46,16 +46,43 @@ struct command *session_command(const struct session *s)
 	return s->command;
 }
 
+/* What the listener, the domain and the user leave out.  There is one credential a user. */
+static void find_off(const struct session *s, const char *off[3])
+{
+	const struct config *config = session_config(s);
+	const char *at = strrchr(s->address, '@');
+	off[0] = s->conn->listener->capabilities_off;
+	off[1] = at ? config_capabilities_off(config, at + 1) : NULL;
+	off[2] = at ? config_capabilities_off(config, s->address) : NULL;
+}
+
+bool session_offers(const struct session *s, const char *capability)
+{
+	const char *off[3];
+	bool offers = true;
+	find_off(s, off);
+	for (size_t i = 0; i < countof(off); i++)
+		offers = offers && !capability_is_named(off[i], span_of(capability));
+	return offers;
+}
+
+void session_set_yields(struct session *s, bool yields)
+{
+	s->yields = yields;
+}
+
 void session_add_capabilities(const struct session *s, struct buf *out)
 {
 	struct auth_link link = session_auth_link(s);
 	char mechanisms[AUTH_MECHANISMS_MAX];
-	const struct capability_context context = {.logged_in = s->lane != NULL,
+	struct capability_context context = {.logged_in = s->lane != NULL,
 						   .has_starttls = session_has_tls(s),
 						   .has_compress = !session_is_compressed(s),
 						   .may_log_in = auth_is_allowed(&link),
 						   .mechanisms = auth_mechanisms(&link, mechanisms),
-						   .append_limit = (uint64_t)session_config(s)->message_bytes_max};
+						   .append_limit = (uint64_t)session_config(s)->message_bytes_max,
+						   .literal_minus = s->conn->listener->literal_minus};
+	find_off(s, context.off);
 	capability_write(out, &context);
 }
 

@@ -14,6 +14,7 @@ struct workers {
 	struct lane *clients, *background; /* runnable lanes, oldest first */
 	struct crash_handlers *crashes;
 	int background_running, background_max;
+	atomic_int waiting; /* lanes in `clients` */
 	int count;
 	pthread_t *threads;
 	atomic_bool stopping;
@@ -47,10 +48,12 @@ static bool make_runnable(struct workers *w, struct lane *lane)
 	}
 	lane->state = LANE_RUNNABLE;
 	lane->in_background_list = background;
-	if (background)
+	if (background) {
 		DL_APPEND2(w->background, lane, run_prev, run_next);
-	else
+	} else {
 		DL_APPEND2(w->clients, lane, run_prev, run_next);
+		atomic_fetch_add_explicit(&w->waiting, 1, memory_order_relaxed);
+	}
 	return true;
 }
 
@@ -66,12 +69,14 @@ void workers_wake_and_unlock(struct workers *w, struct lane *lane)
 static struct lane *take_lane(struct workers *w)
 {
 	struct lane *lane = w->clients;
-	if (lane)
+	if (lane) {
 		DL_DELETE2(w->clients, lane, run_prev, run_next);
-	else if ((lane = w->background) && w->background_running < w->background_max)
+		atomic_fetch_sub_explicit(&w->waiting, 1, memory_order_relaxed);
+	} else if ((lane = w->background) && w->background_running < w->background_max) {
 		DL_DELETE2(w->background, lane, run_prev, run_next);
-	else
+	} else {
 		return NULL;
+	}
 	lane->state = LANE_RUNNING;
 	w->background_running += lane->in_background_list;
 	return lane;
@@ -110,6 +115,11 @@ static void *worker(void *arg)
 	crash_note_close(tools.note);
 	scratch_destroy(tools.scratch);
 	return NULL;
+}
+
+int workers_waiting(struct workers *w)
+{
+	return atomic_load_explicit(&w->waiting, memory_order_relaxed);
 }
 
 bool workers_run_one(struct workers *w)

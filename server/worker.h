@@ -32,6 +32,9 @@ void workers_destroy(struct workers *workers);
 /* The caller's own thread does one turn, if a lane is runnable. */
 bool workers_run_one(struct workers *workers);
 
+/* How many lanes with clients' work wait for a thread: what load is.  Any thread, without the lock. */
+int workers_waiting(struct workers *workers);
+
 /* For lane.c: around what touches a lane's queues. */
 void workers_lock(struct workers *workers);
 void workers_unlock(struct workers *workers);

@@ -9,6 +9,8 @@ enum when {
 	IF_COMPRESS = 64,      /* with AFTER_LOGIN */
 	EACH_MECHANISM = 16,   /* with BEFORE_LOGIN: once for each, behind the "=" */
 	WITH_LIMIT = 32,       /* the append limit behind the "=" */
+	IF_LITERAL_PLUS = 128,
+	IF_LITERAL_MINUS = 256,
 };
 
 static const struct capability_row {
@@ -21,7 +23,8 @@ static const struct capability_row {
 	{"LOGINDISABLED", BEFORE_LOGIN | IF_LOGIN_DISABLED}, /* RFC 3501 6.2.3 */
 	{"AUTH=", BEFORE_LOGIN | EACH_MECHANISM},          /* RFC 3501 6.2.2 */
 	{"SASL-IR", BEFORE_LOGIN},                         /* RFC 4959 */
-	{"LITERAL+", ALWAYS},                              /* RFC 7888 */
+	{"LITERAL+", ALWAYS | IF_LITERAL_PLUS},            /* RFC 7888 */
+	{"LITERAL-", ALWAYS | IF_LITERAL_MINUS},           /* RFC 7888 5: never both */
 	{"ID", ALWAYS},                                    /* RFC 2971 */
 	{"ENABLE", ALWAYS},                                /* RFC 5161 */
 	{"UTF8=ACCEPT", AFTER_LOGIN},                      /* RFC 9755 */
@@ -46,6 +49,7 @@ static const struct capability_row {
 	{"QRESYNC", AFTER_LOGIN},                          /* RFC 7162 3.2 */
 	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
+	{"I18NLEVEL=1", AFTER_LOGIN},                      /* RFC 5255 4 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"SEARCHRES", AFTER_LOGIN},                        /* RFC 5182 */
 	{"PARTIAL", AFTER_LOGIN},                          /* RFC 9394 */
@@ -69,7 +73,43 @@ static bool is_listed(unsigned when, const struct capability_context *c)
 		return false;
 	if ((when & IF_COMPRESS) && !c->has_compress)
 		return false;
+	if (when & (c->literal_minus ? IF_LITERAL_PLUS : IF_LITERAL_MINUS))
+		return false;
 	return !(when & IF_LOGIN_DISABLED) || !c->may_log_in;
+}
+
+bool capability_is_named(const char *names, struct span name)
+{
+	while (names && *names) {
+		size_t n = strcspn(names, " ");
+		if (span_iequal(span_make(names, n), name))
+			return true;
+		names += n + (names[n] == ' ');
+	}
+	return false;
+}
+
+/* What it is called in a list of names: without a value that follows its "=". */
+static struct span name_of(const char *row)
+{
+	size_t len = strlen(row);
+	return span_make(row, row[len - 1] == '=' ? len - 1 : len);
+}
+
+static bool is_off(const struct capability_context *c, struct span name)
+{
+	for (size_t i = 0; i < countof(c->off); i++)
+		if (capability_is_named(c->off[i], name))
+			return true;
+	return false;
+}
+
+bool capability_is_known(struct span name)
+{
+	for (size_t i = 0; i < countof(rows); i++)
+		if (span_iequal(name_of(rows[i].name), name))
+			return true;
+	return false;
 }
 
 static void add(struct buf *out, size_t begin, const char *name)
@@ -83,7 +123,7 @@ void capability_write(struct buf *out, const struct capability_context *c)
 {
 	size_t begin = out->len;
 	for (size_t i = 0; i < countof(rows); i++) {
-		if (!is_listed(rows[i].when, c))
+		if (!is_listed(rows[i].when, c) || is_off(c, name_of(rows[i].name)))
 			continue;
 		if (!(rows[i].when & EACH_MECHANISM)) {
 			add(out, begin, rows[i].name);

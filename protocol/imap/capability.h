@@ -12,10 +12,17 @@ struct capability_context {
 	bool may_log_in;        /* false: LOGINDISABLED (RFC 3501 6.2.3) */
 	const char *mechanisms; /* SASL mechanisms that may be used now, separated by single spaces */
 	uint64_t append_limit;  /* octets (RFC 7889) */
+	bool literal_minus;     /* LITERAL- in place of LITERAL+ (RFC 7888 5) */
+	const char *off[3];     /* names that are not listed, separated by single spaces; NULL: none */
 };
 
 /* "IMAP4rev1 ...", for the response and for the [CAPABILITY ...] code. */
 void capability_write(struct buf *out, const struct capability_context *context);
+
+/* Is it among the names, separated by single spaces, in any case?  NULL: there are none. */
+bool capability_is_named(const char *names, struct span name);
+/* Can it be switched off?  AUTH and APPENDLIMIT are so called, without what follows their "=". */
+bool capability_is_known(struct span name);
 
 /* The names in the table, for tests and documentation; NULL behind the end. */
 const char *capability_name_at(size_t index);

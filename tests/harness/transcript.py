@@ -2,7 +2,8 @@
 
     # text              a comment; the first lines name the RFC sections that the transcript is for
     CONN name [kind]    the lines that follow belong to this connection, opened when first named; kind is imap (the default),
-                        imaps, strict (IMAP without clear-text login) or lmtp.  The first connection is A
+                        imaps, strict (IMAP without clear-text login, with LITERAL- and
+                        without UIDONLY) or lmtp.  The first connection is A
     LOGIN [address]     reads the greeting and logs in
     DO command          sends the command with a tag of its own and skips everything up to its tagged OK: preparation
     C: text             sends text CRLF

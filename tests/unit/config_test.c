@@ -46,6 +46,10 @@ static void test_wrong_files(void **state)
 		 ":2: message_bytes_max = \"99999999999999999999\": a number from 1024 to 2147483647 is expected\n"},
 		{"store = \"/x\"\nfsync = \"never\"\n", ":2: fsync = \"never\": messages or always is expected\n"},
 		{"store = \"/x\"\nlisten { protocol = \"pop3\" }\n", ":2: protocol = \"pop3\": imap, imaps or lmtp is expected\n"},
+		{"store = \"/x\"\nlisten { capabilities_off = \"UIDONLY UIDONLI\" }\n",
+		 ":2: capabilities_off: \"UIDONLI\" is no capability that can be left out\n"},
+		{"store = \"/x\"\nnarrow { who = \"a\" capabilities_off = \"imap4rev1\" }\n",
+		 ":2: capabilities_off: \"imap4rev1\" is no capability that can be left out\n"},
 		{"store = \"/x\"\nlisten { cleartext_login = yes }\n",
 		 ":2: cleartext_login = \"yes\": true or false is expected\n"},
 		{"store = \"/x\"\nlisten { port = 65536 }\n", ":2: port = \"65536\": a number from 0 to 65535 is expected\n"},
@@ -107,6 +111,16 @@ static void test_values(void **state)
 	assert_string_equal(c.tls[0].key, "/a.pem");
 	assert_string_equal(c.tls[1].key, "/b.key");
 	config_finish(&c);
+	assert_null(read_text("store = \"/x\"\nlisten { literal_minus = true capabilities_off = \"UIDONLY metadata\" }\n"
+			      "narrow { who = \"example.org\" capabilities_off = \"QRESYNC\" }\n"
+			      "narrow { who = \"joe@example.org\" capabilities_off = \"IDLE APPENDLIMIT\" }\n",
+			      &c));
+	assert_true(c.listens[0].literal_minus);
+	assert_string_equal(c.listens[0].capabilities_off, "UIDONLY metadata");
+	assert_string_equal(config_capabilities_off(&c, "Example.org"), "QRESYNC");
+	assert_string_equal(config_capabilities_off(&c, "joe@example.org"), "IDLE APPENDLIMIT");
+	assert_null(config_capabilities_off(&c, "example.net"));
+	config_finish(&c);
 }
 
 /* Every row: its standard value is one it takes, and no name is there twice. */
@@ -119,6 +133,7 @@ static void test_table(void **state)
 			struct config config;
 			struct listen_config listen;
 			struct tls_config tls;
+			struct narrow_config narrow;
 		} base;
 		if (o->standard)
 			assert_true(option_store(o, o->standard, &base));

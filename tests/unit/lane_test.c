@@ -130,10 +130,13 @@ static void test_order(void **state)
 	sweep->op.background = true;
 	long_one->agains = 2;
 	lane_submit(lane, &sweep->op);
+	assert_int_equal(workers_waiting(f->workers), 0); /* nobody waits for what is done in the background */
 	lane_submit(lane, &long_one->op);
 	lane_submit(lane, &make(f, "a")->op);
+	assert_int_equal(workers_waiting(f->workers), 1); /* lanes, not ops */
 	lane_submit(lane, &make(f, "b")->op);
 	run_all(f);
+	assert_int_equal(workers_waiting(f->workers), 0);
 	/* The long one lets the others pass; the background waits for all of them. */
 	assert_string_equal(f->log, "+long +a -a +b -b +long +long -long +sweep -sweep");
 	accounts_release(lane);

@@ -205,9 +205,16 @@ static void test_capabilities(void **state)
 	expect(&b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UTF8=ACCEPT IDLE NAMESPACE UNSELECT UIDPLUS MOVE MULTIAPPEND CHILDREN LIST-EXTENDED"
 		   " LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE METADATA METADATA-SERVER LIST-METADATA"
 		   " STATUS=DELETED CONDSTORE QRESYNC UIDONLY"
-		   " ESEARCH WITHIN SEARCHRES PARTIAL UIDBATCHES INPROGRESS CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
+		   " ESEARCH I18NLEVEL=1 WITHIN SEARCHRES PARTIAL UIDBATCHES INPROGRESS CATENATE URL-PARTIAL REPLACE BINARY OBJECTID SAVEDATE PREVIEW"
 		   " APPENDLIMIT=5");
+	buf_reset(&b);
+	c = (struct capability_context){.may_log_in = true, .mechanisms = "PLAIN LOGIN", .literal_minus = true,
+					.off = {"ID", NULL, "X auth imap4REV2"}};
+	capability_write(&b, &c), expect(&b, "IMAP4rev1 SASL-IR LITERAL- ENABLE");
 	buf_finish(&b);
+	assert_true(capability_is_known(span_of("appendlimit")) && capability_is_known(span_of("COMPRESS=DEFLATE")));
+	assert_false(capability_is_known(span_of("COMPRESS")) || capability_is_known(span_of("")));
+	assert_false(capability_is_named("AB A", span_of("B")) || capability_is_named(NULL, span_of("A")));
 }
 
 /* The page lists each, and no other. */
