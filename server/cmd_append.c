@@ -78,7 +78,9 @@ static void append_finish(struct command *cmd)
 /* RFC 3516 4.4: a NUL may come in a literal8, in a part that says it is binary. */
 static void refuse_octets(struct command *cmd)
 {
-	if (last(cmd->state)->binary)
+	if (intake_has_eight_bit_header(last(cmd->state)->intake))
+		command_no(cmd, "CANNOT", "ENABLE UTF8=ACCEPT before adding messages with 8-bit headers");
+	else if (last(cmd->state)->binary)
 		command_no(cmd, "UNKNOWN-CTE", "Only binary parts may hold NUL octets");
 	else
 		command_no(cmd, NULL, "A message may not hold NUL octets");
@@ -134,11 +136,19 @@ static enum op_result check_run(struct command *cmd, struct account *account)
 	return OP_DONE;
 }
 
+static struct intake *begin_intake(const struct command *cmd, struct account *account, bool binary)
+{
+	struct intake *in = intake_create(account, (uint64_t)cmd->message_bytes_max, binary);
+	if (cmd->seven_bit_headers)
+		intake_set_seven_bit_header(in);
+	return in;
+}
+
 static struct intake *last_intake(struct command *cmd, struct account *account)
 {
 	struct append_message *m = last(cmd->state);
 	if (!m->intake)
-		m->intake = intake_create(account, (uint64_t)cmd->message_bytes_max, m->binary);
+		m->intake = begin_intake(cmd, account, m->binary);
 	cmd->release = append_release;
 	return m->intake;
 }

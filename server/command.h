@@ -102,6 +102,7 @@ struct command {
 	long message_bytes_max;
 	int progress_s; /* between what it tells of how far it is; 0: nothing (progress.h) */
 	uint64_t progress_due_us; /* the next time; 0: it has not had its first slice */
+	bool seven_bit_headers; /* of the messages it adds (RFC 9755 4) */
 };
 
 struct command *command_create(void);

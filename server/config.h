@@ -21,6 +21,7 @@ struct listen_config {
 	bool cleartext_login;
 	bool literal_minus; /* LITERAL- in place of LITERAL+ (RFC 7888 5) */
 	const char *capabilities_off; /* names, separated by single spaces */
+	bool seven_bit_headers; /* RFC 9755 4 */
 };
 
 /* What is not offered to a user, or to the users of a domain. */

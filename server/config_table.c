@@ -72,6 +72,9 @@ const struct option config_options[] = {
 	{"listen", "literal_minus", OPTION_BOOL, IN_LISTEN(literal_minus), "false", 0, 0, NULL,
 	 "Take only small literals, of up to 4096 bytes, from clients that do not wait until they are asked for them: LITERAL- "
 	 "in place of LITERAL+. Then a client hears that it may not upload something large before it does."},
+	{"listen", "seven_bit_headers", OPTION_BOOL, IN_LISTEN(seven_bit_headers), "false", 0, 0, NULL,
+	 "Refuse messages with 8-bit octets in their header from clients that have not enabled UTF8=ACCEPT or IMAP4rev2, as RFC "
+	 "9755 has it. Much old mail has such octets, and could then not be brought in."},
 	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
 	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
 	 "ENABLE does not know them."},

@@ -19,6 +19,9 @@ struct intake {
 	struct mime_parser *parser;
 	const struct mime_summary *summary; /* the parser's, once all bytes have come */
 	bool sealed, finished;
+	bool seven_bit; /* 8-bit octets in the header are refused */
+	bool eight_bit; /* and there was one */
+	size_t line;    /* while seven_bit: octets of the header's last line, without CR */
 	EVP_MD_CTX *digest;
 	unsigned char digest_value[EVP_MAX_MD_SIZE];
 	struct content_writer *writer;
@@ -67,11 +70,39 @@ uint64_t intake_size(const struct intake *in)
 	return in->size;
 }
 
+void intake_set_seven_bit_header(struct intake *in)
+{
+	in->seven_bit = true;
+}
+
+/* True: the header's octets are all of US-ASCII, as far as they have come.  An empty line ends it. */
+static bool look_at_header(struct intake *in, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len && in->seven_bit; i++) {
+		char c = bytes.ptr[i];
+		in->eight_bit = (unsigned char)c >= 0x80;
+		if (in->eight_bit)
+			return false;
+		if (c == '\n') {
+			in->seven_bit = in->line > 0;
+			in->line = 0;
+		} else if (c != '\r') {
+			in->line++;
+		}
+	}
+	return true;
+}
+
+bool intake_has_eight_bit_header(const struct intake *in)
+{
+	return in->eight_bit;
+}
+
 static void take(struct intake *in, struct span bytes)
 {
 	bytes = crlf_feed(&in->crlf, bytes, &in->scratch);
 	in->size += bytes.len;
-	if (in->crlf.nul) {
+	if (in->crlf.nul || (in->seven_bit && !look_at_header(in, bytes))) {
 		in->failed = STORE_CANNOT;
 	} else if (in->size > in->limit_bytes) {
 		in->failed = STORE_LIMIT;

@@ -18,6 +18,10 @@ struct intake;
 struct intake *intake_create(struct account *a, uint64_t limit_bytes, bool binary);
 /* Accepts NULL.  What was not published is garbage. */
 void intake_destroy(struct intake *in);
+/* Before any bytes: an 8-bit octet in the header fails with STORE_CANNOT (RFC 9755 4). */
+void intake_set_seven_bit_header(struct intake *in);
+/* That is why it failed. */
+bool intake_has_eight_bit_header(const struct intake *in);
 /* Any cuts, in or outside an op.  The first failure stays.  STORE_LIMIT: over the limit; STORE_CANNOT: a NUL, which no
  * message may hold (RFC 3501 4.3) but in a binary part. */
 MUST_USE enum store_err intake_write(struct intake *in, struct span bytes);

@@ -249,6 +249,7 @@ struct command *session_begin_command(struct session *s)
 	s->command->dialect = s->dialect;
 	s->command->progress_s = session_config(s)->progress_s;
 	s->command->message_bytes_max = session_config(s)->message_bytes_max;
+	s->command->seven_bit_headers = s->conn->listener->seven_bit_headers && !(s->dialect & DIALECT_UTF8);
 	return s->command;
 }
 
