@@ -1,5 +1,6 @@
 /* Header blocks, addresses, parameters, dates and what ENVELOPE's limits do. */
 #include "protocol/mime/address.h"
+#include "protocol/mime/bodystructure.h"
 #include "protocol/mime/date.h"
 #include "protocol/mime/envelope.h"
 #include "protocol/mime/header.h"
@@ -114,18 +115,30 @@ static void test_strings(void **state)
 	}
 }
 
-static void expect_params(const char *text, const char *want)
+/* As IMAP4rev1 and as IMAP4rev2 have them. */
+static void expect_both(const char *text, const char *rev1, const char *rev2)
 {
 	struct mime_params p;
-	struct buf out;
+	struct buf out, chosen;
 	buf_init(&out, 4096);
+	buf_init(&chosen, 4096);
 	mime_params_init(&p);
 	mime_params_read(&p, span_of(text));
 	mime_params_write(&p, &out);
-	if (!span_equal(buf_span(&out), span_of(want)))
-		fail_msg("%s: %.*s", text, (int)out.len, out.data);
+	for (int rev = 1; rev <= 2; rev++) {
+		buf_reset(&chosen);
+		mime_structure_choose(buf_span(&out), rev == 2, &chosen);
+		if (!span_equal(buf_span(&chosen), span_of(rev == 2 ? rev2 : rev1)))
+			fail_msg("%s: rev%d: %.*s", text, rev, (int)chosen.len, chosen.data);
+	}
 	mime_params_finish(&p);
 	buf_finish(&out);
+	buf_finish(&chosen);
+}
+
+static void expect_params(const char *text, const char *want)
+{
+	expect_both(text, want, want);
 }
 
 static void test_params(void **state)
@@ -135,11 +148,38 @@ static void test_params(void **state)
 	expect_params("; a=b; c=\"d e\"", "(\"A\" \"b\" \"C\" \"d e\")");
 	expect_params("; a=one two; b=3", "(\"A\" \"one two\" \"B\" \"3\")");
 	expect_params("; a=\"b\r\n c\"", "(\"A\" \"b c\")");
-	/* RFC 2231 3, 4: pieces in any order; the percent form stays. */
+	/* RFC 2231 3, 4: pieces in any order; the percent form stays, or is undone (RFC 9051 7.5.2). */
 	expect_params("; u*1=\"b\"; u*0=\"a\"; u*2=c", "(\"U\" \"abc\")");
-	expect_params("; t*=us-ascii'en'x%20y", "(\"T*\" \"us-ascii'en'x%20y\")");
-	expect_params("; t*0*=utf-8''a; t*1=\"b c%\"", "(\"T*\" \"utf-8''ab%20c%25\")");
+	expect_both("; t*=us-ascii'en'x%20y", "(\"T*\" \"us-ascii'en'x%20y\")", "(\"T*\" \"x y\")");
+	expect_both("; t*0*=utf-8''a; t*1=\"b c%\"", "(\"T*\" \"utf-8''ab%20c%25\")", "(\"T*\" \"ab c%\")");
+	expect_params("; t*=utf-8''%ff", "(\"T*\" \"utf-8''%ff\")");
+	expect_params("; t*=x-none''a%20b; u*=a%20b", "(\"T*\" \"x-none''a%20b\" \"U*\" \"a%20b\")");
 	expect_params("; a*0=x; b*0=y; a*1=z", "(\"A\" \"xz\" \"B\" \"y\")");
+}
+
+/* Alternatives inside one another, and octets that are no marks. */
+static void test_choose(void **state)
+{
+	static const struct {
+		struct span text;
+		const char *rev1, *rev2;
+	} cases[] = {
+#define CASE(text, rev1, rev2) {{text, sizeof(text) - 1}, rev1, rev2}
+		CASE("ab", "ab", "ab"), CASE("a\0<b\0|c\0>d", "abd", "acd"),
+		CASE("\0<\0|x\0<1\0|2\0>y\0>z", "z", "x2yz"), CASE("\0<\0<1\0|2\0>a\0|b\0>", "1a", "b"),
+		CASE("a\0", "a", "a"), CASE("a\0<b", "ab", "a"), CASE("a\0>b\0?c", "abc", "abc"),
+#undef CASE
+	};
+	(void)state;
+	for (size_t i = 0; i < countof(cases) * 2; i++) {
+		struct buf out;
+		const char *want = i % 2 ? cases[i / 2].rev2 : cases[i / 2].rev1;
+		buf_init(&out, 100);
+		mime_structure_choose(cases[i / 2].text, i % 2, &out);
+		if (!span_equal(buf_span(&out), span_of(want)))
+			fail_msg("%zu: %.*s", i, (int)out.len, out.data);
+		buf_finish(&out);
+	}
 }
 
 static void expect_date(const char *text, int64_t day, int64_t utc_s)
@@ -182,7 +222,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_take_any_octets_in_linear_time),
 		cmocka_unit_test(test_envelope_is_bounded),
 		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_params),
+		cmocka_unit_test(test_params), cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_dates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
