@@ -1,4 +1,4 @@
-/* LOGIN, AUTHENTICATE and STARTTLS (RFC 3501 6.2; RFC 4959).  The exchanges are server/auth.c's; here they meet the
+/* LOGIN, AUTHENTICATE, STARTTLS and UNAUTHENTICATE (RFC 3501 6.2; RFC 4959, 8437).  The exchanges are server/auth.c's; here they meet the
  * protocol. */
 #include "server/session.h"
 
@@ -76,5 +76,13 @@ enum step cmd_starttls(struct session *s, struct command *cmd)
 	}
 	session_start_tls(s);
 	command_ok(cmd, NULL, "Begin TLS");
+	return STEP_DONE;
+}
+
+/* Never NO: the client may have pipelined its next login (RFC 8437 3). */
+enum step cmd_unauthenticate(struct session *s, struct command *cmd)
+{
+	session_log_out(s);
+	command_ok(cmd, NULL, "Logged out");
 	return STEP_DONE;
 }

@@ -140,6 +140,7 @@ enum step cmd_replace(struct session *s, struct command *cmd);
 enum step cmd_authenticate(struct session *s, struct command *cmd);
 enum step cmd_login(struct session *s, struct command *cmd);
 enum step cmd_starttls(struct session *s, struct command *cmd);
+enum step cmd_unauthenticate(struct session *s, struct command *cmd);
 enum step cmd_compress(struct session *s, struct command *cmd);
 enum step cmd_copy(struct session *s, struct command *cmd);
 enum step cmd_move(struct session *s, struct command *cmd);

@@ -84,6 +84,7 @@ struct conn {
 	struct buf packed;              /* input that waits to be decompressed: `in` has no room for what it makes */
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
+	bool pack_ended; /* the peer has finished its compressed stream: `packed` holds what came behind it */
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
 	unsigned held; /* conn_hold_open() less conn_let_go() */
 	struct conn_peer peer;
@@ -145,6 +146,9 @@ const char *conn_tls_cipher(const struct conn *c);
  * then c->in, which were read already, are the first of the peer's compressed bytes; consume nothing of c->in before. */
 void conn_start_deflate(struct conn *c, struct span early);
 bool conn_is_deflated(const struct conn *c);
+/* What was written before still leaves compressed, and nothing after it.  The same holds of what the peer sends: bytes
+ * behind the end of its stream (a last block, or in its next packet) are plain. */
+void conn_stop_deflate(struct conn *c);
 
 /* Sends the op to the lane; the caller holds a reference to it until done(). */
 void conn_submit(struct conn *c, struct lane *lane, struct op *op);

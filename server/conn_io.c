@@ -276,7 +276,7 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
 
 bool conn_has_packed(const struct conn *c)
 {
-	return c->packed.len || (c->deflate && deflate_stream_is_full(c->deflate));
+	return !c->pack_ended && (c->packed.len || (c->deflate && deflate_stream_is_full(c->deflate)));
 }
 
 void conn_unpack(struct conn *c)
@@ -287,9 +287,11 @@ void conn_unpack(struct conn *c)
 	conn_stir(c);
 	enum deflate_result result = deflate_stream_read(c->deflate, &wire, IN_HIGH - c->in.len, &c->in);
 	buf_drop(&c->packed, c->packed.len - wire.len);
-	if (result == DEFLATE_ENDED)
-		c->peer_ended = true; /* what follows its stream is nothing */
-	if (c->packed.len == 0 || result != DEFLATE_GOES_ON)
+	if (result == DEFLATE_ENDED) {
+		c->pack_ended = !c->peer_ended;
+		c->peer_ended = true; /* what follows its stream is nothing, unless compression is stopped */
+	}
+	if (c->packed.len == 0 || result == DEFLATE_FAILED)
 		buf_finish(&c->packed);
 	if (result == DEFLATE_FAILED) {
 		log_event(LOG_INFO, "deflate_failed", log_text("peer", c->peer.text),
@@ -406,6 +408,31 @@ void conn_start_deflate(struct conn *c, struct span early)
 	if (c->packed.failed)
 		conn_close(c);
 	conn_unpack(c);
+}
+
+void conn_stop_deflate(struct conn *c)
+{
+	struct buf all;
+	invariant(c->deflate);
+	buf_init(&all, UINT32_MAX);
+	while (outq_bytes(&c->out)) {
+		struct buf some;
+		buf_init(&some, UINT32_MAX);
+		pack(c, &some);
+		buf_add_span(&all, buf_span(&some));
+		buf_finish(&some);
+	}
+	outq_move(&c->out, &all);
+	buf_finish(&all);
+	deflate_stream_destroy(c->deflate);
+	c->deflate = NULL;
+	c->bare = 0;
+	c->peer_ended = c->peer_ended && !c->pack_ended;
+	c->pack_ended = false;
+	buf_add_span(&c->in, buf_span(&c->packed));
+	buf_finish(&c->packed);
+	if (c->in.failed)
+		conn_close(c);
 }
 
 bool conn_is_deflated(const struct conn *c)

@@ -149,6 +149,13 @@ static void begin_deflate(struct session *s)
 	reader_clear(&s->reader);
 }
 
+/* What is left in the reader was said after the end of the client's compression (RFC 8437 4.1). */
+static void end_deflate(struct session *s)
+{
+	s->stop_deflate = false;
+	conn_stop_deflate(s->conn);
+}
+
 static void finish_command(struct session *s)
 {
 	struct command *cmd = s->command;
@@ -171,6 +178,8 @@ static void finish_command(struct session *s)
 		begin_tls(s);
 	if (s->start_deflate)
 		begin_deflate(s);
+	if (s->stop_deflate)
+		end_deflate(s);
 }
 
 void session_obey(struct session *s, enum step step)

@@ -32,6 +32,9 @@ enum step session_keep_literal(struct session *s, struct command *cmd, const str
 
 bool session_is_logged_in(const struct session *s);
 void session_log_in(struct session *s, const char *account, const char *address);
+/* Back to where the connection began, but for TLS and what ID said (RFC 8437 3): everything of the user's is forgotten;
+ * after the tagged OK nothing is compressed any more. */
+void session_log_out(struct session *s);
 /* Made at the first login; cmd_auth_done() hears of its results. */
 struct auth *session_auth(struct session *s);
 struct auth_link session_auth_link(const struct session *s);

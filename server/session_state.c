@@ -101,6 +101,22 @@ void session_log_in(struct session *s, const char *account, const char *address)
 	s->auth = NULL;
 }
 
+void session_log_out(struct session *s)
+{
+	log_event(LOG_INFO, "logout", log_text("user", s->address), log_text("peer", conn_peer(s->conn)));
+	session_unselect(s);
+	notify_unwatch(&s->watch);
+	accounts_release(s->lane);
+	s->lane = NULL;
+	s->dirty = false;
+	s->dialect = 0;
+	s->metadata_since = 0;
+	s->address[0] = '\0';
+	s->stop_deflate = session_is_compressed(s);
+	reader_set_limits(&s->reader, &reader_limits_before_login);
+	conn_admit(s->conn, LIMIT_STRANGER_IDLE_S); /* it is no stranger, and still has to hurry */
+}
+
 void session_enable(struct session *s, unsigned dialect)
 {
 	if (dialect & ~s->dialect & DIALECT_METADATA)

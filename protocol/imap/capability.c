@@ -29,6 +29,7 @@ static const struct capability_row {
 	{"ENABLE", ALWAYS},                                /* RFC 5161 */
 	{"UTF8=ACCEPT", AFTER_LOGIN},                      /* RFC 9755 */
 	{"COMPRESS=DEFLATE", AFTER_LOGIN | IF_COMPRESS},   /* RFC 4978 */
+	{"UNAUTHENTICATE", AFTER_LOGIN},                   /* RFC 8437 */
 	{"IDLE", AFTER_LOGIN},                             /* RFC 2177 */
 	{"NAMESPACE", AFTER_LOGIN},                        /* RFC 2342 */
 	{"UNSELECT", AFTER_LOGIN},                         /* RFC 3691 */

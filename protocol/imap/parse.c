@@ -44,6 +44,7 @@ static const struct command_row commands[] = { /* sorted */
 	{"STORE", CMD_STORE, true, parse_store},
 	{"SUBSCRIBE", CMD_SUBSCRIBE, false, parse_mailbox},
 	{"UIDBATCHES", CMD_UIDBATCHES, false, parse_batches},
+	{"UNAUTHENTICATE", CMD_UNAUTHENTICATE, false, NULL},
 	{"UNSELECT", CMD_UNSELECT, false, NULL},
 	{"UNSUBSCRIBE", CMD_UNSUBSCRIBE, false, parse_mailbox},
 };

@@ -75,6 +75,31 @@ def test_clear_text_behind_it(daemon):
     assert b"z OK" in got and b"BYE" not in got, got
 
 
+def test_unauthenticate_ends_it(daemon):
+    """RFC 8437 4.1: behind its CRLF, and that of its OK, nothing is compressed; the client's stream may have an end."""
+    for tls in (False, True):
+        for flush in (zlib.Z_SYNC_FLUSH, zlib.Z_FINISH):
+            c = Deflated(daemon, b"user1", tls)
+            last = c.pack(b"a CAPABILITY\r\nb UNAUTHENTICATE\r\n", flush)
+            pipelined = b"c LOGIN user2@example.org pass\r\n" if flush == zlib.Z_FINISH else b""
+            c.raw.sendall(last + pipelined)
+            got = b""
+            while b"b OK" not in got or not got.endswith(b"\r\n"):
+                got += c.inflater.decompress(c.raw.recv(1 << 16))
+                if pipelined and b"b OK" in got:
+                    break
+            assert b"UNAUTHENTICATE" in got, got
+            if not pipelined:
+                c.raw.sendall(b"c LOGIN user2@example.org pass\r\n")
+                plain = b""
+                while b"c OK" not in plain:
+                    more = c.raw.recv(1 << 16)
+                    assert more, plain
+                    plain += more
+                assert b"COMPRESS=DEFLATE" in plain, plain
+            c.close()
+
+
 def test_large_both_ways(daemon):
     """Through a small window; some flushes are in the middle of a response."""
     for tls in (False, True):

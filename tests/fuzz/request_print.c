@@ -12,7 +12,8 @@ static const char *const command_names[] = {
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
 	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
-	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
+	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNAUTHENTICATE] = "UNAUTHENTICATE",
+	 [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
 /* Words are spaced by this alone, behind an opening parenthesis too: tidy() takes those spaces out again, since only the
  * whole text tells a parenthesis that opens a list from one that ends a literal. */
@@ -410,7 +411,7 @@ static void print_arguments(struct buf *out, const struct request *r)
 	switch (r->kind) {
 	case CMD_APPEND: case CMD_REPLACE: append_print(out, &r->append, false); break;
 	case CMD_UNKNOWN: case CMD_CAPABILITY: case CMD_CHECK: case CMD_CLOSE: case CMD_IDLE:
-	case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS: case CMD_UNSELECT:
+	case CMD_LOGOUT: case CMD_NAMESPACE: case CMD_NOOP: case CMD_STARTTLS: case CMD_UNAUTHENTICATE: case CMD_UNSELECT:
 		break;
 	case CMD_AUTHENTICATE:
 		print_atom(out, r->authenticate.mechanism);

@@ -346,6 +346,12 @@ void conn_start_deflate(struct conn *c, struct span early)
 	c->deflate = deflate_stream_create();
 }
 
+void conn_stop_deflate(struct conn *c)
+{
+	deflate_stream_destroy(c->deflate);
+	c->deflate = NULL;
+}
+
 bool conn_is_deflated(const struct conn *c)
 {
 	return c->deflate != NULL;
