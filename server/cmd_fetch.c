@@ -313,7 +313,7 @@ static enum store_err begin_changed(struct fetch *f, struct command *cmd, struct
 	return r->vanished ? vanished_init(&f->vanished, a, v, r->since, &f->vanished_of, 0) : STORE_OK;
 }
 
-static enum op_result fetch_run(struct command *cmd, struct account *a)
+enum op_result fetch_run(struct command *cmd, struct account *a)
 {
 	struct fetch *f = cmd->state;
 	struct roster *roster;
@@ -374,4 +374,15 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	if (f->plan.has_modseq)
 		session_enable_condstore(s);
 	return session_op(s, cmd, fetch_run);
+}
+
+void fetch_prepare(struct command *cmd, const struct fetch_request *items, struct uidset *set)
+{
+	struct fetch *f = arena_alloc(&cmd->arena, sizeof(*f));
+	cmd->state = f;
+	cmd->finish = fetch_finish;
+	fetch_plan_make(&f->plan, &cmd->arena, items, !(cmd->dialect & DIALECT_UIDONLY));
+	f->set = *set;
+	f->resolved = true;
+	*set = (struct uidset){0};
 }

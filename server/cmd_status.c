@@ -7,8 +7,14 @@
 
 enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name)
 {
+	bool own = cmd->request.kind == CMD_STATUS;
+	return status_write_items(cmd, a, mailbox, name, own ? cmd->request.status.items : cmd->request.list.status);
+}
+
+enum store_err status_write_items(struct command *cmd, struct account *a, int64_t mailbox, const char *name, uint32_t want)
+{
 	struct mailbox_info info;
-	uint32_t recent = 0, want = cmd->request.kind == CMD_STATUS ? cmd->request.status.items : cmd->request.list.status;
+	uint32_t recent = 0;
 	struct buf *out = &cmd->out;
 	enum store_err err = mailbox_info(a, mailbox, &info);
 	if (!err && (want & STATUS_RECENT))

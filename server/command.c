@@ -4,6 +4,7 @@
 #include "protocol/imap/name.h"
 #include "server/accounts.h"
 #include "server/lane.h"
+#include "server/watchlist.h"
 #include "storage/mailbox.h"
 
 #include <stdarg.h>
@@ -33,6 +34,7 @@ static const struct command_row commands[] = {
 	{"MOVE", CMD_MOVE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_TELLS_MODSEQ, cmd_move},
 	{"NAMESPACE", CMD_NAMESPACE, LOGGED_IN, 0, cmd_namespace},
 	{"NOOP", CMD_NOOP, ANY_STATE, 0, cmd_noop},
+	{"NOTIFY", CMD_NOTIFY, LOGGED_IN, 0, cmd_notify},
 	{"RENAME", CMD_RENAME, LOGGED_IN, CMD_WRITES, cmd_rename},
 	{"REPLACE", CMD_REPLACE, SELECTED, CMD_UID_FORM | CMD_WRITES | CMD_STREAMS_IN | CMD_TELLS_MODSEQ, cmd_replace},
 	{"SEARCH", CMD_SEARCH, SELECTED, CMD_UID_FORM | CMD_NO_EXPUNGE, cmd_search},
@@ -73,6 +75,7 @@ static void destroy(struct command *cmd)
 	if (cmd->finish)
 		cmd->finish(cmd);
 	view_destroy(cmd->view);
+	watchlist_destroy(cmd->watchlist);
 	buf_finish(&cmd->out);
 	arena_finish(&cmd->arena);
 	op_finish(&cmd->op);

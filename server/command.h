@@ -20,6 +20,7 @@
 
 struct command;
 struct session;
+struct watchlist;
 
 /* What a step of a command says to the pump. */
 enum step {
@@ -97,6 +98,9 @@ struct command {
 	bool held;   /* there are expunges that could not be told */
 	bool unread; /* its literals have not all come: nothing is told with it yet (RFC 9051 7.5.1) */
 	unsigned dialect; /* DIALECT_*: the session's when the command began */
+	struct watchlist *watchlist; /* the session's, on loan to the op; NULL: NOTIFY was not used */
+	uint64_t own_modseq;     /* of its op, which changed something */
+	bool is_update;          /* nobody's command: it tells what changed while none runs, and has no tagged line */
 	bool tells_metadata;     /* changes of annotations are told with it */
 	uint64_t metadata_since; /* up to this modseq the client has heard of them; 0: it begins to listen */
 	long message_bytes_max;
@@ -127,12 +131,20 @@ bool command_set(struct command *cmd, struct uidset *out);
 
 /* One STATUS line with the items the request wants. */
 MUST_USE enum store_err status_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name);
+/* The same with these STATUS_*. */
+MUST_USE enum store_err status_write_items(struct command *cmd, struct account *a, int64_t mailbox, const char *name,
+					   uint32_t items);
 
 /* NO [METADATA MAXSIZE n]: the largest value that is taken. */
 void metadata_too_large(struct command *cmd);
 /* A METADATA line with the values of a mailbox's entries, NIL for those that are not there (RFC 5464 4.4.1). */
 MUST_USE enum store_err metadata_write(struct command *cmd, struct account *a, int64_t mailbox, const char *name,
 				       const struct metadata_names *entries);
+
+/* Makes a command that is nobody's a FETCH of these messages, which sets no \Seen; takes over the set.  `items` outlive
+ * it.  Then session_op() with fetch_run(). */
+void fetch_prepare(struct command *cmd, const struct fetch_request *items, struct uidset *set);
+enum op_result fetch_run(struct command *cmd, struct account *a);
 
 /* The handlers, by file. */
 enum step cmd_append(struct session *s, struct command *cmd);
@@ -161,6 +173,7 @@ enum step cmd_getmetadata(struct session *s, struct command *cmd);
 enum step cmd_setmetadata(struct session *s, struct command *cmd);
 enum step cmd_namespace(struct session *s, struct command *cmd);
 enum step cmd_noop(struct session *s, struct command *cmd);
+enum step cmd_notify(struct session *s, struct command *cmd);
 enum step cmd_search(struct session *s, struct command *cmd);
 enum step cmd_select(struct session *s, struct command *cmd);
 enum step cmd_uidbatches(struct session *s, struct command *cmd);

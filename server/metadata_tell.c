@@ -13,6 +13,19 @@ struct metadata_telling {
 	bool stopped;
 };
 
+void metadata_write_change(struct buf *out, const char *mailbox, const char *names, unsigned dialect)
+{
+	buf_add_text(out, "* METADATA ");
+	name_write(out, mailbox, dialect);
+	for (const char *at = names; *at;) {
+		size_t len = strcspn(at, "\n");
+		buf_add_char(out, ' ');
+		response_astring(out, span_make(at, len), dialect);
+		at += len + (at[len] == '\n');
+	}
+	buf_add_text(out, "\r\n");
+}
+
 /* "* METADATA INBOX /shared/comment": names alone, never values.  An op's lines stay together. */
 static bool tell_change(void *ctx, uint64_t modseq, int64_t mailbox, const char *names)
 {
@@ -25,15 +38,7 @@ static bool tell_change(void *ctx, uint64_t modseq, int64_t mailbox, const char 
 	t->modseq = modseq;
 	if (mailbox && mailbox_path(t->account, mailbox, path) != STORE_OK)
 		return true; /* it is gone, and its annotations with it */
-	buf_add_text(out, "* METADATA ");
-	name_write(out, path, t->cmd->dialect);
-	for (const char *at = names; *at;) {
-		size_t len = strcspn(at, "\n");
-		buf_add_char(out, ' ');
-		response_astring(out, span_make(at, len), t->cmd->dialect);
-		at += len + (at[len] == '\n');
-	}
-	buf_add_text(out, "\r\n");
+	metadata_write_change(out, path, names, t->cmd->dialect);
 	return true;
 }
 

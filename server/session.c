@@ -16,6 +16,7 @@
 #include "server/lane.h"
 #include "server/limits.h"
 #include "server/metadata_tell.h"
+#include "server/watchlist.h"
 #include "storage/metadata.h"
 
 #include <inttypes.h>
@@ -48,6 +49,8 @@ enum step session_op(struct session *s, struct command *cmd,
 		cmd->view->dialect = s->dialect;
 	cmd->tells_metadata = (s->dialect & DIALECT_METADATA) != 0;
 	cmd->metadata_since = s->metadata_since;
+	cmd->watchlist = s->watchlist;
+	s->watchlist = NULL;
 	s->view = NULL;
 	s->dirty = false;
 	if (!cmd->lane) {
@@ -74,19 +77,41 @@ static void tell_modseq(struct command *cmd)
 		cmd->status.code = command_code(cmd, "HIGHESTMODSEQ %" PRIu64, modseq);
 }
 
+/* EVENT_*: what is told of the selected mailbox, to a client that uses NOTIFY.  One that expunges hears of it whatever it
+ * asked for; a new list begins with the mailbox as it is (RFC 5465 3.1). */
+static uint32_t events_told(const struct command *cmd)
+{
+	enum command_kind kind = cmd->request.kind;
+	bool all = !cmd->watchlist || kind == CMD_EXPUNGE || kind == CMD_MOVE || kind == CMD_NOTIFY;
+	return all ? EVENTS_MESSAGE : cmd->watchlist->selected;
+}
+
+static enum view_told tell_view(struct command *cmd, struct account *account)
+{
+	struct view *v = cmd->view;
+	/* RFC 7162 3.2.10.2: the numbers in a UID SEARCH must hold as well. */
+	bool numbers = !cmd->request.uid || (cmd->request.kind == CMD_SEARCH && cmd->request.search.by_numbers);
+	bool expunges = !(cmd->row->flags & CMD_NO_EXPUNGE) || !numbers;
+	uint32_t uidnext = v->uidnext;
+	v->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
+	enum view_told told = view_tell(v, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES, expunges,
+					cmd->request.uid || cmd->watchlist);
+	if (cmd->watchlist)
+		watchlist_add_fresh(cmd->watchlist, account, v, uidnext);
+	return told;
+}
+
 /* What the mailbox's view may be told with this command, on the worker.  RFC 3501 7.4.1; RFC 9051 7.5.1. */
 static void tell_updates(struct command *cmd, struct account *account)
 {
 	unsigned flags = cmd->row->flags;
 	if (cmd->tells_metadata && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
 		metadata_tell(cmd, account);
-	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES))
+	if (cmd->watchlist && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
+		watchlist_tell(cmd->watchlist, cmd, account);
+	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES) || !events_told(cmd))
 		return;
-	/* RFC 7162 3.2.10.2: the numbers in a UID SEARCH must hold as well. */
-	bool numbers = !cmd->request.uid || (cmd->request.kind == CMD_SEARCH && cmd->request.search.by_numbers);
-	bool expunges = !(flags & CMD_NO_EXPUNGE) || !numbers;
-	enum view_told told = view_tell(cmd->view, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES,
-					expunges, cmd->request.uid);
+	enum view_told told = tell_view(cmd, account);
 	cmd->held = told == VIEW_HELD;
 	cmd->more = cmd->telling = told == VIEW_MORE;
 	if (!cmd->more && (cmd->dialect & DIALECT_QRESYNC))
@@ -104,10 +129,13 @@ static enum op_result run_command(struct op *op, struct account *account)
 		return OP_AGAIN;
 	if (cmd->here && cmd->tells_metadata && !metadata_is_known(account, cmd->metadata_since))
 		return OP_AGAIN;
+	if (cmd->here && cmd->watchlist && !watchlist_is_known(cmd->watchlist, account))
+		return OP_AGAIN;
 	if (cmd->run && !cmd->telling)
 		result = cmd->run(cmd, account);
 	if (result == OP_DONE)
 		tell_updates(cmd, account);
+	cmd->own_modseq = account->in_op ? account->op_modseq : 0;
 	cmd->told = view && view == cmd->view &&
 		    (cmd->telling || view->flags_modseq != flags_modseq || view->gone_modseq != gone_modseq);
 	return result;
@@ -156,9 +184,22 @@ static void end_deflate(struct session *s)
 	conn_stop_deflate(s->conn);
 }
 
+/* The command that waited meanwhile goes on waiting. */
+static void finish_update(struct session *s)
+{
+	command_dispose(s->command);
+	s->command = s->waiting;
+	s->waiting = NULL;
+	s->wait = s->command ? WAIT_INPUT : WAIT_NOTHING;
+}
+
 static void finish_command(struct session *s)
 {
 	struct command *cmd = s->command;
+	if (cmd->is_update) {
+		finish_update(s);
+		return;
+	}
 	if (s->streaming)
 		reader_refuse(&s->reader);
 	s->streaming = false;
@@ -238,11 +279,15 @@ static void take_op(struct session *s, struct command *cmd)
 	s->wait = WAIT_NOTHING;
 	s->view = cmd->view;
 	cmd->view = NULL;
+	s->watchlist = cmd->watchlist;
+	cmd->watchlist = NULL;
 	if (cmd->op.fate != OP_RAN) {
 		op_failed(s, cmd);
 		return;
 	}
 	s->metadata_since = cmd->metadata_since;
+	if (s->watchlist)
+		watchlist_advance(s->watchlist, cmd->own_modseq, (cmd->row->flags & CMD_CHOOSES) != 0);
 	conn_move(s->conn, &cmd->out);
 	if (cmd->broken) {
 		s->ending = true;
@@ -286,9 +331,36 @@ static bool step_command(struct session *s)
 	return true;
 }
 
+/* RFC 5465: to a client that uses NOTIFY what changes is told also while no command runs.  Beside IDLE too it is an op of
+ * its own, since it may be a FETCH of what has arrived (5.2). */
+static bool send_notifications(struct session *s)
+{
+	static const struct command_row at_once = {"", CMD_UNKNOWN, LOGGED_IN, 0, NULL},
+					delayed = {"", CMD_UNKNOWN, LOGGED_IN, CMD_NO_EXPUNGE, NULL};
+	struct uidset fresh = {0};
+	bool idles = s->command && s->wait == WAIT_INPUT && (s->command->row->flags & CMD_UPDATES_LIVE);
+	if ((s->command && !idles) || (!s->dirty && !watchlist_is_due(s->watchlist)))
+		return false;
+	s->waiting = s->command;
+	s->command = NULL;
+	struct command *cmd = session_begin_command(s);
+	cmd->is_update = true;
+	cmd->row = s->watchlist->delayed && !s->waiting ? &delayed : &at_once;
+	cmd->op.kind = "NOTIFY";
+	command_ok(cmd, NULL, "");
+	watchlist_take_fresh(s->watchlist, s->view, &fresh);
+	bool fetches = fresh.n > 0;
+	if (fetches)
+		fetch_prepare(cmd, s->watchlist->attributes, &fresh);
+	session_obey(s, session_op(s, cmd, fetches ? fetch_run : NULL));
+	return true;
+}
+
 static bool send_updates(struct session *s)
 {
 	struct command *cmd = s->command;
+	if (s->watchlist)
+		return send_notifications(s);
 	bool listens = s->view || (s->dialect & DIALECT_METADATA);
 	if (!cmd || s->wait != WAIT_INPUT || !s->dirty || !listens || !(cmd->row->flags & CMD_UPDATES_LIVE))
 		return false;
@@ -330,6 +402,9 @@ static void on_closed(struct conn *c)
 	struct session *s = c->session;
 	if (s->command && s->wait != WAIT_OP)
 		command_dispose(s->command);
+	if (s->waiting)
+		command_dispose(s->waiting);
+	watchlist_destroy(s->watchlist);
 	view_destroy(s->view);
 	reader_finish(&s->reader);
 	notify_unwatch(&s->watch);
@@ -344,7 +419,7 @@ static void on_change(struct watch *watch, int64_t mailbox, uint64_t modseq)
 	struct session *s = container_of(watch, struct session, watch);
 	(void)mailbox, (void)modseq;
 	s->dirty = true;
-	if (s->command && s->wait == WAIT_INPUT)
+	if (s->command ? s->wait == WAIT_INPUT : s->watchlist != NULL)
 		session_run(s);
 }
 

@@ -22,6 +22,8 @@ struct session {
 	struct watch watch;
 	struct view *view; /* the selected mailbox; away with the op while one is in flight */
 	struct command *command;
+	struct command *waiting; /* IDLE, while notifications are sent beside it */
+	struct watchlist *watchlist; /* away with the op as the view is; NULL: NOTIFY was not used */
 	enum wait wait;
 	bool running;
 	bool open; /* the op in flight goes on with a response that has begun to leave */

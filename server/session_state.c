@@ -6,6 +6,7 @@
 #include "server/accounts.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/watchlist.h"
 
 struct buf *session_out(struct session *s)
 {
@@ -105,11 +106,14 @@ void session_log_out(struct session *s)
 {
 	log_event(LOG_INFO, "logout", log_text("user", s->address), log_text("peer", conn_peer(s->conn)));
 	session_unselect(s);
+	watchlist_destroy(s->watchlist);
+	s->watchlist = NULL;
 	notify_unwatch(&s->watch);
 	accounts_release(s->lane);
 	s->lane = NULL;
 	s->dirty = false;
 	s->dialect = 0;
+	s->yields = false;
 	s->metadata_since = 0;
 	s->address[0] = '\0';
 	s->stop_deflate = session_is_compressed(s);
@@ -182,8 +186,16 @@ struct view *session_view_to_change(struct session *s)
 	return s->view;
 }
 
+void session_set_watchlist(struct session *s, struct watchlist *w)
+{
+	watchlist_destroy(s->watchlist);
+	s->watchlist = w;
+}
+
 void session_unselect(struct session *s)
 {
+	if (s->watchlist)
+		uidset_finish(&s->watchlist->fresh);
 	view_destroy(s->view);
 	s->view = NULL;
 }

@@ -42,6 +42,7 @@ struct view {
 	uint64_t gone_modseq;  /* expunges were told up to here */
 	struct uidset recent;
 	struct uidset saved;   /* "$": what the last SEARCH saved (RFC 5182); what was expunged since may still be in it */
+	bool silent_flags;     /* changes of flags are passed over (RFC 5465 5) */
 	struct keyword_set keywords; /* told in FLAGS */
 	struct view_batches batches;
 	struct telling telling;

@@ -365,7 +365,7 @@ enum view_told view_tell(struct view *v, struct account *a, struct buf *out, siz
 	}
 	if (t->below == v->uidnext)
 		tell_arrivals(v, r, t->uidnext, out);
-	if (!tell_flags(v, a, r, &t->from, t->below, with_uid, out))
+	if (!v->silent_flags && !tell_flags(v, a, r, &t->from, t->below, with_uid, out))
 		return VIEW_MORE;
 	v->flags_modseq = t->modseq;
 	t->phase = TELLS_NOTHING;

@@ -281,6 +281,63 @@ enum store_err changes_recall(struct account *a, const struct roster *r, uint64_
 	return err;
 }
 
+/* The journal's first row after modseq `since`; INT64_MAX for none.  Its rows ascend in modseq, and those wanted are few
+ * and last. */
+enum store_err changes_first_row(struct account *a, uint64_t since, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, modseq FROM change ORDER BY id DESC");
+	enum store_err err;
+	*out = INT64_MAX;
+	while (db_next(&a->db, stmt, &err)) {
+		if ((uint64_t)sqlite3_column_int64(stmt, 1) <= since) {
+			sqlite3_reset(stmt);
+			break;
+		}
+		*out = sqlite3_column_int64(stmt, 0);
+	}
+	return err;
+}
+
+/* How far back the journal reaches. */
+static enum store_err read_floor(struct account *a, uint64_t *out)
+{
+	enum store_err err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT floor FROM mailbox WHERE id=0");
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_CORRUPT;
+	*out = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err changes_each(struct account *a, uint64_t since, bool (*each)(void *ctx, const struct change_row *row),
+			    void *ctx)
+{
+	uint64_t floor;
+	int64_t first;
+	enum store_err err = read_floor(a, &floor);
+	if (!err && since < floor)
+		err = STORE_LIMIT;
+	if (!err)
+		err = changes_first_row(a, since, &first);
+	if (err || first == INT64_MAX)
+		return err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT modseq, mailbox, kinds, name FROM change WHERE id>=? ORDER BY id");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, first);
+	while (db_next(&a->db, stmt, &err)) {
+		const struct change_row row = {.modseq = (uint64_t)sqlite3_column_int64(stmt, 0),
+					       .mailbox = sqlite3_column_int64(stmt, 1),
+					       .kinds = (unsigned)sqlite3_column_int64(stmt, 2),
+					       .name = (const char *)sqlite3_column_text(stmt, 3)};
+		if (each(ctx, &row))
+			continue;
+		sqlite3_reset(stmt);
+		break;
+	}
+	return err;
+}
+
 /* The last of the journal's oldest rows that are from before `before_s`, and its modseq; 0 for none. */
 static enum store_err find_cut(struct account *a, int64_t before_s, uint32_t rows_max, int64_t *row, int64_t *cut,
 			       bool *more)

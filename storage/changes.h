@@ -87,6 +87,21 @@ MUST_USE enum store_err changes_since(struct account *a, int64_t mailbox, uint64
 MUST_USE enum store_err changes_of_flags(struct account *a, int64_t mailbox, uint64_t since, const struct flag_spec *spec,
 					 uint32_t rows_max, struct uidset *out);
 
+/* A row of the journal: CHANGE_* kinds, and the name if one of them has it (NULL else): CHANGE_RENAMED the new one, a line
+ * feed and the old one; CHANGE_METADATA the entries, see metadata.h. */
+struct change_row {
+	uint64_t modseq;
+	int64_t mailbox;
+	unsigned kinds;
+	const char *name; /* until `each` returns */
+};
+/* All rows after modseq `since`, in the order things were done, until `each` says false.  Reads the journal from its
+ * end, and nothing when there is nothing.  The running op is not yet in it.  STORE_LIMIT: it does not reach back that far. */
+MUST_USE enum store_err changes_each(struct account *a, uint64_t since,
+				     bool (*each)(void *ctx, const struct change_row *row), void *ctx);
+/* The first row after modseq `since`; INT64_MAX: there is none.  For storage/ alone. */
+MUST_USE enum store_err changes_first_row(struct account *a, uint64_t since, int64_t *out);
+
 /* The UIDs as someone knows them who was in sync at modseq `since`, when UIDNEXT was `uidnext`: for a view that was laid
  * aside.  Shares all it can with the roster.  STORE_LIMIT as above. uids_release() it. */
 MUST_USE enum store_err changes_recall(struct account *a, const struct roster *r, uint64_t since, uint32_t uidnext,

@@ -287,12 +287,21 @@ enum store_err mailbox_delete(struct account *a, const char *name)
 	return err ? err : drop_empty_names(a, parent);
 }
 
+static enum store_err note_renamed(struct account *a, int64_t id, const char *from, const char *to)
+{
+	char both[2 * MAILBOX_NAME_BYTES_MAX + 2];
+	snprintf(both, sizeof(both), "%s\n%s", to, from);
+	return note_name(a, id, CHANGE_RENAMED, both);
+}
+
 static enum store_err rename_inbox(struct account *a, const char *to)
 {
 	int64_t inbox, target;
 	enum store_err err = mailbox_find(a, "INBOX", &inbox);
 	if (!err)
 		err = mailbox_create(a, to, 0, &target);
+	if (!err)
+		err = note_renamed(a, target, "INBOX", to);
 	if (!err)
 		err = metadata_copy(a, inbox, target);
 	struct uidset all = {0};
@@ -360,7 +369,7 @@ enum store_err mailbox_rename(struct account *a, const char *from, const char *t
 	if (!err)
 		err = make_parent(a, to, &parent);
 	if (!err)
-		err = note_name(a, id, CHANGE_RENAMED, to);
+		err = note_renamed(a, id, from, to);
 	if (err)
 		return err;
 	const char *leaf = strrchr(to, '/');
@@ -391,6 +400,18 @@ enum store_err subscription_add(struct account *a, const char *name)
 	if (!err && n >= SUBSCRIPTION_MAX)
 		err = STORE_LIMIT;
 	return err ? err : change_subscription(a, "INSERT OR IGNORE INTO subscription VALUES(?)", name, CHANGE_SUBSCRIBED);
+}
+
+enum store_err subscription_find(struct account *a, const char *name)
+{
+	enum store_err err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT 1 FROM subscription WHERE name=?");
+	if (stmt)
+		sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	sqlite3_reset(stmt);
+	return STORE_OK;
 }
 
 enum store_err subscription_remove(struct account *a, const char *name)

@@ -42,6 +42,8 @@ MUST_USE enum store_err mailbox_rename(struct account *a, const char *from, cons
 /* Both say OK to what is so already (RFC 9051 6.3.7, 6.3.8). */
 MUST_USE enum store_err subscription_add(struct account *a, const char *name);
 MUST_USE enum store_err subscription_remove(struct account *a, const char *name);
+/* A read.  STORE_NOTFOUND: the name is not subscribed to. */
+MUST_USE enum store_err subscription_find(struct account *a, const char *name);
 
 /* A read-write session has told of every message up to now: the recent mark moves (RFC 3501 2.3.2).  In memory, and in
  * the database with the next op that ends well or when the account closes (until then a crash, or a failed op on the

@@ -174,30 +174,13 @@ bool metadata_is_known(const struct account *a, uint64_t since)
 	return a->metadata_modseq <= since;
 }
 
-/* The journal's first row after modseq `since`; INT64_MAX for none.  Its rows ascend in modseq, and those wanted are few
- * and last. */
-static enum store_err first_row(struct account *a, uint64_t since, int64_t *out)
-{
-	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id, modseq FROM change ORDER BY id DESC");
-	enum store_err err;
-	*out = INT64_MAX;
-	while (db_next(&a->db, stmt, &err)) {
-		if ((uint64_t)sqlite3_column_int64(stmt, 1) <= since) {
-			sqlite3_reset(stmt);
-			break;
-		}
-		*out = sqlite3_column_int64(stmt, 0);
-	}
-	return err;
-}
-
 enum store_err metadata_changes(struct account *a, uint64_t since,
 				bool (*each)(void *ctx, uint64_t modseq, int64_t mailbox, const char *names), void *ctx)
 {
 	int64_t row;
 	if (metadata_is_known(a, since))
 		return STORE_OK;
-	enum store_err err = first_row(a, since, &row);
+	enum store_err err = changes_first_row(a, since, &row);
 	if (err || row == INT64_MAX)
 		return err;
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT modseq, mailbox, name FROM change WHERE id>=? AND kinds & ?"

@@ -31,6 +31,7 @@ static const struct capability_row {
 	{"COMPRESS=DEFLATE", AFTER_LOGIN | IF_COMPRESS},   /* RFC 4978 */
 	{"UNAUTHENTICATE", AFTER_LOGIN},                   /* RFC 8437 */
 	{"IDLE", AFTER_LOGIN},                             /* RFC 2177 */
+	{"NOTIFY", AFTER_LOGIN},                           /* RFC 5465 */
 	{"NAMESPACE", AFTER_LOGIN},                        /* RFC 2342 */
 	{"UNSELECT", AFTER_LOGIN},                         /* RFC 3691 */
 	{"UIDPLUS", AFTER_LOGIN},                          /* RFC 4315 */

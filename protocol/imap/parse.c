@@ -34,6 +34,7 @@ static const struct command_row commands[] = { /* sorted */
 	{"MOVE", CMD_MOVE, true, parse_copy},
 	{"NAMESPACE", CMD_NAMESPACE, false, NULL},
 	{"NOOP", CMD_NOOP, false, NULL},
+	{"NOTIFY", CMD_NOTIFY, false, parse_notify},
 	{"RENAME", CMD_RENAME, false, parse_rename},
 	{"REPLACE", CMD_REPLACE, true, parse_append_command},
 	{"SEARCH", CMD_SEARCH, true, parse_search},

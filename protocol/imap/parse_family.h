@@ -27,6 +27,9 @@ void parse_append_command(struct lexer *lx, struct request *r);
 void parse_fetch(struct lexer *lx, struct request *r);
 /* What is between the brackets of BODY[...]. */
 void parse_section(struct lexer *lx, struct section *s);
+/* "(" fetch-att *(SP fetch-att) ")" */
+void parse_fetch_items(struct lexer *lx, struct fetch_request *f);
+void parse_notify(struct lexer *lx, struct request *r);
 void parse_store(struct lexer *lx, struct request *r);
 void parse_copy(struct lexer *lx, struct request *r);
 void parse_batches(struct lexer *lx, struct request *r);

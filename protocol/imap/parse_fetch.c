@@ -172,18 +172,22 @@ static bool fetch_macro(struct lexer *lx, struct fetch_request *f)
 	return n > 0;
 }
 
-static void fetch_items(struct lexer *lx, struct fetch_request *f)
+void parse_fetch_items(struct lexer *lx, struct fetch_request *f)
 {
-	if (fetch_macro(lx, f))
-		return;
-	if (!lexer_peek(lx, '(')) {
-		fetch_item(lx, f);
-		return;
-	}
 	bool on = lexer_list(lx);
 	if (!on)
 		lexer_fail(lx, "A FETCH item is expected");
 	for (; on; on = lexer_list_more(lx))
+		fetch_item(lx, f);
+}
+
+static void fetch_items(struct lexer *lx, struct fetch_request *f)
+{
+	if (fetch_macro(lx, f))
+		return;
+	if (lexer_peek(lx, '('))
+		parse_fetch_items(lx, f);
+	else
 		fetch_item(lx, f);
 }
 

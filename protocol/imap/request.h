@@ -12,7 +12,7 @@
 enum command_kind {
 	CMD_UNKNOWN, CMD_APPEND, CMD_AUTHENTICATE, CMD_CAPABILITY, CMD_CHECK, CMD_CLOSE, CMD_COMPRESS, CMD_COPY, CMD_CREATE,
 	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_GETMETADATA, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
-	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_RENAME, CMD_REPLACE, CMD_SEARCH, CMD_SELECT,
+	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_NOTIFY, CMD_RENAME, CMD_REPLACE, CMD_SEARCH, CMD_SELECT,
 	CMD_SETMETADATA, CMD_STARTTLS,
 	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UIDBATCHES, CMD_UNAUTHENTICATE, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
@@ -249,6 +249,32 @@ struct batches_request {
 	uint32_t first, last; /* batches, as sent; 0: all */
 };
 
+enum notify_filter {
+	NOTIFY_SELECTED, NOTIFY_SELECTED_DELAYED, NOTIFY_INBOXES, NOTIFY_PERSONAL, NOTIFY_SUBSCRIBED, NOTIFY_SUBTREE,
+	NOTIFY_MAILBOXES
+};
+
+/* Events (RFC 5465 5): of messages, and of mailboxes and the account. */
+enum { EVENT_MESSAGE_NEW = 1, EVENT_MESSAGE_EXPUNGE = 2, EVENT_FLAG_CHANGE = 4, EVENT_ANNOTATION_CHANGE = 8,
+       EVENTS_MESSAGE = 15, EVENT_MAILBOX_NAME = 16, EVENT_SUBSCRIPTION_CHANGE = 32, EVENT_MAILBOX_METADATA_CHANGE = 64,
+       EVENT_SERVER_METADATA_CHANGE = 128, EVENTS_MAILBOX = 240, EVENT_UNKNOWN = 256 };
+
+struct notify_group {
+	enum notify_filter filter;
+	struct span *names; /* of SUBTREE and MAILBOXES: one or more */
+	size_t names_n;
+	uint32_t events;    /* EVENT_*; 0 for NONE */
+};
+
+/* NOTIFY (RFC 5465) */
+struct notify_request {
+	bool set;    /* else NONE, and nothing follows */
+	bool status;
+	struct notify_group *groups; /* one or more; at most one of the selected mailbox, which has message events alone */
+	size_t groups_n;
+	struct fetch_request attributes; /* MessageNew's items; its set is not used */
+};
+
 struct request {
 	struct span tag;
 	enum command_kind kind;
@@ -273,6 +299,7 @@ struct request {
 		struct expunge_request expunge;
 		struct search_request search;
 		struct batches_request batches;
+		struct notify_request notify;
 	};
 };
 

@@ -35,13 +35,13 @@ void response_list(struct buf *out, const struct list_line *line, unsigned diale
 	response_uses(out, line->uses);
 	buf_add_text(out, ") \"/\" ");
 	name_write(out, line->name, dialect);
-	if (line->subscribed_below)
-		buf_add_text(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	if (line->old_name) {
 		buf_add_text(out, " (\"OLDNAME\" (");
 		name_write(out, line->old_name, dialect);
 		buf_add_text(out, "))");
 	}
+	if (line->subscribed_below)
+		buf_add_text(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	buf_add_text(out, "\r\n");
 }
 

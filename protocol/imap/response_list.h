@@ -20,7 +20,7 @@ struct list_line {
 	uint32_t attributes;     /* ATTRIBUTE_* */
 	uint32_t uses;           /* USE_* of request.h */
 	const char *name;        /* within; "" only for the answer to LIST "" "" */
-	const char *old_name;    /* OLDNAME (RFC 9051 6.3.9.7); NULL: none */
+	const char *old_name;    /* OLDNAME: what it was called before (RFC 9051 6.3.9.7, 5465 5.4); NULL: none */
 	bool subscribed_below;   /* CHILDINFO "SUBSCRIBED": a child matches, RECURSIVEMATCH (RFC 5258 3.5) */
 };
 void response_list(struct buf *out, const struct list_line *line, unsigned dialect);

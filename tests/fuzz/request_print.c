@@ -10,7 +10,7 @@ static const char *const command_names[] = {
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
 	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
-	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
+	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_NOTIFY] = "NOTIFY", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNAUTHENTICATE] = "UNAUTHENTICATE",
 	 [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
@@ -229,9 +229,8 @@ static void print_setmetadata(struct buf *out, const struct setmetadata_request 
 	buf_add_char(out, ')');
 }
 
-static void print_fetch(struct buf *out, const struct fetch_request *f)
+static void print_fetch_items(struct buf *out, const struct fetch_request *f)
 {
-	print_set(out, &f->set);
 	print_word(out, "(");
 	for (size_t i = 0; i < f->items_n; i++) {
 		const struct fetch_item *item = &f->items[i];
@@ -257,6 +256,12 @@ static void print_fetch(struct buf *out, const struct fetch_request *f)
 		}
 	}
 	buf_add_char(out, ')');
+}
+
+static void print_fetch(struct buf *out, const struct fetch_request *f)
+{
+	print_set(out, &f->set);
+	print_fetch_items(out, f);
 	if (!f->has_since && !f->partial.from)
 		return;
 	print_word(out, "(");
@@ -293,6 +298,40 @@ static void print_select(struct buf *out, const struct select_request *s)
 		buf_add_char(out, ')');
 	}
 	buf_add_char(out, ')');
+}
+
+static void print_group(struct buf *out, const struct notify_request *n, const struct notify_group *g)
+{
+	static const char *const filters[] = {"SELECTED", "SELECTED-DELAYED", "INBOXES", "PERSONAL", "SUBSCRIBED", "SUBTREE",
+					      "MAILBOXES"};
+	static const char *const events[] = {"MessageNew", "MessageExpunge", "FlagChange", "AnnotationChange", "MailboxName",
+					     "SubscriptionChange", "MailboxMetadataChange", "ServerMetadataChange", "X"};
+	print_word(out, "(");
+	print_word(out, filters[g->filter]);
+	if (g->names_n)
+		print_word(out, "(");
+	for (size_t i = 0; i < g->names_n; i++)
+		print_astring(out, g->names[i]);
+	if (g->names_n)
+		buf_add_char(out, ')');
+	print_word(out, g->events ? "(" : "NONE");
+	for (size_t i = 0; i < countof(events); i++) {
+		if (!(g->events & 1u << i))
+			continue;
+		print_word(out, events[i]);
+		if (i == 0 && g->filter <= NOTIFY_SELECTED_DELAYED && n->attributes.items_n)
+			print_fetch_items(out, &n->attributes);
+	}
+	buf_add_text(out, g->events ? "))" : ")");
+}
+
+static void print_notify(struct buf *out, const struct notify_request *n)
+{
+	print_word(out, n->set ? "SET" : "NONE");
+	if (n->status)
+		print_word(out, "STATUS");
+	for (size_t i = 0; i < n->groups_n; i++)
+		print_group(out, n, &n->groups[i]);
 }
 
 static void print_store(struct buf *out, const struct store_request *s)
@@ -439,6 +478,7 @@ static void print_arguments(struct buf *out, const struct request *r)
 			print_set(out, &r->expunge.set);
 		break;
 	case CMD_FETCH: print_fetch(out, &r->fetch); break;
+	case CMD_NOTIFY: print_notify(out, &r->notify); break;
 	case CMD_GETMETADATA: print_getmetadata(out, &r->getmetadata); break;
 	case CMD_SETMETADATA: print_setmetadata(out, &r->setmetadata); break;
 	case CMD_ID: print_id(out, &r->id); break;

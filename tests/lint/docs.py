@@ -13,7 +13,7 @@ AREAS = {
     "select": "SELECT and its kin, UIDs", "metadata": "Annotations",
     "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "store": "STORE", "copy": "COPY", "move": "MOVE",
-    "expunge": "EXPUNGE", "idle": "IDLE", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
+    "expunge": "EXPUNGE", "idle": "IDLE", "notify": "NOTIFY", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
     "compress": "Compression", "objectid": "Object ids, save dates, previews",
     "rev2": "IMAP4rev2, once enabled", "utf8": "UTF8=ACCEPT",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",

@@ -109,7 +109,7 @@ static void test_what_is_written(void **state)
 	assert_int_equal(mailbox_rename(f->account, "new/box", "old"), STORE_OK);
 	assert_int_equal(subscription_add(f->account, "old"), STORE_OK);
 	end(f);
-	snprintf(want, sizeof(want), "%d   0 0 old", CHANGE_MADE | CHANGE_RENAMED);
+	snprintf(want, sizeof(want), "%d   0 0 old\nnew/box", CHANGE_MADE | CHANGE_RENAMED);
 	assert_string_equal(row(f, f->account->modseq, id, NULL), want);
 	assert_string_equal(row(f, f->account->modseq, mailbox(f, "new"), NULL), "8   0 0 new");
 	assert_string_equal(row(f, f->account->modseq, 0, NULL), "64   0 0 old");

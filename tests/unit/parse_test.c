@@ -268,6 +268,29 @@ static void test_list(void **state)
 	check_all(good, countof(good), bad, countof(bad));
 }
 
+/* RFC 5465 8 */
+static void test_notify(void **state)
+{
+	static const struct good good[] = {
+		{"a notify none", "a NOTIFY NONE"},
+		{"a notify set status (selected (messagenew (uid flags) messageexpunge)) (subtree {1}\r\nx NONE)",
+		 "a NOTIFY SET STATUS (SELECTED (MessageNew (UID FLAGS) MessageExpunge)) (SUBTREE (x) NONE)"},
+		{"a notify set (mailboxes (a b) (messageexpunge flagchange messagenew)) (personal (mailboxname"
+		 " subscriptionchange mailboxmetadatachange servermetadatachange)) (inboxes none) (subscribed none)",
+		 "a NOTIFY SET (MAILBOXES (a b) (MessageNew MessageExpunge FlagChange)) (PERSONAL (MailboxName SubscriptionChange"
+		 " MailboxMetadataChange ServerMetadataChange)) (INBOXES NONE) (SUBSCRIBED NONE)"},
+		{"a notify set (selected-delayed messagenew messageexpunge)",
+		 "a NOTIFY SET (SELECTED-DELAYED (MessageNew MessageExpunge))"},
+		{"a notify set (personal (annotationchange messagenew messageexpunge other))",
+		 "a NOTIFY SET (PERSONAL (MessageNew MessageExpunge AnnotationChange X))"},
+	};
+	static const struct bad bad[] = {
+		{"a NOTIFY SET (SELECTED (MessageNew))", 36, "MessageNew and MessageExpunge are needed together"},
+	};
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+}
+
 /* RFC 5464 5, RFC 9590 5 */
 static void test_metadata(void **state)
 {
@@ -720,7 +743,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tags_and_names), cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_nul_is_nowhere), cmocka_unit_test(test_utf8_dialect), cmocka_unit_test(test_dialects),
-		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_notify), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
 		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_uidonly), cmocka_unit_test(test_peek),

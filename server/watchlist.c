@@ -1,0 +1,366 @@
+#include "server/watchlist.h"
+
+#include "protocol/imap/lexer.h"
+#include "protocol/imap/response_list.h"
+#include "server/command.h"
+#include "server/limits.h"
+#include "server/metadata_tell.h"
+#include "storage/changes.h"
+#include "storage/mailbox.h"
+
+enum { MESSAGE_KINDS = CHANGE_ARRIVED | CHANGE_FLAGS | CHANGE_EXPUNGED | CHANGE_RESTAMPED,
+       NAME_KINDS = CHANGE_MADE | CHANGE_RENAMED | CHANGE_DELETED,
+       SUBSCRIPTION_KINDS = CHANGE_SUBSCRIBED | CHANGE_UNSUBSCRIBED };
+
+/* What happened, by mailbox for messages, by op for the rest. */
+struct happened {
+	int64_t mailbox;
+	unsigned kinds;
+	const char *name; /* as the journal has it */
+};
+
+struct telling_list {
+	struct watchlist *w;
+	struct command *cmd;
+	struct account *account;
+	struct happened *v;
+	size_t n;
+	uint64_t modseq;            /* of the last op that was read whole */
+	bool stopped, overflow;
+	bool listed;
+	struct mailbox_names names; /* once listed */
+	const char **told;          /* names that have their LIST line */
+	size_t told_n;
+};
+
+struct watchlist *watchlist_create(void)
+{
+	return xcalloc(1, sizeof(struct watchlist));
+}
+
+void watchlist_destroy(struct watchlist *w)
+{
+	if (!w)
+		return;
+	uidset_finish(&w->fresh);
+	arena_finish(&w->arena);
+	free(w);
+}
+
+void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose)
+{
+	w->since = w->next;
+	if (own_modseq > w->since)
+		w->own[w->own_n++ % WATCHLIST_OWN] = own_modseq;
+	if (chose)
+		uidset_finish(&w->fresh);
+}
+
+void watchlist_take_fresh(struct watchlist *w, const struct view *v, struct uidset *out)
+{
+	uint32_t last = v ? uids_last(&v->uids) : 0;
+	for (size_t i = 0; i < w->fresh.n; i++) {
+		const struct uidrange *range = &w->fresh.v[i];
+		if (range->lo <= last)
+			uidset_append(out, range->lo, range->hi < last ? range->hi : last);
+	}
+	uidset_finish(&w->fresh);
+}
+
+void watchlist_add_fresh(struct watchlist *w, struct account *a, const struct view *v, uint32_t from)
+{
+	struct roster *r = roster_loaded(a, v->mailbox);
+	struct uidset own = {0};
+	if (!w->attributes->items_n || !(w->selected & EVENT_MESSAGE_NEW) || v->uidnext <= from)
+		return;
+	if (a->in_op && a->op_modseq && r)
+		changes_flags(r, a->op_modseq - 1, from, v->uidnext, SIZE_MAX, &own);
+	for (size_t i = 0; i < own.n; i++) {
+		if (own.v[i].lo > from)
+			uidset_append(&w->fresh, from, own.v[i].lo - 1);
+		from = own.v[i].hi + 1;
+	}
+	if (from < v->uidnext)
+		uidset_append(&w->fresh, from, v->uidnext - 1);
+	uidset_finish(&own);
+}
+
+bool watchlist_is_known(const struct watchlist *w, const struct account *a)
+{
+	return !w->groups_n || w->since == a->modseq;
+}
+
+bool watchlist_is_due(const struct watchlist *w)
+{
+	return w->more || w->fresh.n;
+}
+
+/* ---- which mailboxes ---- */
+
+static bool is_below(const char *name, struct span top)
+{
+	return strncmp(name, top.ptr, top.len) == 0 && (name[top.len] == '\0' || name[top.len] == '/');
+}
+
+static bool is_named(const struct notify_group *g, const char *name)
+{
+	for (size_t i = 0; i < g->names_n; i++)
+		if (g->names[i].ptr && is_below(name, g->names[i]) &&
+		    (g->filter == NOTIFY_SUBTREE || !name[g->names[i].len]))
+			return true;
+	return false;
+}
+
+/* `subscribed` is asked only where it matters. */
+static bool matches(const struct notify_group *g, struct account *a, const char *name)
+{
+	switch (g->filter) {
+	case NOTIFY_INBOXES: /* where mail is delivered to */
+		return strcmp(name, "INBOX") == 0;
+	case NOTIFY_PERSONAL:
+		return true;
+	case NOTIFY_SUBSCRIBED:
+		return subscription_find(a, name) == STORE_OK;
+	case NOTIFY_SUBTREE: case NOTIFY_MAILBOXES:
+		return is_named(g, name);
+	case NOTIFY_SELECTED: case NOTIFY_SELECTED_DELAYED:
+		break;
+	}
+	return false;
+}
+
+/* EVENT_*; `was_subscribed`: its subscription is what changed. */
+static uint32_t events_of(const struct watchlist *w, struct account *a, const char *name, bool was_subscribed)
+{
+	uint32_t events = 0;
+	for (size_t i = 0; i < w->groups_n; i++) {
+		const struct notify_group *g = &w->groups[i];
+		if ((g->events & ~events) && ((was_subscribed && g->filter == NOTIFY_SUBSCRIBED) || matches(g, a, name)))
+			events |= g->events;
+	}
+	return events;
+}
+
+static uint32_t all_events(const struct watchlist *w)
+{
+	uint32_t events = 0;
+	for (size_t i = 0; i < w->groups_n; i++)
+		events |= w->groups[i].events;
+	return events;
+}
+
+/* ---- messages of other mailboxes ---- */
+
+static enum store_err tell_status(struct command *cmd, struct account *a, int64_t mailbox, const char *name, uint32_t items)
+{
+	if (cmd->view && cmd->view->mailbox == mailbox)
+		return STORE_OK; /* the selected mailbox is told of otherwise (RFC 5465 6) */
+	if (items && (cmd->dialect & DIALECT_CONDSTORE))
+		items |= STATUS_UIDVALIDITY | STATUS_HIGHESTMODSEQ;
+	enum store_err err = items ? status_write_items(cmd, a, mailbox, name, items) : STORE_OK;
+	return err == STORE_NOTFOUND ? STORE_OK : err;
+}
+
+/* RFC 5465 5.1 to 5.3 */
+static enum store_err tell_messages(struct telling_list *t, const struct happened *h)
+{
+	char path[MAILBOX_NAME_BYTES_MAX + 1];
+	enum store_err err = mailbox_path(t->account, h->mailbox, path);
+	if (err)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	uint32_t events = events_of(t->w, t->account, path, false), items = 0;
+	if (((h->kinds & CHANGE_ARRIVED) && (events & EVENT_MESSAGE_NEW)) ||
+	    ((h->kinds & CHANGE_EXPUNGED) && (events & EVENT_MESSAGE_EXPUNGE)))
+		items |= STATUS_MESSAGES | STATUS_UIDNEXT;
+	if ((h->kinds & (CHANGE_FLAGS | CHANGE_RESTAMPED)) && (events & EVENT_FLAG_CHANGE))
+		items |= STATUS_UIDVALIDITY | STATUS_UNSEEN;
+	return tell_status(t->cmd, t->account, h->mailbox, path, items);
+}
+
+enum store_err watchlist_tell_all(struct watchlist *w, struct command *cmd, struct account *a)
+{
+	struct mailbox_names names;
+	enum store_err err = mailbox_list(a, &names);
+	for (size_t i = 0; i < names.n && !err; i++) {
+		const struct mailbox_name *m = &names.v[i];
+		uint32_t events = m->info.id && !m->noselect ? events_of(w, a, m->name, false) : 0;
+		uint32_t items = events & EVENT_MESSAGE_NEW ? STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY : 0;
+		if (events & EVENT_FLAG_CHANGE)
+			items |= STATUS_UNSEEN;
+		err = tell_status(cmd, a, m->info.id, m->name, items);
+	}
+	mailbox_names_finish(&names);
+	return err;
+}
+
+/* ---- names ---- */
+
+static const struct mailbox_name *find_name(struct telling_list *t, const char *name)
+{
+	for (size_t i = 0; i < t->names.n; i++)
+		if (strcmp(t->names.v[i].name, name) == 0)
+			return &t->names.v[i];
+	return NULL;
+}
+
+/* One LIST line, as the name now is (RFC 5465 5.4, 5.5); each name once. */
+static void tell_name(struct telling_list *t, const char *name, const char *old_name)
+{
+	for (size_t i = 0; i < t->told_n; i++)
+		if (strcmp(t->told[i], name) == 0)
+			return;
+	t->told = arena_grow(&t->cmd->arena, (void *)t->told, t->told_n, sizeof(*t->told));
+	t->told[t->told_n++] = name;
+	const struct mailbox_name *m = find_name(t, name);
+	struct list_line line = {.response = "LIST", .name = name, .old_name = old_name, .uses = m ? m->info.special : 0};
+	if (!m || !m->info.id)
+		line.attributes |= ATTRIBUTE_NONEXISTENT;
+	else if (m->noselect)
+		line.attributes |= ATTRIBUTE_NOSELECT;
+	line.attributes |= m && m->has_children ? ATTRIBUTE_HASCHILDREN : ATTRIBUTE_HASNOCHILDREN;
+	if (m && m->subscribed)
+		line.attributes |= ATTRIBUTE_SUBSCRIBED;
+	response_list(&t->cmd->out, &line, t->cmd->dialect);
+}
+
+/* RFC 5465 5.4: the direct parent too, when it gained or lost a child. */
+static void tell_parent(struct telling_list *t, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	if (!slash)
+		return;
+	const char *parent = arena_copy(&t->cmd->arena, span_make(name, (size_t)(slash - name))).ptr;
+	if (events_of(t->w, t->account, parent, false) & EVENT_MAILBOX_NAME)
+		tell_name(t, parent, NULL);
+}
+
+/* A renamed mailbox's row has both names, the new one first. */
+static void tell_naming(struct telling_list *t, const struct happened *h)
+{
+	const char *name = h->name, *old_name = NULL, *end = strchr(name, '\n');
+	if (end) {
+		name = arena_copy(&t->cmd->arena, span_make(name, (size_t)(end - name))).ptr;
+		old_name = end + 1;
+	}
+	uint32_t events = events_of(t->w, t->account, name, false);
+	if (old_name)
+		events |= events_of(t->w, t->account, old_name, false);
+	if (events & EVENT_MAILBOX_NAME)
+		tell_name(t, name, old_name);
+	if (!old_name)
+		tell_parent(t, name);
+}
+
+/* RFC 5465 5.6, 5.7; a client that has enabled METADATA is told by metadata_tell(). */
+static enum store_err tell_metadata(struct telling_list *t, const struct happened *h)
+{
+	char path[MAILBOX_NAME_BYTES_MAX + 1] = "";
+	enum store_err err = h->mailbox ? mailbox_path(t->account, h->mailbox, path) : STORE_OK;
+	if (err || t->cmd->tells_metadata)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	uint32_t wanted = h->mailbox ? EVENT_MAILBOX_METADATA_CHANGE : EVENT_SERVER_METADATA_CHANGE;
+	if ((h->mailbox ? events_of(t->w, t->account, path, false) : all_events(t->w)) & wanted)
+		metadata_write_change(&t->cmd->out, path, h->name, t->cmd->dialect);
+	return STORE_OK;
+}
+
+static enum store_err tell_one(struct telling_list *t, const struct happened *h)
+{
+	enum store_err err = STORE_OK;
+	if (!h->name)
+		return tell_messages(t, h);
+	if (h->kinds & CHANGE_METADATA)
+		return tell_metadata(t, h);
+	if (!t->listed)
+		err = mailbox_list(t->account, &t->names);
+	t->listed = true;
+	if (!err && (h->kinds & NAME_KINDS))
+		tell_naming(t, h);
+	if (!err && (h->kinds & SUBSCRIPTION_KINDS) &&
+	    (events_of(t->w, t->account, h->name, true) & EVENT_SUBSCRIPTION_CHANGE))
+		tell_name(t, h->name, NULL);
+	return err;
+}
+
+/* ---- the journal ---- */
+
+static bool is_own(const struct watchlist *w, uint64_t modseq)
+{
+	for (size_t i = 0; i < WATCHLIST_OWN; i++)
+		if (w->own[i] == modseq)
+			return true;
+	return false;
+}
+
+static struct happened *find_messages(struct telling_list *t, int64_t mailbox)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].mailbox == mailbox && !t->v[i].name)
+			return &t->v[i];
+	return NULL;
+}
+
+static void add(struct telling_list *t, int64_t mailbox, unsigned kinds, const char *name)
+{
+	struct happened *known = name ? NULL : find_messages(t, mailbox);
+	if (known) {
+		known->kinds |= kinds;
+		return;
+	}
+	t->overflow = t->overflow || t->n == LIMIT_NOTIFY_CHANGES;
+	if (t->overflow)
+		return;
+	t->v = arena_grow(&t->cmd->arena, t->v, t->n, sizeof(*t->v));
+	t->v[t->n++] = (struct happened){mailbox, kinds,
+					 name ? arena_copy(&t->cmd->arena, span_of(name)).ptr : NULL};
+}
+
+/* An op is told whole; a long history in several chunks. */
+static bool take_row(void *ctx, const struct change_row *row)
+{
+	struct telling_list *t = ctx;
+	t->stopped = row->modseq != t->modseq && t->n >= LIMIT_NOTIFY_CHANGES / 2;
+	if (t->stopped)
+		return false;
+	t->modseq = row->modseq;
+	if (is_own(t->w, row->modseq))
+		return true;
+	uint32_t wanted = all_events(t->w);
+	if ((row->kinds & MESSAGE_KINDS) && (wanted & EVENTS_MESSAGE))
+		add(t, row->mailbox, row->kinds & MESSAGE_KINDS, NULL);
+	if ((row->kinds & ~(unsigned)MESSAGE_KINDS) && row->name && (wanted & EVENTS_MAILBOX))
+		add(t, row->mailbox, row->kinds & ~(unsigned)MESSAGE_KINDS, row->name);
+	return !t->overflow;
+}
+
+/* RFC 5465 5.8 */
+static void overflow(struct watchlist *w, struct command *cmd)
+{
+	buf_add_text(&cmd->out, "* OK [NOTIFICATIONOVERFLOW] Too much has happened; nothing more is notified\r\n");
+	w->groups_n = 0;
+	w->selected = 0;
+	uidset_finish(&w->fresh);
+}
+
+void watchlist_tell(struct watchlist *w, struct command *cmd, struct account *a)
+{
+	struct telling_list t = {.w = w, .cmd = cmd, .account = a, .modseq = w->since};
+	w->more = false;
+	w->next = a->modseq;
+	if (!w->groups_n || a->modseq == w->since)
+		return;
+	enum store_err err = changes_each(a, w->since, take_row, &t);
+	if (err == STORE_LIMIT || t.overflow) {
+		overflow(w, cmd);
+		return;
+	}
+	for (size_t i = 0; i < t.n && !err; i++)
+		err = tell_one(&t, &t.v[i]);
+	if (t.listed)
+		mailbox_names_finish(&t.names);
+	if (err) /* nothing is lost: it is told again */
+		w->next = w->since;
+	else if (t.stopped)
+		w->next = t.modseq;
+	w->more = !err && t.stopped;
+}
