@@ -137,7 +137,8 @@ static void do_chores(struct lane *lane, unsigned chores)
 	if (err)
 		log_event(LOG_ERROR, "account_idle_failed", log_text("account", lane->id),
 			  log_text("error", accounts_error_name(err)), log_text("fault", account_fault(lane->account)));
-	if (chores & CHORE_CLOSE)
+	/* A message that is coming in would be lost; whoever keeps the budget asks again. */
+	if ((chores & CHORE_CLOSE) && lane->account && !account_takes_in(lane->account))
 		accounts_close(lane);
 }
 

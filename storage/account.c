@@ -497,6 +497,11 @@ void account_unlink_later(struct account *a, int64_t content)
 	account_durable(a);
 }
 
+bool account_takes_in(const struct account *a)
+{
+	return a->writers != NULL;
+}
+
 size_t account_bytes(const struct account *a)
 {
 	size_t bytes = sizeof(*a) + db_bytes(&a->db);

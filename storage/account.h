@@ -117,6 +117,8 @@ void account_unlink_later(struct account *a, int64_t content);
 /* Numbers that concern the file as a whole; 0 for one that was never set. */
 int64_t account_meta(struct account *a, const char *key);
 MUST_USE enum store_err account_set_meta(struct account *a, const char *key, int64_t value);
+/* Content is being written (content_writer.h), which closing the account would give up. */
+bool account_takes_in(const struct account *a);
 /* Memory the account holds, by and large: what closing it would give back. */
 size_t account_bytes(const struct account *a);
 /* What went wrong last, for the log only. */
