@@ -1,9 +1,9 @@
 /*
  * The model test: clients on one account, commands and their order by chance, against plain arrays.
  *
- *	sim --seed N [--verbose]    one seed, with its trace if asked for
- *	sim --seeds N [--from M]    N seeds from M (1) on
- *	sim --list FILE             the seeds of a file: a name and a number a line
+ *	sim --seed N [--plain] [--verbose]    one seed, with its trace if asked for
+ *	sim --seeds N [--from M]              N seeds from M (1) on
+ *	sim --list FILE                       the seeds of a file: a name and a number a line, and perhaps "plain"
  *
  * The server's side is the real one down to connections, loops and threads (wire.h); ops run one turn at a time when
  * the simulation says so.  A seed always does the same.
@@ -14,6 +14,7 @@
 #include "server/lane.h"
 #include "server/session.h"
 #include "server/worker.h"
+#include "tests/model/upheaval.h"
 
 #include <ftw.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEPS = 8000, SYNC_EVERY = 800 };
+enum { STEPS = 8000, SYNC_EVERY = 800, UPHEAVAL_EVERY = 300 };
 
 uint32_t sim_below(struct sim *s, uint32_t n)
 {
@@ -51,7 +52,7 @@ static void print_trace(const struct sim *s)
 	unsigned first = s->traced > TRACE_LINES ? s->traced - TRACE_LINES : 0;
 	for (unsigned i = first; !s->verbose && i < s->traced; i++)
 		printf("%s\n", s->trace[i % TRACE_LINES]);
-	printf("seed %llu\n", (unsigned long long)s->seed);
+	printf("seed %llu%s\n", (unsigned long long)s->seed, s->plain ? " plain" : "");
 	fflush(stdout);
 }
 
@@ -213,6 +214,8 @@ static void step_client(struct sim *s, struct client *c)
 
 static void step(struct sim *s)
 {
+	if (!s->plain && sim_once(s, UPHEAVAL_EVERY))
+		upheaval(s);
 	struct client *c = &s->clients[sim_below(s, (uint32_t)s->clients_n)];
 	uint32_t chance = sim_below(s, s->weights[0] + s->weights[1] + s->weights[2] + s->weights[3]);
 	if (chance < s->weights[0]) {
@@ -289,6 +292,7 @@ static void open_sim(struct sim *s)
 	s->server.workers = workers_create(0, NULL);
 	s->server.accounts = accounts_create(&s->server.config, s->server.workers, s->loops);
 	invariant(s->server.accounts);
+	s->lane = accounts_acquire(s->server.accounts, "account");
 	s->clients_n = 2 + (int)sim_below(s, CLIENTS_MAX - 1);
 	for (int i = 0; i < s->clients_n; i++)
 		client_init(&s->clients[i], s, i);
@@ -302,6 +306,7 @@ static void close_sim(struct sim *s)
 		client_finish(&s->clients[i]);
 	}
 	settle(s);
+	accounts_release(s->lane);
 	accounts_stop(s->server.accounts);
 	workers_stop(s->server.workers);
 	accounts_destroy(s->server.accounts);
@@ -319,11 +324,12 @@ static void on_abort(int signal)
 	_exit(134);
 }
 
-static void run_seed(uint64_t seed, bool verbose)
+static void run_seed(uint64_t seed, bool plain, bool verbose)
 {
 	struct sim *s = xcalloc(1, sizeof(*s));
 	running = s;
 	s->seed = seed;
+	s->plain = plain;
 	s->verbose = verbose;
 	open_sim(s);
 	for (int i = 1; i <= STEPS; i++) {
@@ -339,14 +345,17 @@ static void run_seed(uint64_t seed, bool verbose)
 
 static int run_list(const char *path)
 {
-	char name[200];
+	char line[300], name[200], word[20];
 	unsigned long long seed;
 	FILE *f = fopen(path, "r");
 	if (!f)
 		return 2;
-	while (fscanf(f, "%199s %llu%*[^\n]", name, &seed) == 2) {
+	while (fgets(line, sizeof(line), f)) {
+		int n = sscanf(line, "%199s %llu %19s", name, &seed, word);
+		if (n < 2)
+			continue;
 		printf("%s (seed %llu)\n", name, seed);
-		run_seed(seed, false);
+		run_seed(seed, n == 3 && strcmp(word, "plain") == 0, false);
 	}
 	fclose(f);
 	return 0;
@@ -360,22 +369,30 @@ static const char *option(int argc, char **argv, const char *name)
 	return NULL;
 }
 
+static bool has(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const char *seed = option(argc, argv, "--seed"), *seeds = option(argc, argv, "--seeds");
 	const char *from = option(argc, argv, "--from"), *list = option(argc, argv, "--list");
-	bool verbose = argc > 1 && strcmp(argv[argc - 1], "--verbose") == 0;
+	bool verbose = has(argc, argv, "--verbose"), plain = has(argc, argv, "--plain");
 	signal(SIGABRT, on_abort);
 	if (list)
 		return run_list(list);
 	if (!seed && !seeds) {
-		fprintf(stderr, "sim --seed N [--verbose] | --seeds N [--from M] | --list FILE\n");
+		fprintf(stderr, "sim --seed N [--plain] [--verbose] | --seeds N [--from M] | --list FILE\n");
 		return 2;
 	}
 	uint64_t first = strtoull(seed ? seed : from ? from : "1", NULL, 10);
 	uint64_t n = seed ? 1 : strtoull(seeds, NULL, 10);
 	for (uint64_t i = first; i < first + n; i++)
-		run_seed(i, verbose);
+		run_seed(i, plain, verbose);
 	printf("%llu seeds passed\n", (unsigned long long)n);
 	return 0;
 }

@@ -10,6 +10,7 @@ enum { CLIENTS_MAX = 5, LOOPS = 2, TRACE_LINES = 300, TRACE_BYTES = 240, SIZES_M
 
 struct sim {
 	uint64_t seed, random;
+	bool plain; /* without what came later: old seeds mean what they meant */
 	char store[64]; /* the directory */
 	struct server server;
 	struct loop loops[LOOPS];
