@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Roost beside Dovecot, the same work in one run:
 #   run.sh ROOST BENCH [--quick] [--alone] [--messages N] [--rounds N] [--only ITEM]
-# --quick: 20,000 messages, 5 rounds (the default); --alone: no Dovecot.
+#   run.sh ROOST BENCH --sync [--quick] [--alone]
+# --quick: 20,000 messages, 5 rounds (the default); --alone: no Dovecot.  --sync: pushes and catching up, by sync.py.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 roost=$(realpath "${1:?ROOST}") bench=$(realpath "${2:?BENCH}")
 shift 2
-alone="" args=()
+alone="" sync="" quick="" args=()
 for a in "$@"; do
 	case $a in
-	--quick) ;;
+	--quick) quick=--quick ;;
+	--sync) sync=1 ;;
 	--alone) alone=1 ;;
 	*) args+=("$a") ;;
 	esac
@@ -26,7 +28,7 @@ finish() {
 trap finish EXIT
 port=$(free_port)
 "$here/../../tools/scratch.sh" "$roost" --dir "$dir/roost" --imap "$port" --imaps "$(free_port)" --lmtp "$(free_port)" \
-	--users 2 >"$dir/ready" 2>"$dir/roost.log" &
+	--users 100 >"$dir/ready" 2>"$dir/roost.log" &
 pid=$!
 for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.1; done
 grep -q ready "$dir/ready" || { cat "$dir/roost.log" >&2; exit 1; }
@@ -36,4 +38,8 @@ if [ -z "$alone" ]; then
 	"$here/dovecot.sh" start "$dir/dovecot" "$port"
 	servers+=("dovecot:$port")
 fi
-"$bench" "${args[@]}" "${servers[@]}"
+if [ "$sync" ]; then
+	python3 "$here/sync.py" $quick "${servers[@]}"
+else
+	"$bench" "${args[@]}" "${servers[@]}"
+fi

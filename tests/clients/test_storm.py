@@ -152,7 +152,7 @@ class Session:
 
     def learn(self):
         if self.kind == "uidonly":
-            if any(m[1] is None for m in self.view):
+            while any(m[0] is None or m[1] is None for m in self.view):  # others go on meanwhile
                 self.view = [[None, None, None] for _ in self.view]
                 self.do("UID FETCH 1:* (FLAGS)")
                 self.view.sort(key=lambda m: m[0] or 1 << 40)
