@@ -6,7 +6,8 @@ push      500 sessions idle, five on each of 100 accounts; a sixth changes somet
 catch-up  SELECT (QRESYNC ...) after ten changes, on mailboxes of 1,000 to 1,000,000 messages: milliseconds as the client has
           them, beside a NOOP's on the same connection, and octets of the answer.
 
-The servers do the same in turns, in one run.  Times include this script's own.
+The servers do the same in turns, in one run.  Times include this script's own.  Dovecot takes an inotify instance for each
+idling session and looks every 30 s without one: raise fs.inotify.max_user_instances above 500 first, or be patient.
 """
 import argparse, random, re, selectors, statistics, sys, pathlib, time
 
@@ -49,7 +50,7 @@ class Crowd:
             actor.sendall(b"t1 " + command + b"\r\n")
             heard, ok, answer = {}, None, b""
             while ok is None or len(heard) < IDLERS:
-                events = wait.select(20)
+                events = wait.select(90)
                 now = time.perf_counter()
                 assert events, f"{command!r}: {len(heard)} heard, OK {ok}"
                 for key, _ in events:
