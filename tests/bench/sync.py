@@ -138,7 +138,7 @@ def catch_up(servers, sizes):
             user, rng = f"user{k}", random.Random(size)
             client = Client(port).login(user)
             fill(client, size)
-            answer = b"".join(client.do("SELECT bench")[0])
+            answer = b"".join(client.do("SELECT bench (CONDSTORE)")[0])
             validity, modseq = number(answer, b"UIDVALIDITY"), number(answer, b"HIGHESTMODSEQ")
             for _ in range(CHANGES // 2):
                 client.do(f"STORE {rng.randrange(1, size - 10)} +FLAGS.SILENT (\\Flagged)")
