@@ -1,5 +1,6 @@
 /* Which command a client sends next. */
 #include "tests/model/client.h"
+#include "protocol/imap/lexer.h"
 #include "tests/model/sim.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 static bool knows_all(const struct client *c)
 {
 	for (uint32_t i = 0; i < c->n; i++)
-		if (!c->v[i].uid)
+		if (!c->v[i].uid || (!c->v[i].has_flags && (c->dialect & DIALECT_CONDSTORE)))
 			return false;
 	return true;
 }
@@ -48,6 +49,7 @@ static void begin_on_set(struct client *c, enum kind kind, enum verb verb, const
 {
 	client_begin(c, kind, verb);
 	c->uid_form = c->by_uid ? !sim_once(c->sim, 8) : sim_once(c->sim, 8);
+	c->uid_form = c->uid_form || (c->dialect & DIALECT_UIDONLY);
 	c->deed.by_uid = c->uid_form;
 	client_add(c, "%s%s ", c->uid_form ? "UID " : "", name);
 }
@@ -61,12 +63,20 @@ static uint32_t some_flags(struct client *c)
 static void learn(struct client *c)
 {
 	client_begin(c, KIND_FETCH, DO_NOTHING);
-	c->uid_form = c->by_uid;
-	c->wants = GOT_UID | GOT_FLAGS;
+	bool modseq = c->dialect & DIALECT_CONDSTORE;
+	c->uid_form = c->by_uid || (c->dialect & DIALECT_UIDONLY);
+	c->wants = GOT_UID | GOT_FLAGS | (modseq ? GOT_MODSEQ : 0);
 	if (c->uid_form)
-		client_add(c, "UID FETCH 1:* (FLAGS)\r\n");
+		client_add(c, "UID FETCH 1:* (FLAGS%s)\r\n", modseq ? " MODSEQ" : "");
 	else
-		client_add(c, "FETCH 1:%u (UID FLAGS)\r\n", c->n);
+		client_add(c, "FETCH 1:%u (UID FLAGS%s)\r\n", c->n, modseq ? " MODSEQ" : "");
+}
+
+/* From now or from before. */
+static uint64_t some_modseq(const struct client *c)
+{
+	uint64_t one = c->n ? c->v[sim_below(c->sim, c->n)].modseq : 0;
+	return one && sim_once(c->sim, 2) ? one : c->modseq;
 }
 
 static void fetch(struct client *c)
@@ -86,7 +96,13 @@ static void fetch(struct client *c)
 	begin_on_set(c, KIND_FETCH, items[i].verb, "FETCH");
 	c->wants = items[i].wants | (c->uid_form ? GOT_UID : 0);
 	add_set(c);
-	client_add(c, " %s\r\n", items[i].text);
+	client_add(c, " %s", items[i].text);
+	if ((c->dialect & DIALECT_CONDSTORE) && sim_once(c->sim, 3)) {
+		c->since = some_modseq(c);
+		c->asks_vanished = c->uid_form && (c->dialect & DIALECT_QRESYNC) && sim_once(c->sim, 2);
+		client_add(c, " (CHANGEDSINCE %llu%s)", (unsigned long long)c->since, c->asks_vanished ? " VANISHED" : "");
+	}
+	client_add(c, "\r\n");
 }
 
 static void store(struct client *c)
@@ -99,6 +115,11 @@ static void store(struct client *c)
 	c->deed.flags = some_flags(c);
 	item_flags_write(c->deed.flags, flags);
 	add_set(c);
+	if ((c->dialect & DIALECT_CONDSTORE) && sim_once(c->sim, 3)) {
+		c->deed.conditional = true;
+		c->deed.unchanged_since = some_modseq(c);
+		client_add(c, " (UNCHANGEDSINCE %llu)", (unsigned long long)c->deed.unchanged_since);
+	}
 	client_add(c, " %s%s (%s)\r\n", how[c->deed.how], c->silent ? ".SILENT" : "", flags);
 }
 
@@ -116,12 +137,12 @@ static void search(struct client *c)
 		    {" UNKEYWORD K0 ANSWERED", FLAG_ANSWERED, FLAG_KEYWORD_0},
 		    {" NOT (OR SEEN DRAFT)", 0, FLAG_SEEN | FLAG_DRAFT}};
 	size_t i = sim_below(c->sim, countof(keys));
-	bool answers_uids = c->by_uid;
+	bool uid_only = c->dialect & DIALECT_UIDONLY, answers_uids = c->by_uid || uid_only;
 	client_begin(c, KIND_SEARCH, DO_NOTHING);
 	client_add(c, "%sSEARCH ", answers_uids ? "UID " : "");
 	c->search_flags = keys[i].with;
 	c->search_without = keys[i].without;
-	c->uid_form = sim_once(c->sim, 2); /* of the set */
+	c->uid_form = sim_once(c->sim, 2) || uid_only; /* of the set */
 	client_add(c, "%s", c->uid_form ? "UID " : "");
 	add_set(c);
 	client_add(c, "%s\r\n", keys[i].text);
@@ -194,7 +215,9 @@ static void choose_select(struct client *c)
 {
 	client_begin(c, KIND_SELECT, DO_NOTHING);
 	c->target = (int)(sim_below(c->sim, 4) == 0);
-	client_add(c, "%s %s\r\n", sim_once(c->sim, 6) ? "EXAMINE" : "SELECT", box_names[c->target]);
+	client_add(c, "%s %s", sim_once(c->sim, 6) ? "EXAMINE" : "SELECT", box_names[c->target]);
+	resync_ask(c);
+	client_add(c, "\r\n");
 }
 
 static void leave(struct client *c)
@@ -259,8 +282,23 @@ static void choose_in_mailbox(struct client *c)
 		simple(c, KIND_NOOP, "CHECK");
 }
 
+static void enable(struct client *c)
+{
+	client_begin(c, KIND_ENABLE, DO_NOTHING);
+	client_add(c, "ENABLE%s%s%s\r\n", (c->speaks & DIALECT_QRESYNC) ? " QRESYNC" : "",
+		   (c->speaks & DIALECT_CONDSTORE) ? " CONDSTORE" : "", (c->speaks & DIALECT_UIDONLY) ? " UIDONLY" : "");
+}
+
 void client_choose(struct client *c)
 {
+	if (!c->enabled) {
+		enable(c);
+		return;
+	}
+	if ((c->dialect & DIALECT_QRESYNC) && sim_once(c->sim, 25)) {
+		choose_select(c);
+		return;
+	}
 	bool few = c->sim->oracle.boxes[0].n + c->sim->oracle.boxes[1].n < 30;
 	if (few && sim_once(c->sim, 3))
 		append(c);

@@ -1,6 +1,7 @@
 #include "tests/model/client.h"
 
 #include "server/session.h"
+#include "protocol/imap/lexer.h"
 #include "tests/model/sim.h"
 
 #include <ctype.h>
@@ -15,6 +16,12 @@ void client_init(struct client *c, struct sim *sim, int index)
 	buf_init(&c->received, SIZE_MAX);
 	for (int i = 0; i < SEGMENTS_MAX; i++)
 		buf_init(&c->segments[i], SIZE_MAX);
+	if (sim->plain)
+		return;
+	static const unsigned dialects[] = {0, DIALECT_CONDSTORE, DIALECT_QRESYNC | DIALECT_CONDSTORE,
+					    DIALECT_QRESYNC | DIALECT_CONDSTORE, DIALECT_UIDONLY,
+					    DIALECT_UIDONLY | DIALECT_QRESYNC | DIALECT_CONDSTORE};
+	c->speaks = dialects[sim_below(sim, countof(dialects))];
 }
 
 static void forget_command(struct client *c)
@@ -25,22 +32,34 @@ static void forget_command(struct client *c)
 	free(c->search_found);
 	c->search_found = NULL;
 	c->search_found_n = 0;
+	uid_list_finish(&c->deed.modified);
+	uid_list_finish(&c->deed.perhaps_modified);
+	kept_finish(&c->old);
+	free(c->earlier);
+	c->earlier = NULL;
+	c->earlier_n = 0;
+	c->resyncs = c->narrow = c->asks_vanished = c->modified = false;
+	c->since = 0;
 	c->idling = c->began = c->has_shot = false;
 }
 
-static void forget_mailbox(struct client *c)
+void client_forget_mailbox(struct client *c)
 {
 	free(c->v);
 	c->v = NULL;
 	c->n = 0;
 	c->box = -1;
+	c->modseq = c->told_modseq = 0;
+	c->has_code = false;
 }
 
 void client_finish(struct client *c)
 {
 	forget_command(c);
-	forget_mailbox(c);
+	client_forget_mailbox(c);
 	oracle_finish(&c->shot);
+	for (int i = 0; i < BOXES; i++)
+		kept_finish(&c->kept[i]);
 	buf_finish(&c->received);
 	for (int i = 0; i < SEGMENTS_MAX; i++)
 		buf_finish(&c->segments[i]);
@@ -52,6 +71,8 @@ void client_connect(struct client *c)
 	struct sim *s = c->sim;
 	c->wire = wire_open(&s->loops[sim_below(s, LOOPS)], windows[sim_below(s, countof(windows))]);
 	c->connected = true;
+	c->enabled = c->speaks == 0;
+	c->dialect = 0;
 	session_log_in(c->wire->conn.session, "account", "user@example.org");
 	sim_trace(s, "%d connects on loop %u, window %zu", c->index, c->wire->conn.loop->index, c->wire->window);
 }
@@ -67,7 +88,7 @@ void client_cut(struct client *c)
 		buf_reset(&c->segments[i]);
 	c->segments_n = 0;
 	forget_command(c);
-	forget_mailbox(c);
+	client_forget_mailbox(c);
 }
 
 /* ---- commands ---- */
@@ -120,236 +141,29 @@ void client_done(struct client *c)
 	client_add(c, "DONE\r\n");
 }
 
-/* ---- responses ---- */
-
-static bool takes_expunge(const struct client *c)
-{
-	switch (c->kind) {
-	case KIND_NONE:
-		return false;
-	case KIND_FETCH: case KIND_STORE: case KIND_SEARCH:
-		return c->uid_form; /* RFC 3501 7.4.1 */
-	case KIND_NOOP: case KIND_SELECT: case KIND_LEAVE: case KIND_COPY: case KIND_EXPUNGE: case KIND_APPEND:
-	case KIND_STATUS: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD:
-		break;
-	}
-	return true;
-}
-
-static void on_exists(struct client *c, uint32_t n)
-{
-	if (c->kind == KIND_SELECT && !c->opened) {
-		if (c->box >= 0)
-			sim_fail(c->sim, "%d: EXISTS of a new mailbox without [CLOSED]", c->index);
-		c->opened = true;
-	}
-	if (n < c->n)
-		sim_fail(c->sim, "%d: EXISTS %u, and there were %u", c->index, n, c->n);
-	c->v = xrealloc(c->v, n * sizeof(*c->v));
-	for (; c->n < n; c->n++)
-		c->v[c->n] = (struct known){0};
-}
-
-static void on_expunge(struct client *c, uint32_t n)
-{
-	if (!takes_expunge(c))
-		sim_fail(c->sim, "%d: EXPUNGE where it may not be said", c->index);
-	if (c->segments_n && c->kind != KIND_IDLE)
-		sim_fail(c->sim, "%d: EXPUNGE before the command was sent", c->index);
-	if (n == 0 || n > c->n)
-		sim_fail(c->sim, "%d: EXPUNGE %u of %u", c->index, n, c->n);
-	memmove(&c->v[n - 1], &c->v[n], (c->n - n) * sizeof(*c->v));
-	c->n--;
-}
-
-static void on_recent_flag(struct client *c, uint32_t uid)
-{
-	int *owner = &c->sim->recent_owner[c->box][uid];
-	if (c->read_only)
-		return;
-	if (*owner && *owner != c->selection)
-		sim_fail(c->sim, "%d: UID %u is \\Recent here, and was elsewhere", c->index, uid);
-	*owner = c->selection;
-}
-
-static void on_size(struct client *c, const struct known *k, size_t size)
-{
-	if (k->uid && c->sim->sizes[c->box][k->uid] != size)
-		sim_fail(c->sim, "%d: UID %u has %zu octets, not %u", c->index, k->uid, size, c->sim->sizes[c->box][k->uid]);
-}
-
-/* A message's size says which octets it has: choose.c made them so. */
-static void on_body(struct client *c, const struct known *k, const char *body, size_t size)
-{
-	char head[64];
-	size_t n = (size_t)snprintf(head, sizeof(head), "Subject: s%zu\r\n\r\n", size);
-	on_size(c, k, size);
-	bool same = size >= n && memcmp(body, head, n) == 0;
-	for (; same && n < size; n++)
-		same = body[n] == (char)('a' + (int)(size % 26));
-	if (!same)
-		sim_fail(c->sim, "%d: UID %u has other octets at %zu of %zu", c->index, k->uid, n, size);
-}
-
-/* Items are read in two passes, since the UID may come last. */
-static void read_items(struct client *c, struct known *k, const char *p, const char *end, bool uid_pass)
-{
-	while (p < end && *p != ')') {
-		const char *name = p;
-		while (*p != ' ')
-			p += *p == '[' ? strcspn(p, "]") : 1;
-		size_t name_len = (size_t)(p++ - name);
-		const char *value = p;
-		size_t len;
-		if (*p == '{') {
-			len = strtoul(p + 1, NULL, 10);
-			value = strstr(p, "\r\n") + 2;
-			p = value + len;
-		} else if (*p == '(') {
-			value++;
-			len = strcspn(value, ")");
-			p = value + len + 1;
-		} else if (*p == '"') {
-			value++;
-			len = strcspn(value, "\"");
-			p = value + len + 1;
-		} else {
-			len = strcspn(p, " )");
-			p += len;
-		}
-		p += *p == ' ';
-		struct span item = span_make(name, name_len);
-		if (uid_pass && span_is(item, "UID")) {
-			uint32_t uid = (uint32_t)strtoul(value, NULL, 10);
-			if (k->uid && k->uid != uid)
-				sim_fail(c->sim, "%d: a message's UID was %u, and is %u", c->index, k->uid, uid);
-			k->uid = uid;
-			k->got |= GOT_UID;
-		} else if (!uid_pass && span_is(item, "FLAGS")) {
-			k->flags = item_flags_read(value, len);
-			k->has_flags = true;
-			k->got |= GOT_FLAGS;
-			if (k->uid && (k->flags & FLAG_RECENT))
-				on_recent_flag(c, k->uid);
-		} else if (!uid_pass && span_is(item, "RFC822.SIZE")) {
-			k->got |= GOT_SIZE;
-			on_size(c, k, strtoul(value, NULL, 10));
-		} else if (!uid_pass && span_is(item, "BODY[]")) {
-			k->got |= GOT_BODY;
-			on_body(c, k, value, len);
-		}
-	}
-}
-
-static void on_fetch(struct client *c, uint32_t n, const char *text, const char *end)
-{
-	if (c->kind == KIND_NONE)
-		sim_fail(c->sim, "%d: FETCH while no command runs", c->index);
-	if (n == 0 || n > c->n)
-		sim_fail(c->sim, "%d: FETCH %u of %u", c->index, n, c->n);
-	struct known *k = &c->v[n - 1];
-	read_items(c, k, text, end, true);
-	read_items(c, k, text, end, false);
-	for (uint32_t i = 0; k->uid && i < c->n; i++) {
-		const struct known *other = &c->v[i];
-		if (other->uid && ((i < n - 1) ? other->uid >= k->uid : i > n - 1 && other->uid <= k->uid))
-			sim_fail(c->sim, "%d: UIDs do not ascend: %u is number %u, %u number %u", c->index, k->uid, n, other->uid, i + 1);
-	}
-}
-
-static void on_search(struct client *c, const char *text)
-{
-	if (c->kind != KIND_SEARCH || c->answered)
-		sim_fail(c->sim, "%d: SEARCH that was not asked for", c->index);
-	c->answered = true;
-	for (char *p; *text == ' '; text = p) {
-		uint32_t n = (uint32_t)strtoul(text + 1, &p, 10);
-		c->search_found = xrealloc(c->search_found, (c->search_found_n + 1) * sizeof(*c->search_found));
-		if (!c->uid_form) {
-			if (n == 0 || n > c->n)
-				sim_fail(c->sim, "%d: SEARCH found %u of %u", c->index, n, c->n);
-			n = c->v[n - 1].uid;
-		}
-		c->search_found[c->search_found_n++] = n;
-	}
-}
-
-static void on_status(struct client *c, const char *text)
-{
-	unsigned messages, uidnext, unseen, want = 0;
-	const char *open = strchr(text, '(');
-	if (c->kind != KIND_STATUS || !open || sscanf(open, "(MESSAGES %u UIDNEXT %u UNSEEN %u)", &messages, &uidnext, &unseen) != 3)
-		sim_fail(c->sim, "%d: STATUS that was not asked for", c->index);
-	c->answered = true;
-	if (!c->has_shot || !c->exact)
-		return;
-	const struct box *b = &c->shot.boxes[c->target];
-	for (uint32_t i = 0; i < b->n; i++)
-		want += !(b->v[i].flags & FLAG_SEEN);
-	if (messages != b->n || uidnext != b->uidnext || unseen != want)
-		sim_fail(c->sim, "%d: STATUS says %u %u %u, and it was %u %u %u", c->index, messages, uidnext, unseen, b->n,
-			 b->uidnext, want);
-}
-
-/* "[COPYUID v a:b c:d]": the second set is where the messages went. */
-static void on_code(struct client *c, const char *text)
-{
-	const char *copy = strstr(text, "[COPYUID "), *append = strstr(text, "[APPENDUID ");
-	unsigned v, a, b;
-	if (!copy && !append)
-		return;
-	const char *set = strrchr(copy ? copy : append, ' '), *end = strchr(copy ? copy : append, ']');
-	while (set && set > end) /* the human text has spaces too */
-		for (set--; *set != ' '; set--)
-			;
-	(void)v;
-	int got = sscanf(set, " %u:%u]", &a, &b);
-	if (got == 1)
-		b = a;
-	if (got < 1 || a != c->deed.first_new || b - a + 1 != c->deed.new_n)
-		sim_fail(c->sim, "%d: %.80s, and %u from UID %u came", c->index, text, c->deed.new_n, c->deed.first_new);
-}
-
-static void on_untagged(struct client *c, const char *text, const char *end)
-{
-	char *word;
-	uint32_t n = (uint32_t)strtoul(text, &word, 10);
-	if (word != text) {
-		word++;
-		if (strncmp(word, "EXISTS", 6) == 0)
-			on_exists(c, n);
-		else if (strncmp(word, "EXPUNGE", 7) == 0)
-			on_expunge(c, n);
-		else if (strncmp(word, "FETCH (", 7) == 0)
-			on_fetch(c, n, word + 7, end);
-		else if (strncmp(word, "RECENT", 6) != 0 || n > c->n)
-			sim_fail(c->sim, "%d: not to be understood", c->index);
-		return;
-	}
-	if (strncmp(text, "OK [CLOSED]", 11) == 0) {
-		forget_mailbox(c);
-		c->opened = true;
-	} else if (strncmp(text, "SEARCH", 6) == 0) {
-		on_search(c, text + 6);
-	} else if (strncmp(text, "STATUS ", 7) == 0) {
-		on_status(c, text + 7);
-	} else if (strncmp(text, "BYE", 3) == 0 && c->kind != KIND_LOGOUT) {
-		sim_fail(c->sim, "%d: BYE", c->index);
-	} else {
-		on_code(c, text);
-	}
-}
-
 /* ---- the end of a command ---- */
 
-void client_compare(struct client *c, const struct box *box, const char *when)
+/* Without sequence numbers the order means nothing before all are known. */
+static const struct item *item_of(const struct client *c, const struct box *box, uint32_t i)
+{
+	return (c->dialect & DIALECT_UIDONLY) ? box_find(box, c->v[i].uid) : &box->v[i];
+}
+
+void client_compare(struct client *c, const struct box *box, bool with_modseqs, const char *when)
 {
 	if (c->n != box->n)
 		sim_fail(c->sim, "%d %s: knows of %u messages, and there are %u", c->index, when, c->n, box->n);
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct known *k = &c->v[i];
-		const struct item *m = &box->v[i];
+		const struct item *m = item_of(c, box, i);
 		char has[128], want[128];
+		if (!m && k->uid)
+			sim_fail(c->sim, "%d %s: UID %u is not there", c->index, when, k->uid);
+		if (!m)
+			continue;
+		if (with_modseqs && k->modseq && k->modseq != m->modseq)
+			sim_fail(c->sim, "%d %s: UID %u has modseq %llu, not %llu", c->index, when, m->uid,
+				 (unsigned long long)m->modseq, (unsigned long long)k->modseq);
 		if (k->uid && k->uid != m->uid)
 			sim_fail(c->sim, "%d %s: number %u is UID %u, not %u", c->index, when, i + 1, m->uid, k->uid);
 		item_flags_write(m->flags, want);
@@ -363,8 +177,9 @@ static void end_fetch(struct client *c)
 {
 	for (uint32_t i = 0; c->has_shot && i < c->n; i++) {
 		const struct known *k = &c->v[i];
-		bool alive = k->uid && box_find(&c->shot.boxes[c->box], k->uid);
-		if (alive && uid_list_has(&c->deed.set, k->uid) && (k->got & c->wants) != c->wants)
+		const struct item *m = k->uid ? box_find(&c->shot.boxes[c->box], k->uid) : NULL;
+		bool answered = m && (c->since == 0 || (c->exact && m->modseq > c->since));
+		if (answered && uid_list_has(&c->deed.set, k->uid) && (k->got & c->wants) != c->wants)
 			sim_fail(c->sim, "%d: FETCH said nothing of UID %u", c->index, k->uid);
 	}
 }
@@ -372,7 +187,9 @@ static void end_fetch(struct client *c)
 /* What a .SILENT client works out for itself (RFC 3501 6.4.6). */
 static void end_store(struct client *c)
 {
-	if (c->read_only)
+	if (c->deed.modified.n && !c->modified)
+		sim_fail(c->sim, "%d: a conditional STORE does not say that it left some out", c->index);
+	if (c->read_only || (c->dialect & DIALECT_CONDSTORE)) /* there the answers say which they were */
 		return;
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct known *k = &c->v[i];
@@ -422,15 +239,17 @@ static void on_tagged(struct client *c, const char *text)
 	if (!ok && !may_refuse(c))
 		sim_fail(c->sim, "%d: refused", c->index);
 	if (ok)
-		on_code(c, text);
+		client_hear_code(c, text);
 	switch (c->kind) {
 	case KIND_SELECT:
 		c->box = c->target;
 		c->read_only = strstr(text, "[READ-ONLY]") != NULL;
 		c->selection = ++c->sim->selections;
+		if (c->dialect & DIALECT_CONDSTORE)
+			resync_end_select(c);
 		break;
 	case KIND_LEAVE:
-		forget_mailbox(c);
+		client_forget_mailbox(c);
 		break;
 	case KIND_FETCH:
 		end_fetch(c);
@@ -443,17 +262,22 @@ static void on_tagged(struct client *c, const char *text)
 		break;
 	case KIND_NOOP:
 		if (c->box >= 0 && c->has_shot && c->exact)
-			client_compare(c, &c->shot.boxes[c->box], "after NOOP");
+			client_compare(c, &c->shot.boxes[c->box], true, "after NOOP");
 		break;
 	case KIND_STATUS:
 		if (!c->answered)
 			sim_fail(c->sim, "%d: STATUS was not answered", c->index);
+		break;
+	case KIND_ENABLE:
+		c->enabled = true;
 		break;
 	case KIND_NONE:
 		sim_fail(c->sim, "%d: an answer to nothing", c->index);
 	case KIND_COPY: case KIND_EXPUNGE: case KIND_APPEND: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD:
 		break;
 	}
+	if (c->box >= 0 && (c->dialect & DIALECT_CONDSTORE))
+		resync_end_command(c);
 	forget_command(c);
 }
 
@@ -477,7 +301,7 @@ static void on_response(struct client *c, char *text, char *end)
 	int tag_len = snprintf(tag, sizeof(tag), "t%u ", c->serial);
 	sim_trace(c->sim, "%d S: %.150s", c->index, text);
 	if (strncmp(text, "* ", 2) == 0)
-		on_untagged(c, text + 2, end);
+		client_hear(c, text + 2, end);
 	else if (strncmp(text, "+ ", 2) == 0)
 		on_continuation(c);
 	else if (strncmp(text, tag, (size_t)tag_len) == 0)

@@ -8,23 +8,17 @@
 
 #include "protocol/buf.h"
 #include "tests/model/oracle.h"
+#include "tests/model/resync.h"
 #include "tests/model/wire.h"
 
 struct sim;
 
-struct known {
-	uint32_t uid;  /* 0: not told */
-	uint32_t flags;
-	bool has_flags;
-	unsigned got;  /* GOT_*, of the running FETCH */
-};
-
-enum { GOT_UID = 1, GOT_FLAGS = 2, GOT_SIZE = 4, GOT_BODY = 8 };
+enum { GOT_UID = 1, GOT_FLAGS = 2, GOT_SIZE = 4, GOT_BODY = 8, GOT_MODSEQ = 16 };
 
 /* What the client waits for. */
 enum kind {
 	KIND_NONE, KIND_NOOP, KIND_SELECT, KIND_LEAVE, KIND_FETCH, KIND_STORE, KIND_SEARCH, KIND_COPY, KIND_EXPUNGE, KIND_APPEND,
-	KIND_STATUS, KIND_IDLE, KIND_LOGOUT, KIND_BAD
+	KIND_STATUS, KIND_IDLE, KIND_LOGOUT, KIND_BAD, KIND_ENABLE
 };
 
 enum { SEGMENTS_MAX = 6 };
@@ -46,11 +40,26 @@ struct client {
 	int selection; /* which of all selections this is */
 	struct known *v;
 	uint32_t n;
+	/* CONDSTORE, QRESYNC, UIDONLY. */
+	unsigned speaks;  /* DIALECT_*: what it enables on each connection */
+	bool enabled;     /* it has asked for that, on this one */
+	unsigned dialect; /* what it was given */
+	struct kept kept[BOXES];
+	uint32_t uidvalidity; /* of the selected mailbox */
+	uint64_t modseq;      /* up to here it has missed nothing */
+	uint64_t code_modseq, told_modseq; /* since the last tagged response: HIGHESTMODSEQ, when has_code; the highest MODSEQ */
+	bool has_code;
 	/* The running command. */
 	enum kind kind;
 	unsigned serial;
 	bool uid_form, silent, opened /* of SELECT: responses are the new mailbox's */, idling, answered;
 	int target; /* of SELECT, STATUS */
+	bool resyncs, narrow; /* SELECT with QRESYNC; with the UIDs that it knows, so that new ones are not told */
+	struct kept old;      /* then: what was kept, and has not vanished */
+	uint32_t *earlier, earlier_n; /* UIDs that vanished earlier */
+	bool asks_vanished;   /* FETCH with VANISHED */
+	uint64_t since;       /* FETCH with CHANGEDSINCE; 0: without */
+	bool modified;        /* STORE was told of MODIFIED */
 	unsigned wants; /* of FETCH: GOT_* */
 	struct deed deed;
 	uint32_t search_flags, search_without; /* SEARCH: these, and not those */
@@ -74,12 +83,18 @@ void client_sync(struct client *c);
 void client_done(struct client *c);
 /* Reads the responses that have come whole. */
 void client_take(struct client *c);
+/* hear.c: an untagged response, behind its "* "; a tagged one's text, which may have a code. */
+void client_hear(struct client *c, const char *text, const char *end);
+void client_hear_code(struct client *c, const char *text);
+void client_forget_mailbox(struct client *c);
 /* For choose.c: begins a command; its text follows with client_add(). */
 void client_begin(struct client *c, enum kind kind, enum verb verb);
 void client_add(struct client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The next segment waits for a continuation. */
 void client_next_segment(struct client *c);
-/* Compares what it knows with an array. */
-void client_compare(struct client *c, const struct box *box, const char *when);
+/* Compares what it knows with an array; without the modseqs, where it may not have heard of a jump. */
+void client_compare(struct client *c, const struct box *box, bool with_modseqs, const char *when);
+/* Expunges may be told with the running command (RFC 3501 7.4.1). */
+bool client_takes_expunge(const struct client *c);
 
 #endif

@@ -96,13 +96,14 @@ static void box_read(struct box *b, struct account *a, const char *name)
 	invariant(mailbox_find(a, name, &b->id) == STORE_OK && roster_get(a, b->id, &r) == STORE_OK);
 	uint32_t unseen = 0, deleted = 0;
 	b->uidnext = r->info.uidnext;
+	b->modseq = r->info.modseq;
 	b->n = r->info.messages;
 	b->v = xmalloc(b->n * sizeof(*b->v));
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct roster_entry e;
 		roster_read(r, i, &e);
 		const struct flagset *set = flagset_get(a, e.flagset);
-		b->v[i] = (struct item){e.uid, item_flags_read(set->text, set->text_len), e.size};
+		b->v[i] = (struct item){e.uid, item_flags_read(set->text, set->text_len), e.size, e.modseq};
 		unseen += !(b->v[i].flags & FLAG_SEEN);
 		deleted += (b->v[i].flags & FLAG_DELETED) != 0;
 		invariant(i == 0 || b->v[i - 1].uid < e.uid);
@@ -149,11 +150,19 @@ uint32_t deed_flags(const struct deed *d, uint32_t old)
 static const char *check_flags(const struct deed *d, const struct item *before, const struct item *after, bool last)
 {
 	bool named = uid_list_has(&d->set, before->uid) && !d->read_only;
+	/* RFC 7162 3.1.12: what others did to other flags need not hinder it, but a replacement is hindered by all. */
+	bool newer = d->conditional && before->modseq > d->unchanged_since;
+	if (newer && after->flags == before->flags && after->modseq == before->modseq)
+		return NULL;
+	named = named && !(newer && d->how == FLAGS_REPLACE);
 	uint32_t wanted = before->flags;
 	if (named && d->verb == DO_STORE)
 		wanted = deed_flags(d, before->flags);
 	if (named && d->verb == DO_FETCH)
 		wanted = before->flags | FLAG_SEEN;
+	/* RFC 7162 3.1: what changes has a new modseq, and what does not keeps its own. */
+	if ((after->flags == before->flags) != (after->modseq == before->modseq) || after->modseq < before->modseq)
+		return "a modseq does not go with its flags";
 	if (after->flags == wanted)
 		return NULL;
 	/* A FETCH that is sliced may find that somebody has taken its \Seen away again. */
@@ -260,12 +269,44 @@ static uint32_t count_set(const struct deed *d, const struct box *b)
 	return n;
 }
 
+/* RFC 7162 3.1, 3.2: arrivals and expunges raise the mailbox's modseq, and arrivals have one above all before. */
+static const char *check_modseqs(const struct box *before, const struct box *after)
+{
+	bool arrived = after->uidnext > before->uidnext, gone = false;
+	for (uint32_t i = 0; i < before->n; i++)
+		gone = gone || !box_find(after, before->v[i].uid);
+	if (after->modseq < before->modseq || ((arrived || gone) && after->modseq == before->modseq))
+		return "a mailbox's modseq did not rise";
+	for (uint32_t i = 0; i < after->n; i++)
+		if (after->v[i].modseq > after->modseq ||
+		    (after->v[i].uid >= before->uidnext && after->v[i].modseq <= before->modseq))
+			return "a message's modseq makes no sense";
+	return NULL;
+}
+
+/* What a conditional STORE has left out is known when it has run.  Where nothing was to be changed anyway, nobody can tell. */
+static void note_modified(struct deed *d, const struct oracle *before, const struct oracle *after)
+{
+	if (d->verb != DO_STORE || !d->conditional || d->read_only || d->noted)
+		return;
+	d->noted = true;
+	for (uint32_t i = 0; i < d->set.n; i++) {
+		const struct item *was = box_find(&before->boxes[d->box], d->set.v[i]);
+		const struct item *is = box_find(&after->boxes[d->box], d->set.v[i]);
+		if (!was || !is || was->modseq <= d->unchanged_since || is->flags != was->flags)
+			continue;
+		bool open = d->how != FLAGS_REPLACE && deed_flags(d, was->flags) == was->flags;
+		uid_list_add(open ? &d->perhaps_modified : &d->modified, was->uid);
+	}
+}
+
 const char *oracle_explain(struct deed *d, const struct oracle *before, const struct oracle *after, bool last)
 {
 	d->new_n = 0;
 	for (int i = 0; i < BOXES; i++) {
 		const struct box *b = &before->boxes[i], *a = &after->boxes[i];
 		const char *wrong = check_old(d, b, a, i == d->box, last);
+		wrong = wrong ? wrong : check_modseqs(b, a);
 		if (wrong)
 			return wrong;
 		uint32_t first = 0;
@@ -287,5 +328,6 @@ const char *oracle_explain(struct deed *d, const struct oracle *before, const st
 	}
 	if (d->verb == DO_MOVE && count_set(d, &before->boxes[d->box]) - count_set(d, &after->boxes[d->box]) != d->new_n)
 		return "a MOVE lost messages, or doubled them";
+	note_modified(d, before, after);
 	return NULL;
 }

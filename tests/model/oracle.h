@@ -13,11 +13,13 @@ enum { FLAG_KEYWORD_0 = 32, FLAGS_ALL = FLAG_KEYWORD_0 * 16 - 1, FLAG_RECENT = 1
 
 struct item {
 	uint32_t uid, flags, size; /* no two messages that were not copied have the same size */
+	uint64_t modseq;
 };
 
 struct box {
 	int64_t id;
 	uint32_t uidnext, n;
+	uint64_t modseq; /* HIGHESTMODSEQ */
 	struct item *v; /* heap, owned */
 };
 
@@ -65,6 +67,10 @@ struct deed {
 	struct uid_list known; /* all that the client knows */
 	enum { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE } how;
 	uint32_t flags;      /* of STORE; of each APPEND message */
+	bool conditional;    /* STORE with UNCHANGEDSINCE */
+	uint64_t unchanged_since;
+	bool noted;          /* the rest is known, after oracle_explain(): */
+	struct uid_list modified, perhaps_modified; /* what it left out, and what it may have */
 	int to;              /* of COPY, MOVE, APPEND */
 	uint32_t sizes[4], sizes_n; /* of APPEND */
 	uint32_t first_new, new_n;  /* UIDs that the last one given to oracle_explain() brought to `to` */

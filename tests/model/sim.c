@@ -10,6 +10,7 @@
  */
 #include "tests/model/sim.h"
 
+#include "protocol/imap/lexer.h"
 #include "server/accounts.h"
 #include "server/lane.h"
 #include "server/session.h"
@@ -200,7 +201,7 @@ static void step_client(struct sim *s, struct client *c)
 {
 	if (!c->connected) {
 		client_connect(c);
-	} else if (sim_once(s, 600)) {
+	} else if (sim_once(s, (c->dialect & DIALECT_QRESYNC) ? 200 : 600)) {
 		client_cut(c);
 	} else if (send_some(c, false)) {
 		;
@@ -254,7 +255,7 @@ static void check_sync(struct sim *s)
 	for (int i = 0; i < s->clients_n; i++) {
 		struct client *c = &s->clients[i];
 		if (c->connected && c->idling && c->box >= 0)
-			client_compare(c, &s->oracle.boxes[c->box], "idling");
+			client_compare(c, &s->oracle.boxes[c->box], false, "idling");
 		if (!c->connected || c->idling)
 			continue;
 		if (c->kind != KIND_NONE)
@@ -264,7 +265,7 @@ static void check_sync(struct sim *s)
 		if (c->kind != KIND_NONE)
 			sim_fail(s, "%d: NOOP was not answered", c->index);
 		if (c->box >= 0)
-			client_compare(c, &s->oracle.boxes[c->box], "in sync");
+			client_compare(c, &s->oracle.boxes[c->box], true, "in sync");
 	}
 }
 
