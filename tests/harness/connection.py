@@ -65,7 +65,9 @@ class Connection:
             self.socket.sendall(data)
 
     def _more(self):
-        more = self.socket.recv(1 if self.way == "window" and len(self.data) < 2000 else 65536)
+        have = len(self.data)
+        slow = self.way == "window" and have < 2000
+        more = self.socket.recv((1 if have < 200 else 16) if slow else 65536)
         if not more:
             if self.data:
                 self.trace.append(f"{self.name} S: {self.data!r} (the end)")

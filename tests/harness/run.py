@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays transcripts against a real daemon: whole, byte by byte, cut at random, through a slow reader's window, and samples
 over TLS and compressed.  Each replay has a user of its own, so that many run at once over one daemon.  See transcript.py for the language."""
-import argparse, multiprocessing, pathlib, sys, time, zlib
+import argparse, itertools, multiprocessing, pathlib, sys, time, zlib
 
 from daemon import Daemon
 from replay import WAYS, replay
@@ -25,10 +25,14 @@ class Ports:
 
 
 def one(task):
-    path, ports, way, user, seed = task
-    start = time.monotonic()
-    error = replay(path, ports, way, user, seed)
-    return path, way, error, time.monotonic() - start
+    """All replays of a file, so that it is parsed once: [(way, what went wrong, seconds)]."""
+    path, ports, plan = task
+    results = []
+    for way, number in plan:
+        start = time.monotonic()
+        error = replay(path, ports, way, f"user{number}", number)
+        results.append((way, error, time.monotonic() - start))
+    return path, results
 
 
 def ways_for(path, wanted):
@@ -47,20 +51,21 @@ def main():
     parser.add_argument("paths", type=pathlib.Path, nargs="+")
     args = parser.parse_args()
     files = [f for p in args.paths for f in ([p] if p.is_file() else sorted(p.rglob("*.imap"))) if args.only in str(f)]
-    plan = [(f, way) for f in files for way in ways_for(f, args.ways)]
-    daemon = Daemon(args.roost, users=len(plan) + 1, extra=EXTRA)
-    tasks = [(f, Ports(daemon), way, f"user{n}", n) for n, (f, way) in enumerate(plan, 1)]
+    numbers = itertools.count(1)
+    plans = [(f, [(way, next(numbers)) for way in ways_for(f, args.ways)]) for f in files]
+    daemon = Daemon(args.roost, users=next(numbers), extra=EXTRA)
+    tasks = [(f, Ports(daemon), plan) for f, plan in plans]
     failures, times, failed_files = [], [], set()
     with multiprocessing.Pool(args.jobs) as pool:
-        for path, way, error, seconds in pool.imap_unordered(one, tasks):
-            times.append((seconds, path, way))
-            if error:
-                failures.append(error)
-                if path not in failed_files or args.v:
-                    print(error, flush=True)
+        for path, results in pool.imap_unordered(one, tasks):
+            times += [(seconds, path, way) for way, _, seconds in results]
+            errors = [error for _, error, _ in results if error]
+            failures += errors
+            if errors:
+                print("\n".join(errors if args.v else errors[:1]), flush=True)
                 failed_files.add(path)
             if not daemon.alive():
-                print(f"the daemon died; among the replays that ran was {path} ({way})")
+                print(f"the daemon died; among the files that were replayed was {path}")
                 pool.terminate()
                 break
     code = daemon.stop()

@@ -28,7 +28,7 @@
 In every line: `\\xNN` is an octet, `$(text*n)` is text n times, `$user` the transcript's own user (an address without
 its domain), `$name` a capture; `$BASE64(text)` is encoded.  Everything else is taken as it stands.
 """
-import collections, re
+import collections, functools, re
 
 from match import protect
 
@@ -161,5 +161,6 @@ class Parser:
                 raise self.error(f"cannot read {line!r}")
 
 
+@functools.lru_cache(4)
 def parse(path):
     return list(Parser(path).steps())
