@@ -14,6 +14,7 @@
 #include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
+#include "storage/fulltext.h"
 #include "storage/jump.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
@@ -201,6 +202,7 @@ void account_close(struct account *a)
 		if ((a->marked_unclean || roster_is_behind(a)) && !a->db.broken)
 			mark_clean(a);
 	}
+	fulltext_close(a);
 	content_writers_give_up(a);
 	check_give_up(a);
 	account_lend(a, NULL);
@@ -504,7 +506,7 @@ bool account_takes_in(const struct account *a)
 
 size_t account_bytes(const struct account *a)
 {
-	size_t bytes = sizeof(*a) + db_bytes(&a->db);
+	size_t bytes = sizeof(*a) + db_bytes(&a->db) + fulltext_bytes(a);
 	for (const struct roster *r = a->rosters; r; r = r->next)
 		bytes += sizeof(*r) + (size_t)r->info.messages * ROSTER_MESSAGE_BYTES;
 	return bytes;

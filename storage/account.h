@@ -17,6 +17,7 @@
 struct change;
 struct content_writer;
 struct flag_table;
+struct fulltext;
 struct check;
 struct live;
 struct roster;
@@ -72,6 +73,8 @@ struct account {
 	int64_t *unlinks;               /* contents whose files go after the commit */
 	size_t unlinks_n, unlinks_cap;
 	struct content_cursor rows, headers, bodies;
+	struct fulltext *fulltext;      /* NULL: not open (fulltext.h) */
+	bool fulltext_off;              /* it cannot be used */
 	struct scratch *scratch;        /* lent, or our own */
 	bool scratch_is_own;
 };

@@ -312,6 +312,8 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 		 o->shared ? "NORMAL" : "EXCLUSIVE", DB_CACHE_BYTES / 1024);
 	bool is_new = false;
 	enum store_err err = db_exec(db, settings);
+	if (!err && o->prepare)
+		err = o->prepare(db);
 	if (!err)
 		err = recognise(db, o, &is_new);
 	if (err || o->read_only)

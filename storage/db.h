@@ -45,6 +45,8 @@ struct db_options {
 	int32_t application_id; /* in the file's header: says whose file it is */
 	int version;            /* user_version: of the schema */
 	const char *schema;     /* run in one transaction when the database is new */
+	/* NULL, or what the connection must know before the schema is looked at: FTS5's tokenizers. */
+	enum store_err (*prepare)(struct db *db);
 	bool create;            /* else a missing one is STORE_NOTFOUND */
 	bool shared;            /* several connections may be open at once; else a second one is STORE_BUSY */
 	bool read_only;         /* with shared */

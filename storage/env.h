@@ -13,6 +13,8 @@ struct store_env {
 	int (*point)(void *ctx, enum store_point point);
 	/* NULL, or called when an account cannot be opened, with the detail for the log. */
 	void (*open_failed)(void *ctx, const char *dir, const char *fault);
+	/* NULL, or called when an account's search.db is thrown away, to be made afresh. */
+	void (*search_dropped)(void *ctx, const char *dir, const char *why);
 	void *ctx;
 	bool fsync_always;  /* also for flag-only commits */
 	uint64_t boot_id;   /* differs between boots of the machine, which may lose what was not fsynced (jump.h) */

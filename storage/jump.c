@@ -1,6 +1,7 @@
 #include "storage/jump.h"
 
 #include "storage/changes.h"
+#include "storage/fulltext.h"
 #include "storage/mailbox.h"
 #include "storage/roster_private.h"
 #include "storage/segment.h"
@@ -112,6 +113,8 @@ enum store_err account_jump(struct account *a, uint64_t told, bool leap_uids)
 	size_t n;
 	invariant(!a->in_op && !a->in_transaction);
 	roster_drop_all(a);
+	if (leap_uids)
+		fulltext_drop(a, "a backup was put back"); /* it may be of what came after */
 	/* The mark of an unclean stop gets this boot's id, or the account would jump at each opening. */
 	a->marked_unclean = false;
 	enum store_err err = account_begin(a);

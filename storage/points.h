@@ -23,6 +23,12 @@ enum store_point {
 	POINT_DIRECTORY_BEGIN, /* directory.db */
 	POINT_DIRECTORY_COMMIT,
 	POINT_DIRECTORY_SYNC,
+	/* search.db: fulltext.c */
+	POINT_SEARCH_BEGIN,
+	POINT_SEARCH_COMMIT,
+	POINT_SEARCH_CHECKPOINT_IDLE,
+	POINT_SEARCH_CHECKPOINT_FULL,
+	POINT_SEARCH_UNLINK,   /* of one that is thrown away, and of its log */
 	/* blob files: blob.c */
 	POINT_TMP_OPEN,
 	POINT_TMP_WRITE,

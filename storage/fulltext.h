@@ -1,0 +1,90 @@
+/*
+ * The full-text index of an account: which contents may hold a string.  It is a filter: it may name too many contents,
+ * never too few, and whoever asks looks into each of them.  Contents above its watermark it knows nothing of.
+ *
+ * It lives in search.db beside index.db, on demand, and is disposable: not in backups, thrown away and made afresh when
+ * it is damaged, foreign, or ahead of index.db.  It holds grams: what three characters follow one another somewhere in
+ * a content's text.  A text holds a needle only if it holds all of the needle's grams.
+ *
+ *	gram    FTS5, contentless, detail=none; rowid = content id.  A term is the id's block and a gram, so that no list
+ *	        of ids is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
+ *	        which nothing interrupts.  Contents with too many grams have the term WIDE alone, and are always named
+ *	block   the blocks that have contents
+ *	meta    the watermark, in the same transaction as the rows up to it
+ *
+ * The texts are folded (protocol/mime/text.h, RFC 5051); needles must be, in the same way.
+ *
+ * An error here concerns the index alone: the account and its mail are sound.  After any error but STORE_FULL and
+ * STORE_BUSY the index was thrown away, and the watermark is 0.
+ *
+ * Thread: the account's lane.
+ */
+#ifndef STORAGE_FULLTEXT_H
+#define STORAGE_FULLTEXT_H
+
+#include "storage/account.h"
+
+enum {
+	FULLTEXT_NEEDLE_MIN = 3,      /* characters (code points) */
+	FULLTEXT_NEEDLE_GRAMS = 12,   /* looked for, at most: those that seem rarest */
+	FULLTEXT_GRAMS_MAX = 40000,   /* of one content; with more it is named always */
+	FULLTEXT_BLOCK_BITS = 16
+};
+
+/* A gram is three code points, the first in the highest bits of 63. */
+static inline uint64_t fulltext_gram(uint32_t a, uint32_t b, uint32_t c)
+{
+	return (uint64_t)(a & 0x1fffff) << 42 | (uint64_t)(b & 0x1fffff) << 21 | (c & 0x1fffff);
+}
+
+/* Contents at most this are in the index; 0: none is, or there is no index. */
+int64_t fulltext_watermark(struct account *a);
+
+/* --- asking --- */
+
+/* Holds no statement and no transaction between two calls. */
+struct fulltext_query {
+	/* private */
+	uint64_t grams[FULLTEXT_NEEDLE_GRAMS];
+	size_t grams_n;
+	int64_t after; /* ids at most this were given */
+	int64_t until; /* the watermark at the first call, -1 before */
+};
+
+/* `needle`: folded UTF-8, not kept.  STORE_CANNOT: it has no gram that could be looked for (too short). */
+MUST_USE enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle);
+/* Up to `n` ids (better hundreds than a few) of contents that may hold the needle: ascending, above those of the call
+ * before, at most the watermark of the first call.  None, with *out_done not set: call again.  A call takes some
+ * milliseconds at most.  STORE_NOTFOUND: the index is not what it was at the first call: what was not given must be
+ * looked for without it. */
+MUST_USE enum store_err fulltext_query_next(struct fulltext_query *q, struct account *a, int64_t *ids, size_t n,
+					    size_t *out_n, bool *out_done);
+/* How far the answer goes once the first call was made: contents above are not the index's. */
+static inline int64_t fulltext_query_until(const struct fulltext_query *q)
+{
+	return q->until;
+}
+void fulltext_query_finish(struct fulltext_query *q);
+
+/* --- filling --- */
+
+/* The grams of content `id`, each once, in any order; `whole` false: they are not all, and it is always named.  Ids come in
+ * ascending order; those left out in between are no contents any more.  Not in an op's transaction of which `id` is.
+ * Makes search.db.  STORE_FULL: what was not committed is undone. */
+MUST_USE enum store_err fulltext_add(struct account *a, int64_t id, const uint64_t *grams, size_t n, bool whole);
+/* What was added counts from here on; nothing when nothing was. */
+MUST_USE enum store_err fulltext_commit(struct account *a);
+/* How many were added and not yet committed. */
+size_t fulltext_pending(const struct account *a);
+/* A millisecond or so of putting small pieces of the index together.  *out_more: there is more of that to do. */
+MUST_USE enum store_err fulltext_merge(struct account *a, bool *out_more);
+/* The log goes into the file.  Nothing when it is not open. */
+MUST_USE enum store_err fulltext_idle(struct account *a);
+/* Closes it; what was not committed is undone. */
+void fulltext_close(struct account *a);
+/* Throws it away; `why` is for the log. */
+void fulltext_drop(struct account *a, const char *why);
+/* Memory it holds. */
+size_t fulltext_bytes(const struct account *a);
+
+#endif

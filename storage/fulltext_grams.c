@@ -1,0 +1,163 @@
+/* Grams in UTF-8, the tokenizer that hands them to FTS5, and the choice of those worth looking for. */
+#include "storage/fulltext_private.h"
+
+enum { BLOCKS = 1920, BLOCK_FIRST = 0x80, POINT_BITS = 21, POINT_MASK = 0x1fffff };
+
+static size_t put_point(uint32_t c, char *out)
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	size_t n = c < 0x800 ? 2 : (c < 0x10000 ? 3 : 4);
+	static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+	for (size_t i = n; i-- > 1; c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(leads[n] | c);
+	return n;
+}
+
+/* Bytes of the character that `c` begins. */
+static size_t point_len(unsigned char c)
+{
+	return c < 0xc0 ? 1 : (c < 0xe0 ? 2 : (c < 0xf0 ? 3 : 4));
+}
+
+void grams_put_block(int64_t block, char out[BLOCK_BYTES])
+{
+	put_point((uint32_t)(BLOCK_FIRST + block % BLOCKS), out);
+}
+
+size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX])
+{
+	size_t n = put_point((uint32_t)(gram >> 2 * POINT_BITS), out);
+	n += put_point((uint32_t)(gram >> POINT_BITS) & POINT_MASK, out + n);
+	return n + put_point((uint32_t)gram & POINT_MASK, out + n);
+}
+
+uint64_t grams_wide(void)
+{
+	return fulltext_gram(0x10ffff, 0x10ffff, 0x10ffff);
+}
+
+/* --- the tokenizer --- */
+
+static int tokenizer_create(void *ctx, const char **args, int n, Fts5Tokenizer **out)
+{
+	(void)args, (void)n;
+	*out = ctx; /* it has no state: any address */
+	return SQLITE_OK;
+}
+
+static void tokenizer_delete(Fts5Tokenizer *t)
+{
+	(void)t;
+}
+
+static int tokenize(Fts5Tokenizer *t, void *ctx, int flags, const char *text, int len,
+		    int (*token)(void *, int, const char *, int, int, int))
+{
+	char term[BLOCK_BYTES + GRAM_BYTES_MAX];
+	(void)t, (void)flags;
+	if (len < BLOCK_BYTES)
+		return SQLITE_OK;
+	memcpy(term, text, BLOCK_BYTES);
+	for (int at = BLOCK_BYTES; at < len;) {
+		int end = at;
+		for (int i = 0; i < 3 && end < len; i++)
+			end += (int)point_len((unsigned char)text[end]);
+		if (end > len)
+			return SQLITE_OK;
+		memcpy(term + BLOCK_BYTES, text + at, (size_t)(end - at));
+		int rc = token(ctx, 0, term, BLOCK_BYTES + end - at, at, end);
+		if (rc != SQLITE_OK)
+			return rc;
+		at = end;
+	}
+	return SQLITE_OK;
+}
+
+enum store_err grams_register(struct db *db)
+{
+	fts5_tokenizer tokenizer = {tokenizer_create, tokenizer_delete, tokenize};
+	fts5_api *api = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, "SELECT fts5(?1)", -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_pointer(stmt, 1, &api, "fts5_api_ptr", NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	if (rc == SQLITE_ROW)
+		rc = api ? api->xCreateTokenizer(api, "roost_grams", db, &tokenizer, NULL) : SQLITE_ERROR;
+	return db_error(db, rc);
+}
+
+/* --- the choice --- */
+
+/* How seldom a character is in mail, by and large: folded text is in upper case. */
+static unsigned rarity(uint32_t c)
+{
+	static const char by_frequency[] = " ETAOINSRHLDCUMFPGWYBVKXQJZ";
+	const char *at = c < 0x80 && c ? strchr(by_frequency, (int)c) : NULL;
+	if (at)
+		return (unsigned)(at - by_frequency) / 2;
+	if (c >= 0x300 && c < 0x370)
+		return 3; /* accents */
+	return c < 0x80 ? 6 : 10;
+}
+
+static unsigned gram_rarity(uint64_t gram)
+{
+	return rarity((uint32_t)(gram >> 2 * POINT_BITS)) + rarity((uint32_t)(gram >> POINT_BITS) & POINT_MASK) +
+	       rarity((uint32_t)gram & POINT_MASK);
+}
+
+/* Keeps the rarest, in descending order. */
+static size_t keep_rarest(uint64_t gram, uint64_t *out, size_t n, size_t max)
+{
+	for (size_t i = 0; i < n; i++)
+		if (out[i] == gram)
+			return n;
+	size_t at = n;
+	while (at > 0 && gram_rarity(out[at - 1]) < gram_rarity(gram))
+		at--;
+	if (at == max)
+		return n;
+	n = n < max ? n + 1 : max;
+	memmove(out + at + 1, out + at, (n - at - 1) * sizeof(*out));
+	out[at] = gram;
+	return n;
+}
+
+/* The character at the front of `text`; 0 for what is none. */
+static uint32_t read_point(struct bytes text, size_t *len)
+{
+	const unsigned char *p = text.ptr;
+	*len = point_len(p[0]);
+	if (p[0] < 0x80)
+		return p[0];
+	if (*len == 1 || *len > text.len) {
+		*len = 1;
+		return 0;
+	}
+	uint32_t c = p[0] & (0x7fu >> *len);
+	for (size_t i = 1; i < *len; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+size_t grams_choose(struct bytes text, uint64_t *out, size_t max)
+{
+	uint32_t points[3] = {0};
+	size_t n = 0, len;
+	for (size_t at = 0; at < text.len; at += len) {
+		points[0] = points[1];
+		points[1] = points[2];
+		points[2] = read_point((struct bytes){(const char *)text.ptr + at, text.len - at}, &len);
+		/* NUL is in no gram: what is not text goes through it. */
+		if (points[0] && points[1] && points[2])
+			n = keep_rarest(fulltext_gram(points[0], points[1], points[2]), out, n, max);
+	}
+	return n;
+}

@@ -1,0 +1,40 @@
+/* Shared by the files of storage/fulltext. */
+#ifndef STORAGE_FULLTEXT_PRIVATE_H
+#define STORAGE_FULLTEXT_PRIVATE_H
+
+#include "storage/fulltext.h"
+
+enum { GRAM_BYTES_MAX = 12, BLOCK_BYTES = 2 };
+
+struct fulltext {
+	struct db db;
+	int64_t watermark; /* committed */
+	int64_t added;     /* the last id given, committed or not */
+	int64_t block;     /* of that; -1: of none */
+	size_t pending;    /* added, not committed */
+};
+
+/* The open index.  STORE_NOTFOUND: there is none, and `create` is not set. */
+MUST_USE enum store_err fulltext_open(struct account *a, bool create, struct fulltext **out);
+/* What an error of the index's means for it; returns the error. */
+enum store_err fulltext_failed(struct account *a, enum store_err err);
+
+static inline int64_t fulltext_block(int64_t id)
+{
+	return id >> FULLTEXT_BLOCK_BITS;
+}
+
+/* --- grams.c --- */
+
+/* Teaches a connection the tokenizer "roost_grams": a text is two bytes that begin each term, and grams. */
+enum store_err grams_register(struct db *db);
+/* The two bytes of a block: a character, and repeated after 1,920 blocks, which is no matter. */
+void grams_put_block(int64_t block, char out[BLOCK_BYTES]);
+/* The gram in UTF-8: how many bytes. */
+size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX]);
+/* What contents with too many have. */
+uint64_t grams_wide(void);
+/* Up to `max` distinct grams of a UTF-8 text, those that seem rarest in mail. */
+size_t grams_choose(struct bytes text, uint64_t *out, size_t max);
+
+#endif

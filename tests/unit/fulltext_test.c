@@ -1,0 +1,395 @@
+/* storage/fulltext: the index never loses a content that holds the needle, and survives whatever happens to its file. */
+#include "storage/fulltext.h"
+
+#include "tests/unit/account_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+enum { LAST_ID = 1 << 30, TEXT_MAX = 60 };
+
+struct dropped {
+	unsigned n;
+	char why[300];
+};
+
+struct fixture {
+	struct account_fixture base; /* first: the account's helpers take it */
+	struct dropped dropped;
+};
+
+static void on_dropped(void *ctx, const char *dir, const char *why)
+{
+	struct fixture *f = ctx;
+	(void)dir;
+	f->dropped.n++;
+	snprintf(f->dropped.why, sizeof(f->dropped.why), "%s", why);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	scratch_dir_create(&f->base.dir);
+	f->base.now_s = 1000000000;
+	f->base.fail_at = STORE_POINTS;
+	f->base.random = 88172645463325252u;
+	f->base.env = (struct store_env){.now_s = fixture_now, .point = fixture_point, .ctx = f, .boot_id = 1,
+					 .search_dropped = on_dropped};
+	fixture_open(&f->base);
+	char sql[100];
+	snprintf(sql, sizeof(sql), "INSERT INTO sqlite_sequence VALUES('content', %d)", LAST_ID);
+	assert_int_equal(db_exec(&f->base.account->db, sql), STORE_OK);
+	*state = f;
+	return 0;
+}
+
+static size_t text_grams(const char *text, uint64_t *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; text[i] && text[i + 1] && text[i + 2]; i++)
+		out[n++] = fulltext_gram((unsigned char)text[i], (unsigned char)text[i + 1], (unsigned char)text[i + 2]);
+	return n;
+}
+
+static enum store_err add(struct fixture *f, int64_t id, const char *text)
+{
+	uint64_t grams[TEXT_MAX];
+	return fulltext_add(f->base.account, id, grams, text_grams(text, grams), true);
+}
+
+static struct bytes bytes_of(const char *text)
+{
+	return (struct bytes){text, strlen(text)};
+}
+
+/* All of the answer, asked for `step` at a time. */
+static size_t ask(struct fixture *f, const char *needle, size_t step, int64_t *ids, size_t max)
+{
+	struct fulltext_query q;
+	size_t n = 0, got;
+	bool done = false;
+	assert_int_equal(fulltext_query_init(&q, bytes_of(needle)), STORE_OK);
+	while (!done) {
+		assert_true(n + step <= max);
+		assert_int_equal(fulltext_query_next(&q, f->base.account, ids + n, step, &got, &done), STORE_OK);
+		assert_true(got <= step);
+		n += got;
+	}
+	for (size_t i = 1; i < n; i++)
+		assert_true(ids[i] > ids[i - 1]);
+	fulltext_query_finish(&q);
+	return n;
+}
+
+static bool has(const int64_t *ids, size_t n, int64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+static void test_no_index(void **state)
+{
+	struct fixture *f = *state;
+	int64_t ids[10];
+	assert_int_equal(fulltext_watermark(f->base.account), 0);
+	assert_int_equal(ask(f, "ABC", 10, ids, 10), 0);
+	assert_int_equal(access(scratch_path(&f->base.dir, "account/search.db"), F_OK), -1);
+	struct fulltext_query q;
+	assert_int_equal(fulltext_query_init(&q, bytes_of("AB")), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0BC", 4}), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("\xc3\xa9" "B")), STORE_CANNOT);
+	bool more = true;
+	assert_int_equal(fulltext_merge(f->base.account, &more), STORE_OK);
+	assert_false(more);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_idle(f->base.account), STORE_OK);
+}
+
+/* Random texts of few letters, over three blocks with gaps: every text with the needle in it is named, and none without
+ * all of its grams. */
+static void test_same_as_a_scan(void **state)
+{
+	struct fixture *f = *state;
+	enum { TEXTS = 3000, NEEDLES = 300 };
+	static char texts[TEXTS][TEXT_MAX + 1];
+	static int64_t ids[TEXTS], found[TEXTS + 100];
+	static const char letters[] = "AB\"C \n'(";
+	int64_t id = 0;
+	for (size_t i = 0; i < TEXTS; i++) {
+		id += i % 1000 == 999 ? 70000 : 1 + (int64_t)(fixture_random(&f->base) % 3);
+		ids[i] = id;
+		size_t len = fixture_random(&f->base) % TEXT_MAX;
+		for (size_t k = 0; k < len; k++)
+			texts[i][k] = letters[fixture_random(&f->base) % (sizeof(letters) - 1)];
+		assert_int_equal(add(f, id, texts[i]), STORE_OK);
+		if (i % 700 == 0) {
+			assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+			assert_int_equal(fulltext_watermark(f->base.account), id);
+		}
+	}
+	assert_int_equal(fulltext_pending(f->base.account), TEXTS - 1 - 700 * 4);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	for (size_t round = 0; round < NEEDLES; round++) {
+		char needle[12] = "";
+		size_t len = 3 + fixture_random(&f->base) % 8;
+		for (size_t k = 0; k < len; k++)
+			needle[k] = letters[fixture_random(&f->base) % (sizeof(letters) - 1)];
+		size_t n = ask(f, needle, 1 + fixture_random(&f->base) % 50, found, countof(found)), at = 0;
+		for (size_t i = 0; i < TEXTS; i++) {
+			bool named = at < n && found[at] == ids[i], all = true;
+			at += named;
+			for (size_t k = 0; k + 2 < len && all; k++)
+				all = strstr(texts[i], (char[]){needle[k], needle[k + 1], needle[k + 2], 0}) != NULL;
+			assert_int_equal(named, all);
+			assert_true(named || !strstr(texts[i], needle));
+		}
+		assert_int_equal(at, n);
+		if (round == NEEDLES / 2) {
+			bool more = true;
+			while (more)
+				assert_int_equal(fulltext_merge(f->base.account, &more), STORE_OK);
+			assert_int_equal(fulltext_idle(f->base.account), STORE_OK);
+			fixture_close(&f->base);
+			fixture_open(&f->base);
+		}
+	}
+	assert_int_equal(f->dropped.n, 0);
+}
+
+static void test_any_character(void **state)
+{
+	struct fixture *f = *state;
+	static const uint32_t points[] = {1, 0x7f, 0x80, 0x7ff, 0x800, 0x20ac, 0xd7a3, 0xffff, 0x10000, 0x1f600, 0x10ffff};
+	int64_t ids[4];
+	for (size_t i = 0; i < countof(points); i++) {
+		uint64_t gram = fulltext_gram('"', points[i], 'X');
+		assert_int_equal(fulltext_add(f->base.account, (int64_t)i + 1, &gram, 1, true), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	static const char *const needles[] = {"\"\x01X", "\"\x7fX", "\"\xc2\x80X", "\"\xdf\xbfX", "\"\xe0\xa0\x80X",
+					      "\"\xe2\x82\xacX", "\"\xed\x9e\xa3X", "\"\xef\xbf\xbfX", "\"\xf0\x90\x80\x80X",
+					      "\"\xf0\x9f\x98\x80X", "\"\xf4\x8f\xbf\xbfX"};
+	for (size_t i = 0; i < countof(needles); i++) {
+		assert_int_equal(ask(f, needles[i], 4, ids, 4), 1);
+		assert_int_equal(ids[0], i + 1);
+	}
+}
+
+static void test_too_much_text_is_always_named(void **state)
+{
+	struct fixture *f = *state;
+	enum { MANY = FULLTEXT_GRAMS_MAX + 1 };
+	uint64_t *grams = xcalloc(MANY, sizeof(*grams));
+	int64_t ids[8];
+	for (uint32_t i = 0; i < MANY; i++)
+		grams[i] = fulltext_gram('A', 'B', 1000 + i);
+	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, 2, grams, MANY - 1, true), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, 3, grams, MANY, true), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, 4, grams, 1, false), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, 5, grams, 0, true), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_watermark(f->base.account), 5);
+	size_t n = ask(f, "XYZ", 8, ids, 8);
+	assert_int_equal(n, 2);
+	assert_true(has(ids, n, 3) && has(ids, n, 4));
+	n = ask(f, "THING", 8, ids, 8);
+	assert_int_equal(n, 3);
+	assert_true(has(ids, n, 1));
+	free(grams);
+}
+
+/* A query stops at the watermark it began with; what is not committed is not there yet. */
+static void test_watermark(void **state)
+{
+	struct fixture *f = *state;
+	struct fulltext_query q;
+	int64_t ids[4];
+	size_t n;
+	bool done;
+	for (int64_t id = 1; id <= 6; id++)
+		assert_int_equal(add(f, id, "HOUSE"), STORE_OK);
+	assert_int_equal(fulltext_watermark(f->base.account), 0);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
+	assert_int_equal(n, 4);
+	assert_false(done);
+	assert_int_equal(add(f, 7, "HOUSE"), STORE_OK);
+	assert_int_equal(fulltext_query_until(&q), 6);
+	while (!done) {
+		assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
+		assert_int_equal(n, done ? n : 2);
+		assert_true(n == 0 || ids[n - 1] == 6);
+	}
+	fixture_close(&f->base); /* takes 7 back */
+	fixture_open(&f->base);
+	assert_int_equal(fulltext_watermark(f->base.account), 6);
+	assert_int_equal(add(f, 8, "HOUSE"), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(ask(f, "HOUSE", 4, (int64_t[12]){0}, 12), 7);
+	/* One that was thrown away and filled less far answers no question begun before. */
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
+	fulltext_drop(f->base.account, "test");
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
+	assert_int_equal(add(f, 1, "HOUSE"), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
+}
+
+static void fill(struct fixture *f, int64_t from, int64_t to)
+{
+	char text[40];
+	for (int64_t id = from; id <= to; id++) {
+		snprintf(text, sizeof(text), "MESSAGE %08lld OF MANY", (long long)id * 7919);
+		assert_int_equal(add(f, id, text), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+}
+
+static void overwrite(struct fixture *f, const char *name, off_t at, const void *bytes, size_t len, off_t size)
+{
+	int fd = open(scratch_path(&f->base.dir, name), O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	if (size >= 0)
+		assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(pwrite(fd, bytes, len, at), len);
+	close(fd);
+}
+
+/* Either everything is answered, or it was thrown away with a reason and can be filled again. */
+static void check_damaged(struct fixture *f, int64_t last)
+{
+	static int64_t ids[3000];
+	struct fulltext_query q;
+	unsigned before = f->dropped.n;
+	enum store_err err = STORE_OK;
+	bool done = false;
+	size_t n = 0, got;
+	fixture_open(&f->base);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("MESSAGE")), STORE_OK);
+	while (!err && !done) {
+		err = fulltext_query_next(&q, f->base.account, ids + n, 500, &got, &done);
+		n += got;
+	}
+	if (f->dropped.n == before) {
+		assert_int_equal(err, STORE_OK);
+		assert_int_equal(n, last);
+		return;
+	}
+	assert_true(f->dropped.why[0]);
+	assert_int_equal(fulltext_watermark(f->base.account), 0);
+	fill(f, 1, last);
+	assert_int_equal(ask(f, "MESSAGE", 500, ids, 3000), last);
+}
+
+static void test_damage(void **state)
+{
+	struct fixture *f = *state;
+	enum { LAST = 2000 };
+	char zeros[20000] = {0};
+	fill(f, 1, LAST);
+	for (int i = 0; i < 12; i++) {
+		char garbage[3000];
+		for (size_t k = 0; k < sizeof(garbage); k++)
+			garbage[k] = (char)fixture_random(&f->base);
+		fixture_close(&f->base);
+		if (i == 0)
+			overwrite(f, "account/search.db", 0, "", 0, 0); /* empty: as good as new */
+		else if (i == 1)
+			overwrite(f, "account/search.db", 0, "this is a letter to my aunt", 27, 27);
+		else if (i == 2)
+			overwrite(f, "account/search.db", 0, garbage, sizeof(garbage), -1);
+		else if (i == 3)
+			overwrite(f, "account/search.db", 0, "", 0, 40000);
+		else if (i == 4)
+			overwrite(f, "account/search.db-wal", 0, garbage, sizeof(garbage), -1);
+		else if (i == 5)
+			overwrite(f, "account/search.db", 16384, zeros, sizeof(zeros), -1);
+		else
+			overwrite(f, "account/search.db", 16384 * (i - 4) + 100, garbage, sizeof(garbage), -1);
+		unsigned before = f->dropped.n;
+		if (i == 0) {
+			fixture_open(&f->base);
+			assert_int_equal(fulltext_watermark(f->base.account), 0);
+			fill(f, 1, LAST);
+			continue;
+		}
+		check_damaged(f, LAST);
+		if (i == 1 || i == 2 || i == 3 || i == 5)
+			assert_int_equal(f->dropped.n, before + 1);
+	}
+}
+
+/* A backup of index.db was put back, but search.db is of later. */
+static void test_ahead_of_the_account(void **state)
+{
+	struct fixture *f = *state;
+	fill(f, 1, 10);
+	fixture_close(&f->base);
+	fixture_open(&f->base);
+	assert_int_equal(db_exec(&f->base.account->db, "UPDATE sqlite_sequence SET seq=9 WHERE name='content'"), STORE_OK);
+	assert_int_equal(fulltext_watermark(f->base.account), 0);
+	assert_int_equal(f->dropped.n, 1);
+	fill(f, 1, 9);
+	fixture_close(&f->base);
+	fixture_open(&f->base);
+	assert_int_equal(fulltext_watermark(f->base.account), 9);
+}
+
+/* A full disk takes back what was not committed, and no more; other failures throw the index away; neither touches the
+ * account. */
+static void test_failures(void **state)
+{
+	struct fixture *f = *state;
+	static const enum store_point points[] = {POINT_SEARCH_BEGIN, POINT_SEARCH_COMMIT};
+	fill(f, 1, 10);
+	for (size_t i = 0; i < countof(points); i++) {
+		f->base.fail_at = points[i];
+		f->base.fail_with = ENOSPC;
+		enum store_err err = add(f, 11, "MESSAGE");
+		if (!err)
+			err = fulltext_commit(f->base.account);
+		assert_int_equal(err, STORE_FULL);
+		assert_int_equal(fulltext_watermark(f->base.account), 10);
+		assert_int_equal(fulltext_pending(f->base.account), 0);
+		assert_int_equal(f->dropped.n, i);
+		f->base.fail_with = EIO;
+		err = add(f, 11, "MESSAGE");
+		if (!err)
+			err = fulltext_commit(f->base.account);
+		assert_int_equal(err, STORE_IO);
+		f->base.fail_at = STORE_POINTS;
+		assert_int_equal(fulltext_watermark(f->base.account), 0);
+		assert_int_equal(f->dropped.n, i + 1);
+		fill(f, 1, 10);
+	}
+	/* One that cannot even be removed is left alone until the account is opened afresh. */
+	f->base.fail_at = POINT_SEARCH_UNLINK;
+	fulltext_drop(f->base.account, "test");
+	assert_int_equal(add(f, 11, "MESSAGE"), STORE_NOTFOUND);
+	f->base.fail_at = STORE_POINTS;
+	fixture_close(&f->base);
+	fixture_open(&f->base);
+	assert_int_equal(fulltext_watermark(f->base.account), 10);
+	assert_int_equal(ask(f, "MESSAGE", 20, (int64_t[20]){0}, 20), 10);
+	assert_false(f->base.account->db.broken);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_no_index, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_same_as_a_scan, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_any_character, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_damage, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_ahead_of_the_account, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
