@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <utf8proc.h>
 
 /* From U+00A0 on. */
 static const char *const latin[] = {
@@ -190,4 +191,68 @@ size_t mime_html_next(struct mime_html *h, int32_t c, int32_t out[MIME_HTML_OUT]
 		return 0;
 	}
 	return 0;
+}
+
+/* --- as it reads --- */
+
+static bool is_blank(int32_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xa0 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x3000;
+}
+
+/* Where a word may be broken, and what parts or joins letters unseen. */
+static bool is_unseen(int32_t c)
+{
+	return c == 0xad || (c >= 0x200b && c <= 0x200d) || c == 0x2060 || c == 0xfeff;
+}
+
+static void read_char(struct mime_html_reader *r, int32_t c, struct buf *out)
+{
+	int32_t text[MIME_HTML_OUT];
+	size_t n = mime_html_next(&r->html, c, text);
+	for (size_t i = 0; i < n; i++) {
+		utf8proc_uint8_t utf8[4];
+		if (is_blank(text[i])) {
+			r->gap = true;
+		} else if (!is_unseen(text[i])) {
+			if (r->gap)
+				buf_add_char(out, ' ');
+			r->gap = false;
+			buf_add(out, utf8, (size_t)utf8proc_encode_char(text[i], utf8));
+		}
+	}
+}
+
+/* How many bytes are read from the front of `s`; 0: the rest may be the beginning of a character. */
+static size_t read_front(struct mime_html_reader *r, struct span s, bool last, struct buf *out)
+{
+	utf8proc_int32_t c = (unsigned char)s.ptr[0];
+	utf8proc_ssize_t n = c < 0x80 ? 1 : utf8proc_iterate((const utf8proc_uint8_t *)s.ptr, (utf8proc_ssize_t)s.len, &c);
+	if (n <= 0 && !last && s.len < sizeof(r->held))
+		return 0;
+	if (n > 0)
+		read_char(r, c, out);
+	return n > 0 ? (size_t)n : 1;
+}
+
+void mime_html_read(struct mime_html_reader *r, struct span utf8, bool last, struct buf *out)
+{
+	while (r->held_n && (utf8.len || last)) {
+		if (utf8.len) {
+			r->held[r->held_n++] = utf8.ptr[0];
+			utf8 = span_after(utf8, 1);
+		}
+		size_t n = read_front(r, span_make(r->held, r->held_n), last && !utf8.len, out);
+		r->held_n -= n;
+		memmove(r->held, r->held + n, r->held_n);
+	}
+	while (utf8.len) {
+		size_t n = read_front(r, utf8, last, out);
+		if (!n) {
+			memcpy(r->held, utf8.ptr, utf8.len);
+			r->held_n = utf8.len;
+			return;
+		}
+		utf8 = span_after(utf8, n);
+	}
 }

@@ -1,11 +1,12 @@
 /*
  * HTML to the text in it, a character at a time: tags, comments, scripts and styles go, what begins a block leaves a
- * space, entities become characters.  No parser: enough for a preview (RFC 8970 3.3).  Pure; any thread.
+ * space, entities become characters.  No parser: enough for a preview (RFC 8970 3.3) and for finding what one reads.
+ * Pure; any thread.
  */
 #ifndef MIME_HTML_H
 #define MIME_HTML_H
 
-#include "protocol/base.h"
+#include "protocol/buf.h"
 
 enum { MIME_HTML_OUT = 16, MIME_HTML_NAME_MAX = 12 };
 
@@ -32,5 +33,17 @@ struct mime_html {
 
 /* Takes one character, gives those that come of it: how many. */
 size_t mime_html_next(struct mime_html *h, int32_t c, int32_t out[MIME_HTML_OUT]);
+
+/* A document that comes in pieces, as it reads: white space of any kind and length is one space, and what shows nothing is
+ * left out.  {0} starts one. */
+struct mime_html_reader {
+	struct mime_html html;
+	bool gap;     /* white space came; it is given with what follows */
+	size_t held_n;
+	char held[4]; /* the beginning of a character */
+};
+
+/* Adds to `out`: UTF-8.  `last`: no more comes.  Octets that are no text have no reading. */
+void mime_html_read(struct mime_html_reader *r, struct span utf8, bool last, struct buf *out);
 
 #endif

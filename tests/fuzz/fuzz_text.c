@@ -1,14 +1,16 @@
 /*
  * What SEARCH reads, from any octets: the first byte chooses an encoding and a charset, the second a needle; the rest is
  * a body.  Decoding in pieces gives what decoding at once gives, a search finds exactly what is in the decoded text,
- * and headers are read without harm.
+ * an index would have named the message for it, and headers are read without harm.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include "protocol/mime/date.h"
+#include "protocol/mime/grams.h"
 #include "protocol/mime/parser.h"
 #include "protocol/mime/search.h"
 #include "protocol/mime/words.h"
+#include "protocol/utf8.h"
 
 static const char *const charsets[] = {"", "utf-8", "iso-8859-1", "iso-2022-jp", "shift_jis", "gb2312", "euc-kr", "utf-7",
 				       "utf-16", "koi8-r", "big5", "x-none"};
@@ -60,6 +62,26 @@ static bool search(struct span message, struct span needle)
 	return found;
 }
 
+/* What is found in the message has its grams among the message's. */
+static void check_grams(struct span message, struct span needle)
+{
+	struct mime_parser *p = mime_parser_create();
+	struct mime_strings s;
+	struct mime_grams all;
+	uint32_t offset, len;
+	mime_grams_init(&all);
+	mime_parser_feed(p, message);
+	mime_strings_init(&s, buf_span(&mime_parser_end(p)->parts), MIME_SEARCH_BODY, mime_grams_take, &all);
+	while (mime_strings_next(&s, &offset, &len) && mime_strings_feed(&s, span_make(message.ptr + offset, len)))
+		;
+	size_t n = all.n;
+	mime_grams_take(&all, MIME_STREAM_AS_IS, needle, true);
+	invariant(all.full || all.n == n);
+	mime_strings_finish(&s);
+	mime_parser_destroy(p);
+	mime_grams_finish(&all);
+}
+
 static void check_search(enum mime_encoding encoding, const char *charset, struct span body, struct span text,
 			 uint8_t choice)
 {
@@ -74,6 +96,8 @@ static void check_search(enum mime_encoding encoding, const char *charset, struc
 		size_t at = choice % text.len, len = 1 + choice % 7;
 		buf_add(&needle, text.ptr + at, text.len - at < len ? text.len - at : len);
 		invariant(search(buf_span(&message), buf_span(&needle)));
+		if (utf8_is_valid(buf_span(&needle)))
+			check_grams(buf_span(&message), buf_span(&needle));
 		buf_add_char(&needle, (char)choice);
 		bool there = memmem(text.ptr, text.len, needle.data, needle.len) != NULL;
 		invariant(search(buf_span(&message), buf_span(&needle)) == there);

@@ -157,6 +157,49 @@ static void test_messages(void **state)
 	assert_true(message_has("Subject: no body", "no body", text));
 }
 
+/* HTML is found as it is and as it reads, whatever the encoding, wherever it is cut. */
+static void test_html_as_it_reads(void **state)
+{
+	(void)state;
+	char m[4000];
+	const char *html = "<html><head><style>p { color: red }</style></head><body><p>Gr&uuml;&szlig;e&nbsp;aus <b>M</b>&#252;n"
+			   "chen</p><p>an\r\n   alle &amp; jeden &#x1F414;</p><a href=\"https://example.org/?a=1&amp;b=2\">soft"
+			   "&shy;ware</a> 1 < 2<!-- hidden --></body></html>";
+	for (int encoded = 0; encoded < 2; encoded++) {
+		size_t n = (size_t)snprintf(m, sizeof(m), "Content-Type: text/html; charset=utf-8\r\n"
+					    "Content-Transfer-Encoding: %s\r\n\r\n", encoded ? "quoted-printable" : "7bit");
+		for (const char *p = html; *p; p++)
+			n += (size_t)snprintf(m + n, sizeof(m) - n, encoded ? (*p == '\r' || *p == '\n' ? "%c" : "=%02X=\r\n")
+							: "%c", *p);
+		assert_true(message_has(m, "gr\xc3\xbc\xc3\x9f" "e aus m\xc3\xbcnchen", MIME_SEARCH_BODY));
+		assert_true(message_has(m, "M\xc3\x9cNCHEN AN ALLE & JEDEN \xf0\x9f\x90\x94 software 1 < 2", MIME_SEARCH_TEXT));
+		assert_true(message_has(m, "Gr&uuml;&szlig;e", MIME_SEARCH_BODY));
+		assert_true(message_has(m, "href=\"https://example.org/?a=1&amp;b=2\">soft", MIME_SEARCH_BODY));
+		assert_true(message_has(m, "color: red", MIME_SEARCH_BODY));
+		assert_false(message_has(m, "color: red gr", MIME_SEARCH_BODY));
+		assert_false(message_has(m, "a=1&b=2", MIME_SEARCH_BODY));
+	}
+}
+
+static void test_names_of_attachments(void **state)
+{
+	(void)state;
+	const char *m = "Subject: x\r\nContent-Type: multipart/mixed; boundary=b; name=outer.txt\r\n\r\n--b\r\n"
+			"Content-Type: application/pdf; name=\"=?utf-8?Q?Rechnung_M=C3=A4rz.pdf?=\"\r\n"
+			"Content-Description: quarterly\r\n\r\nx\r\n--b\r\n"
+			"Content-Type: application/zip; charset=secret\r\n"
+			"Content-Disposition: attachment; filename*0*=utf-8''f%C3%BCr%20;\r\n filename*1=\"Anna.zip\"\r\n\r\nx\r\n"
+			"--b\r\nContent-Disposition: attachment; filename=\"a\\\"b.txt\"\r\n\r\nx\r\n--b--\r\n";
+	for (enum mime_search_scope scope = MIME_SEARCH_BODY; scope <= MIME_SEARCH_TEXT; scope++) {
+		assert_true(message_has(m, "rechnung m\xc3\xa4rz.PDF", scope));
+		assert_true(message_has(m, "f\xc3\xbcr anna.zip", scope));
+		assert_true(message_has(m, "a\"b.txt", scope));
+		assert_int_equal(message_has(m, "outer.txt", scope), scope == MIME_SEARCH_TEXT);
+		assert_int_equal(message_has(m, "quarterly", scope), scope == MIME_SEARCH_TEXT);
+		assert_int_equal(message_has(m, "secret", scope), scope == MIME_SEARCH_TEXT);
+	}
+}
+
 static void test_large_messages_in_little_memory(void **state)
 {
 	(void)state;
@@ -192,7 +235,10 @@ static void test_large_messages_in_little_memory(void **state)
 		read += len;
 	}
 	assert_int_equal(read, m->size);
-	assert_in_range(s.matcher.window.cap + s.field.cap + s.raw.cap + s.utf8.cap, 1, 400000);
+	const struct mime_strings *r = &s.strings;
+	size_t memory = r->field.cap + r->raw.cap + r->utf8.cap + r->folded.cap;
+	assert_in_range(memory + s.matchers[MIME_STREAM_AS_IS].window.cap, 1, 500000);
+	assert_true(r->cut);
 	mime_search_finish(&s);
 	mime_parser_destroy(p);
 }
@@ -205,6 +251,8 @@ int main(void)
 		cmocka_unit_test(test_matcher_finds_across_pieces),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_html_as_it_reads),
+		cmocka_unit_test(test_names_of_attachments),
 		cmocka_unit_test(test_large_messages_in_little_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

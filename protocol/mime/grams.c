@@ -1,0 +1,114 @@
+#include "protocol/mime/grams.h"
+
+#include <utf8proc.h>
+
+enum { CAP_MIN = 4096, CAP_KEPT = 32768 };
+
+static void start(struct mime_grams *g)
+{
+	g->cap = CAP_MIN;
+	g->table = xcalloc(g->cap, sizeof(*g->table));
+	g->grams = xmalloc(g->cap / 2 * sizeof(*g->grams));
+}
+
+void mime_grams_init(struct mime_grams *g)
+{
+	*g = (struct mime_grams){0};
+	start(g);
+}
+
+void mime_grams_finish(struct mime_grams *g)
+{
+	free(g->table);
+	free(g->grams);
+	*g = (struct mime_grams){0};
+}
+
+void mime_grams_reset(struct mime_grams *g)
+{
+	if (g->cap > CAP_KEPT) {
+		mime_grams_finish(g);
+		start(g);
+	} else if (g->n) {
+		memset(g->table, 0, g->cap * sizeof(*g->table));
+	}
+	g->n = 0;
+	g->full = false;
+	memset(g->windows, 0, sizeof(g->windows));
+}
+
+static size_t slot_of(const struct mime_grams *g, uint64_t gram)
+{
+	size_t at = (size_t)(gram * 0x9e3779b97f4a7c15u >> 32) & (g->cap - 1);
+	while (g->table[at] && g->table[at] != gram)
+		at = (at + 1) & (g->cap - 1);
+	return at;
+}
+
+static void grow(struct mime_grams *g)
+{
+	g->cap *= 2;
+	free(g->table);
+	g->table = xcalloc(g->cap, sizeof(*g->table));
+	g->grams = xrealloc(g->grams, g->cap / 2 * sizeof(*g->grams));
+	for (size_t i = 0; i < g->n; i++)
+		g->table[slot_of(g, g->grams[i])] = g->grams[i];
+}
+
+static void add(struct mime_grams *g, uint32_t a, uint32_t b, uint32_t c)
+{
+	if (!a || !b || !c)
+		return;
+	uint64_t gram = (uint64_t)a << 42 | (uint64_t)b << 21 | c;
+	size_t at = slot_of(g, gram);
+	if (g->table[at])
+		return;
+	if (g->n == MIME_GRAMS_MAX) {
+		g->full = true;
+		return;
+	}
+	g->table[at] = gram;
+	g->grams[g->n++] = gram;
+	if (g->n * 2 == g->cap)
+		grow(g);
+}
+
+static bool is_accent(uint32_t c)
+{
+	if (c < 0x300)
+		return false;
+	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+	return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME;
+}
+
+/* c: 0 for what is no character. */
+static void push(struct mime_grams *g, struct mime_gram_window *w, uint32_t c)
+{
+	add(g, w->a, w->b, c);
+	if (!is_accent(c)) {
+		if (w->a != w->plain_a || w->b != w->plain_b)
+			add(g, w->plain_a, w->plain_b, c);
+		w->plain_a = w->plain_b;
+		w->plain_b = c;
+	}
+	w->a = w->b;
+	w->b = c;
+}
+
+bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, bool ends)
+{
+	struct mime_grams *g = ctx;
+	struct mime_gram_window *w = &g->windows[stream];
+	for (size_t at = 0; at < folded.len && !g->full;) {
+		unsigned char first = (unsigned char)folded.ptr[at];
+		utf8proc_int32_t c = first;
+		utf8proc_ssize_t len = 1;
+		if (first >= 0x80)
+			len = utf8proc_iterate((const utf8proc_uint8_t *)folded.ptr + at, (utf8proc_ssize_t)(folded.len - at), &c);
+		push(g, w, len > 0 ? (uint32_t)c : 0);
+		at += len > 0 ? (size_t)len : 1;
+	}
+	if (ends)
+		*w = (struct mime_gram_window){0};
+	return !g->full;
+}

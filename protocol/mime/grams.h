@@ -1,0 +1,40 @@
+/*
+ * Which three characters follow one another somewhere in a message: what an index needs to tell which messages can hold a
+ * string (storage/fulltext.h).  Fed with the strings of strings.h.  Beside each text as it is, its characters without their
+ * accents count too, so that it can be asked for either.
+ *
+ * A gram is three code points of 21 bits, the first in the highest; none has NUL or anything that is not text in it.
+ * Pure; one thread at a time.
+ */
+#ifndef MIME_GRAMS_H
+#define MIME_GRAMS_H
+
+#include "protocol/mime/strings.h"
+
+enum { MIME_GRAMS_MAX = 40000 };
+
+/* The last two characters of a string that is open, as they are and without accents; 0: there is none. */
+struct mime_gram_window {
+	uint32_t a, b, plain_a, plain_b;
+};
+
+struct mime_grams {
+	uint64_t *grams;  /* in the order of their first coming */
+	size_t n;
+	bool full;        /* there were more than MIME_GRAMS_MAX: some are left out */
+	/* private */
+	uint64_t *table;  /* open addressing, at most half full; 0: free */
+	size_t cap;
+	struct mime_gram_window windows[MIME_STREAMS];
+};
+
+/* Memory: 1.4 MiB at most, some 50 KiB for usual mail. */
+void mime_grams_init(struct mime_grams *g);
+/* Accepts a zeroed struct. */
+void mime_grams_finish(struct mime_grams *g);
+/* For the next message.  Keeps the memory when it is not much. */
+void mime_grams_reset(struct mime_grams *g);
+/* A mime_take_string; `ctx` is the struct.  False: it is full. */
+bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, bool ends);
+
+#endif

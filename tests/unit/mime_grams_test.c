@@ -1,0 +1,175 @@
+/* Every string that SEARCH can find in a message has all its grams in what the index is given. */
+#include "protocol/mime/grams.h"
+#include "protocol/mime/parser.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <utf8proc.h>
+
+static bool has(const struct mime_grams *g, uint64_t gram)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->grams[i] == gram)
+			return true;
+	return false;
+}
+
+/* All grams of a folded text; false when one is missing.  `skip_accents`: of the text without them. */
+static bool has_all(const struct mime_grams *g, struct span text, bool skip_accents)
+{
+	uint64_t last = 0;
+	size_t chars = 0;
+	while (text.len) {
+		utf8proc_int32_t c;
+		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text.ptr, (utf8proc_ssize_t)text.len, &c);
+		text = span_after(text, n > 0 ? (size_t)n : 1);
+		if (n > 0 && skip_accents && c >= 0x300 && c < 0x370)
+			continue;
+		last = (last << 21 | (uint64_t)(n > 0 ? c : 0)) & 0x7fffffffffffffff;
+		chars = n > 0 && c ? chars + 1 : 0;
+		if (chars >= 3 && !has(g, last))
+			return false;
+	}
+	return true;
+}
+
+static bool text_has_all(const struct mime_grams *g, const char *text, bool skip_accents)
+{
+	struct buf folded;
+	buf_init(&folded, 1 << 16);
+	mime_fold(span_of(text), &folded);
+	bool all = has_all(g, buf_span(&folded), skip_accents);
+	buf_finish(&folded);
+	return all;
+}
+
+/* Keeps each string, with a byte between them that is no text. */
+static bool keep(void *ctx, enum mime_stream stream, struct span folded, bool ends)
+{
+	struct buf *kept = ctx;
+	buf_add_span(&kept[stream], folded);
+	if (ends)
+		buf_add_char(&kept[stream], '\xff');
+	return true;
+}
+
+static void walk(struct span message, mime_take_string *take, void *ctx)
+{
+	struct mime_parser *p = mime_parser_create();
+	struct mime_strings s;
+	uint32_t offset, len;
+	mime_parser_feed(p, message);
+	mime_strings_init(&s, buf_span(&mime_parser_end(p)->parts), MIME_SEARCH_TEXT, take, ctx);
+	while (mime_strings_next(&s, &offset, &len) && mime_strings_feed(&s, span_make(message.ptr + offset, len)))
+		;
+	mime_strings_finish(&s);
+	mime_parser_destroy(p);
+}
+
+static void test_grams_of_a_message(void **state)
+{
+	(void)state;
+	const char *m = "Subject: =?utf-8?Q?Caf=C3=A9?= du Nord\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+			"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+			"voil=E0 une tr=\r\n=E8s longue histoire\r\nsur deux lignes \xff oui\r\n--b\r\n"
+			"Content-Type: text/html\r\n\r\n<p>Gr&uuml;&szlig;e</p>\r\n--b\r\n"
+			"Content-Disposition: attachment; filename*=utf-8''%C3%9Cbersicht.pdf\r\n\r\nx\r\n--b--\r\n";
+	struct mime_grams g;
+	mime_grams_init(&g);
+	walk(span_of(m), mime_grams_take, &g);
+	assert_false(g.full);
+	static const char *const there[] = {"caf\xc3\xa9 du nord", "VOIL\xc3\x80 une tr\xc3\xa8s longue histoire\r\nsur",
+					    "subject: caf", "<p>gr&uuml;", "gr\xc3\xbc\xc3\x9f" "e", "\xc3\xbc" "bersicht.pdf"};
+	for (size_t i = 0; i < countof(there); i++)
+		assert_true(text_has_all(&g, there[i], false));
+	assert_true(text_has_all(&g, there[0], true));
+	assert_true(text_has_all(&g, there[1], true));
+	assert_true(text_has_all(&g, there[5], true));
+	assert_false(text_has_all(&g, "nordcontent", false)); /* not from string to string */
+	assert_false(text_has_all(&g, "absent", false));
+	/* The next message has none of it. */
+	mime_grams_reset(&g);
+	assert_int_equal(g.n, 0);
+	walk(span_of("Subject: x\r\n\r\nhello"), mime_grams_take, &g);
+	assert_true(text_has_all(&g, "hello", false));
+	assert_false(text_has_all(&g, "nord", false));
+	mime_grams_finish(&g);
+}
+
+/* Random octets: whatever comes out of the walker has its grams, however many there are. */
+static void test_nothing_is_lost(void **state)
+{
+	(void)state;
+	static const char *const pieces[] = {"\xc3\xa9", "\xcc\x81", "\xe2\x82", "\x80", "\xac", "ab", "\xed\xa0\x80", "&eacute;",
+					     "<p>", " \r\n ", "\xf0\x9f\x90\x94", "=", "\xc3", "Z", "\xc5\xbf"};
+	uint64_t random = 88172645463325252u;
+	for (int round = 0; round < 60; round++) {
+		struct buf m, kept[MIME_STREAMS];
+		struct mime_grams g;
+		buf_init(&m, 1 << 20);
+		for (size_t i = 0; i < MIME_STREAMS; i++)
+			buf_init(&kept[i], 1 << 20);
+		buf_add_text(&m, "Content-Type: text/html; charset=");
+		buf_add_text(&m, round % 3 ? "utf-8\r\n\r\n" : "x-none\r\n\r\n");
+		for (int i = 0; i < 3000; i++) {
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			buf_add_text(&m, pieces[(random >> 40) % countof(pieces)]);
+			if (round % 2)
+				buf_printf(&m, "%c", (int)('A' + (random >> 20) % 26));
+		}
+		mime_grams_init(&g);
+		walk(buf_span(&m), mime_grams_take, &g);
+		walk(buf_span(&m), keep, kept);
+		assert_false(g.full);
+		for (size_t i = 0; i < MIME_STREAMS; i++) {
+			assert_true(kept[i].len > 100);
+			assert_true(has_all(&g, buf_span(&kept[i]), false));
+			assert_true(has_all(&g, buf_span(&kept[i]), true));
+			buf_finish(&kept[i]);
+		}
+		mime_grams_finish(&g);
+		buf_finish(&m);
+	}
+}
+
+static void test_too_many(void **state)
+{
+	(void)state;
+	struct mime_grams g;
+	struct buf text;
+	mime_grams_init(&g);
+	buf_init(&text, 1 << 20);
+	for (int i = 0; i < MIME_GRAMS_MAX + 2; i++) {
+		utf8proc_uint8_t utf8[4];
+		buf_add(&text, utf8, (size_t)utf8proc_encode_char(0x4e00 + (i * 7) % 20000 + i % 3, utf8));
+	}
+	assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS, span_make(text.data, 300), false));
+	for (int i = 0; i < 200 && !g.full; i++)
+		mime_grams_take(&g, i % MIME_STREAMS, span_make(text.data + i * 3, text.len - (size_t)i * 3), true);
+	/* Nothing is written beyond the room there is; the next message starts with little. */
+	assert_in_range(g.n, 1, MIME_GRAMS_MAX);
+	mime_grams_reset(&g);
+	assert_false(g.full);
+	assert_in_range(g.cap, 1, 32768);
+	for (uint32_t a = 1; a < 300 && !g.full; a++) {
+		buf_reset(&text);
+		for (uint32_t b = 1; b < 300; b++)
+			buf_printf(&text, "%c%c%c", (int)(a % 127 + 1), (int)(b % 120 + 1), (int)(a / 3 + 1));
+		mime_grams_take(&g, MIME_STREAM_AS_IS, buf_span(&text), true);
+	}
+	assert_true(g.full);
+	assert_int_equal(g.n, MIME_GRAMS_MAX);
+	buf_finish(&text);
+	mime_grams_finish(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grams_of_a_message),
+		cmocka_unit_test(test_nothing_is_lost),
+		cmocka_unit_test(test_too_many),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
