@@ -10,6 +10,22 @@ static struct bytes bytes_of_span(struct span s)
 	return (struct bytes){s.ptr, s.len};
 }
 
+static struct content_keys list_keys(struct derived *d, struct span stored)
+{
+	/* In the order of enum keys_string. */
+	static const enum mime_sort_string from[KEYS_STRINGS] = {SORT_SUBJECT, SORT_FROM, SORT_TO, SORT_CC,
+								 SORT_DISPLAY_FROM, SORT_DISPLAY_TO};
+	struct content_keys keys = {.sent_s = KEYS_NO_DATE};
+	if (!mime_sort_key_read(stored, &d->sort))
+		return keys;
+	if (d->sort.has_date)
+		keys.sent_s = d->sort.utc_s;
+	keys.is_reply = d->sort.is_reply;
+	for (size_t i = 0; i < KEYS_STRINGS; i++)
+		keys.string[i] = bytes_of_span(d->sort.string[from[i]]);
+	return keys;
+}
+
 /* The message's own, then those it refers to, the nearest first (storage/thread.h). */
 static size_t list_ids(struct derived *d, struct span stored)
 {
@@ -29,7 +45,8 @@ void derived_make(struct derived *d, const struct mime_summary *s)
 					.sent = s->has_date ? s->date.day : CONTENT_NO_DATE,
 					.envelope = bytes_of(&s->envelope), .body = bytes_of(&s->body),
 					.bodystructure = bytes_of(&s->bodystructure), .parts = bytes_of(&s->parts),
-					.sort = bytes_of(&s->sort), .thread = bytes_of(&s->thread),
-					.preview = bytes_of_span(s->preview), .thread_ids = d->ids};
-	d->meta.thread_ids_n = list_ids(d, buf_span(&s->thread));
+					.preview = bytes_of_span(s->preview), .keys = list_keys(d, buf_span(&s->sort))};
+	d->meta.keys.ids = d->ids;
+	d->meta.keys.ids_n = list_ids(d, buf_span(&s->thread));
+	d->meta.keys.has_id = d->key.id.len > 0;
 }

@@ -11,6 +11,7 @@
 
 struct derived {
 	struct content_meta meta; /* points into the summary, and into the rest of this struct */
+	struct mime_sort_key sort;
 	struct mime_thread_key key;
 	struct bytes ids[1 + MIME_REFERENCES_MAX];
 };

@@ -18,6 +18,7 @@ struct change;
 struct content_writer;
 struct flag_table;
 struct fulltext;
+struct keys;
 struct check;
 struct live;
 struct roster;
@@ -72,6 +73,8 @@ struct account {
 	struct check *check;            /* NULL: none runs */
 	int64_t *unlinks;               /* contents whose files go after the commit */
 	size_t unlinks_n, unlinks_cap;
+	struct keys *keys;              /* NULL: nobody sorted yet (keys.h) */
+	uint64_t keys_epoch;            /* counts how often they were dropped */
 	struct content_cursor rows, headers, bodies;
 	struct fulltext *fulltext;      /* NULL: not open (fulltext.h) */
 	bool fulltext_off;              /* it cannot be used */

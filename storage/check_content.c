@@ -114,7 +114,12 @@ static enum store_err check_one(struct reading *r)
 		check_report(c, CHECK_DAMAGE, "content %" PRId64 ": its header block is missing or of another length", r->id);
 	if (err && err != STORE_NOTFOUND)
 		return err;
-	err = check_table(r);
+	int64_t keys;
+	err = read_number(c, "SELECT count(*) FROM keys WHERE content=?", r->id, 0, &keys);
+	if (!err && !keys)
+		check_report(c, CHECK_DAMAGE, "content %" PRId64 ": what it is sorted by is not there", r->id);
+	if (!err)
+		err = check_table(r);
 	c->counts.contents++;
 	return err ? err : read_body(r, known);
 }
@@ -124,7 +129,8 @@ static enum store_err check_between(struct check *c, int64_t after, int64_t befo
 {
 	static const struct {
 		const char *sql, *table;
-	} tables[] = {{"SELECT count(*) FROM header WHERE content>? AND content<?", "header"},
+	} tables[] = {{"SELECT count(*) FROM keys WHERE content>? AND content<?", "keys"},
+		      {"SELECT count(*) FROM header WHERE content>? AND content<?", "header"},
 		      {"SELECT count(*) FROM body WHERE content>? AND content<?", "body"}};
 	enum store_err err = STORE_OK;
 	for (size_t i = 0; i < countof(tables) && !err; i++) {

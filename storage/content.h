@@ -12,6 +12,7 @@
 #define STORAGE_CONTENT_H
 
 #include "storage/account.h"
+#include "storage/keys.h"
 
 enum {
 	BODY_INLINE_MAX = 128 * 1024,   /* stored bytes */
@@ -26,9 +27,8 @@ struct content_meta {
 	int parser;                         /* version of the parser that made the rest */
 	int64_t sent;                       /* CONTENT_NO_DATE for none */
 	struct bytes envelope, body, bodystructure, parts; /* as FETCH sends them; the part table */
-	struct bytes sort, thread, preview; /* a NULL pointer for what is not derived */
-	const struct bytes *thread_ids;     /* what decides on the thread, see thread.h */
-	size_t thread_ids_n;
+	struct bytes preview;               /* a NULL pointer for what is not derived */
+	struct content_keys keys;           /* their IDs also decide on the thread, see thread.h */
 };
 
 struct content_row {

@@ -273,13 +273,13 @@ static uint64_t lonely_thread(const struct content_meta *m)
 static enum store_err insert_content(struct content_writer *w, const struct content_meta *m, int64_t *out_id)
 {
 	uint64_t thread = lonely_thread(m);
-	enum store_err err = m->thread_ids_n ? thread_join(w->a, m->thread_ids, m->thread_ids_n, &thread) : STORE_OK;
+	enum store_err err = m->keys.ids_n ? thread_join(w->a, m->keys.ids, m->keys.ids_n, &thread) : STORE_OK;
 	if (err)
 		return err;
 	struct db *db = &w->a->db;
 	sqlite3_stmt *stmt = db_prepare(db, "INSERT INTO content(digest, size, header_len, parser, sent, envelope,"
-					    " body, bodystructure, parts, sort, thread, preview, thread_id)"
-					    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+					    " body, bodystructure, parts, preview, thread_id)"
+					    " VALUES(?,?,?,?,?,?,?,?,?,?,?)");
 	if (stmt) {
 		sqlite3_bind_blob(stmt, 1, m->digest, DIGEST_BYTES, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 2, (int64_t)w->size);
@@ -288,14 +288,14 @@ static enum store_err insert_content(struct content_writer *w, const struct cont
 		if (m->sent != CONTENT_NO_DATE)
 			sqlite3_bind_int64(stmt, 5, m->sent);
 		const struct bytes columns[] = {m->envelope, m->body, m->bodystructure, m->parts,
-						m->sort,     m->thread, m->preview};
+						m->preview};
 		for (size_t i = 0; i < countof(columns); i++)
 			bind_bytes(stmt, 6 + (int)i, columns[i]);
-		sqlite3_bind_int64(stmt, 13, (int64_t)thread);
+		sqlite3_bind_int64(stmt, 11, (int64_t)thread);
 	}
 	err = db_run(db, stmt);
 	*out_id = sqlite3_last_insert_rowid(db->handle);
-	return err;
+	return err ? err : keys_insert(w->a, *out_id, &m->keys);
 }
 
 /* The first `len` bytes of the message, to `to`, from the frames packed so far. */

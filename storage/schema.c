@@ -15,6 +15,7 @@
  *   actor         logins and devices that the journal names
  *   flagset       distinct sets of flags; a message's flags are one such id.  The empty set is 0 and has no row
  *   content       what is derived from a message's bytes, computed once at delivery
+ *   keys          what SORT and THREAD compare, apart so that reading all of a mailbox reads little (keys.h)
  *   thread        which thread a Message-ID belongs to (thread.h)
  *   header, body  the bytes, apart so that lists never read past them; see content.c
  */
@@ -42,8 +43,10 @@ const char account_schema[] =
 	"CREATE TABLE flagset(id INTEGER PRIMARY KEY, system INTEGER NOT NULL, keywords TEXT NOT NULL);"
 	"CREATE TABLE content(id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL, size INTEGER NOT NULL,"
 	" header_len INTEGER NOT NULL, parser INTEGER NOT NULL, sent INTEGER, envelope BLOB, body BLOB,"
-	" bodystructure BLOB, parts BLOB, sort BLOB, thread BLOB, preview BLOB, thread_id INTEGER NOT NULL);"
+	" bodystructure BLOB, parts BLOB, preview BLOB, thread_id INTEGER NOT NULL);"
 	"CREATE INDEX content_digest ON content(digest);"
+	"CREATE TABLE keys(content INTEGER PRIMARY KEY, sent INTEGER, reply INTEGER NOT NULL, subject BLOB, sender BLOB,"
+	" recipient BLOB, copied BLOB, sender_name BLOB, recipient_name BLOB, ids BLOB);"
 	"CREATE TABLE thread(key INTEGER PRIMARY KEY, id INTEGER NOT NULL);"
 	"CREATE TABLE header(content INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE body(content INTEGER PRIMARY KEY, frames BLOB NOT NULL, data BLOB);";

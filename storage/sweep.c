@@ -134,8 +134,8 @@ static enum store_err mark_step(struct account *a, struct sweep *s)
 
 static enum store_err delete_content(struct account *a, int64_t id)
 {
-	static const char *const sql[] = {"DELETE FROM content WHERE id=?", "DELETE FROM header WHERE content=?",
-					  "DELETE FROM body WHERE content=?"};
+	static const char *const sql[] = {"DELETE FROM content WHERE id=?", "DELETE FROM keys WHERE content=?",
+					  "DELETE FROM header WHERE content=?", "DELETE FROM body WHERE content=?"};
 	int64_t in_file;
 	enum store_err err = read_number(a, "SELECT data IS NULL FROM body WHERE content=?", id, &in_file);
 	for (size_t i = 0; i < countof(sql) && !err; i++) {
@@ -192,6 +192,7 @@ static enum store_err delete_step(struct account *a, struct sweep *s)
 			return err;
 	}
 	s->counts.contents += n;
+	keys_swept(a, n);
 	return more ? STORE_OK : next_window(a, s, s->live.first + s->live.n);
 }
 

@@ -5,9 +5,10 @@
 /* Says what the bytes are, so that another use of the checksum gives other keys. */
 static const uint64_t key_seed = 0x7468726561640001u;
 
-static int64_t key_of(const struct bytes *id)
+int64_t thread_key(struct bytes id)
 {
-	return (int64_t)checksum64(id->ptr, id->len, key_seed);
+	int64_t key = (int64_t)checksum64(id.ptr, id.len, key_seed);
+	return key ? key : 1;
 }
 
 static enum store_err find(struct account *a, int64_t key, uint64_t *out)
@@ -42,7 +43,7 @@ enum store_err thread_join(struct account *a, const struct bytes *ids, size_t n,
 	/* Of too many the nearest and the eldest. */
 	size_t keys_n = n < THREAD_IDS_MAX ? n : THREAD_IDS_MAX;
 	for (size_t i = 0; i < keys_n; i++)
-		keys[i] = key_of(&ids[i + 1 < keys_n ? i : i + (n - keys_n)]);
+		keys[i] = thread_key(ids[i + 1 < keys_n ? i : i + (n - keys_n)]);
 	for (size_t i = 0; i < keys_n && err == STORE_NOTFOUND; i++)
 		err = find(a, keys[i], out);
 	if (err == STORE_NOTFOUND) {

@@ -17,6 +17,8 @@
 
 enum { THREAD_IDS_MAX = 32 /* IDs of one message that are looked at */ };
 
+/* What stands for an ID, never 0. */
+int64_t thread_key(struct bytes id);
 /* Inside an op.  `ids` (n > 0): the message's own ID if it has one, then those it refers to, the nearest first. */
 MUST_USE enum store_err thread_join(struct account *a, const struct bytes *ids, size_t n, uint64_t *out);
 
