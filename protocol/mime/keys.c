@@ -5,6 +5,7 @@
 #include "protocol/mime/subject.h"
 #include "protocol/mime/text.h"
 #include "protocol/mime/words.h"
+#include "protocol/utf8.h"
 
 enum { SORT_HEAD = 10, THREAD_HEAD = 2, FLAG_DATE = 1, FLAG_REPLY = 2 };
 
@@ -29,19 +30,30 @@ static bool get_string(struct span *rest, struct span *out)
 	return true;
 }
 
-/* Folded, and cut where a character starts. */
+/* At most `most` bytes, up to where a character starts. */
+static struct span cut(struct span s, size_t most)
+{
+	if (s.len <= most)
+		return s;
+	s.len = most;
+	while (s.len > most - 4 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80)
+		s.len--;
+	return s;
+}
+
+/* What is no text comes behind all that is, by its octets (RFC 5255 4.6): no text begins with 0xff. */
 static void put_folded(struct buf *out, struct span utf8)
 {
 	struct buf folded;
 	buf_init(&folded, SIZE_MAX);
-	mime_fold(span_make(utf8.ptr, utf8.len < MIME_KEY_MAX ? utf8.len : MIME_KEY_MAX), &folded);
-	struct span s = buf_span(&folded);
-	if (s.len > MIME_KEY_MAX) {
-		s.len = MIME_KEY_MAX;
-		while (s.len > MIME_KEY_MAX - 4 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80)
-			s.len--;
+	utf8 = cut(utf8, MIME_KEY_MAX);
+	if (utf8_is_valid(utf8)) {
+		mime_fold(utf8, &folded);
+	} else {
+		buf_add_char(&folded, MIME_KEY_NO_TEXT);
+		buf_add_span(&folded, utf8);
 	}
-	put_string(out, s);
+	put_string(out, cut(buf_span(&folded), MIME_KEY_MAX));
 	buf_finish(&folded);
 }
 

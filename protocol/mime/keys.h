@@ -1,6 +1,7 @@
 /*
  * What SORT (RFC 5256, 5957) and THREAD (RFC 5256) ask of a message, computed once and stored beside it.  Strings are
- * folded for comparison (text.h), so that comparing is memcmp(); each is cut at MIME_KEY_MAX bytes.
+ * folded for comparison (text.h), so that comparing is memcmp(); each is cut at MIME_KEY_MAX bytes.  What is no UTF-8 is
+ * not folded, and has MIME_KEY_NO_TEXT in front: it comes behind all others (RFC 5255 4.6).
  *
  *	sort    version, flags, sent date (8 bytes, little-endian, seconds UTC), then the strings in the order of
  *	        enum mime_sort_string, each behind its length (2 bytes)
@@ -16,6 +17,7 @@
 
 enum {
 	MIME_KEYS_VERSION = 1,
+	MIME_KEY_NO_TEXT = '\xff',
 	MIME_KEY_MAX = 500,        /* bytes of one sort string */
 	MIME_REFERENCES_MAX = 100, /* ancestors kept */
 	MIME_THREAD_MAX = 16384    /* bytes of them */
