@@ -24,9 +24,17 @@ enum store_err messages_append(struct account *a, int64_t mailbox, const struct 
 	free(flagsets);
 	if (err)
 		return err;
-	*first = r->info.uidnext;
+	for (uint32_t i = 0, least = r->info.uidnext; i < n; i++, least++) {
+		invariant(!items[i].uid || items[i].uid >= least);
+		least = items[i].uid ? items[i].uid : least;
+		if (least > UINT32_MAX - (n - i))
+			return STORE_LIMIT;
+	}
+	*first = n && items[0].uid ? items[0].uid : r->info.uidnext;
 	int64_t now = a->env->now_s(a->env->ctx);
 	for (uint32_t i = 0; i < n; i++) {
+		if (items[i].uid)
+			r->info.uidnext = items[i].uid;
 		struct roster_entry e = {.uid = r->info.uidnext++, .flagset = items[i].flagset,
 					 .modseq = account_modseq(a), .internal_date = items[i].internal_date,
 					 .zone_min = items[i].zone_min, .save_date = now, .size = items[i].size,
