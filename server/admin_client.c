@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,6 +17,10 @@ struct client {
 	struct config config;  /* of the server in this process */
 	struct server *server; /* NULL: a daemon is at the other end */
 	struct buf in;
+	const struct admin_call *call;
+	bool is_wanted; /* the server wants the input */
+	bool over;      /* DONE has come, or what comes cannot be used */
+	int code;       /* for the exit */
 };
 
 static int complain(const char *what)
@@ -121,30 +126,6 @@ static bool send_request(struct client *c, const struct admin_call *call)
 	return ok;
 }
 
-/* Standard input, all of it.  The server takes it in as fast as it can. */
-static bool send_input(struct client *c, int input)
-{
-	struct buf out;
-	char *chunk = xmalloc(ADMIN_FRAME_MAX);
-	buf_init(&out, 2 * ADMIN_FRAME_MAX);
-	ssize_t n;
-	bool ok = true;
-	while (ok && (n = read(input, chunk, ADMIN_FRAME_MAX)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		ok = n > 0;
-		if (ok)
-			admin_frame_add(&out, ADMIN_BODY, span_make(chunk, (size_t)n));
-		ok = ok && send_all(c, &out);
-	}
-	if (ok)
-		admin_frame_add(&out, ADMIN_END, span_make("", 0));
-	ok = ok && send_all(c, &out);
-	free(chunk);
-	buf_finish(&out);
-	return ok;
-}
-
 static void take_row(const struct admin_call *call, struct span body)
 {
 	struct admin_field fields[ADMIN_FIELDS_MAX];
@@ -158,9 +139,12 @@ static void take_row(const struct admin_call *call, struct span body)
 		call->on_row(call->ctx, fields, n);
 }
 
-static int take_done(const struct admin_call *call, struct span body)
+static int take_done(const struct client *c, struct span body)
 {
+	const struct admin_call *call = c->call;
 	int code = body.len ? (unsigned char)body.ptr[0] : ADMIN_EXIT_FAILED;
+	if (code == ADMIN_EXIT_DONE && call->on_end && !call->on_end(call->stream_ctx))
+		return ADMIN_EXIT_FAILED;
 	struct span text = span_after(body, 1);
 	if (text.len && code)
 		trouble("%.*s", (int)text.len, text.ptr);
@@ -182,34 +166,120 @@ static bool receive(struct client *c)
 	return true;
 }
 
-static int converse(struct client *c, const struct admin_call *call)
+/* Takes every frame that has come.  False: the conversation is over. */
+static bool take_frames(struct client *c)
 {
-	if (!send_request(c, call))
+	struct admin_frame frame;
+	bool broken = false;
+	while (!c->over && admin_frame_read(buf_span(&c->in), &frame, &broken)) {
+		if (frame.type == ADMIN_DONE) {
+			c->code = take_done(c, frame.body);
+			c->over = true;
+		} else if (frame.type == ADMIN_ROW) {
+			take_row(c->call, frame.body);
+		} else if (frame.type == ADMIN_READY) {
+			c->is_wanted = true;
+		} else if (frame.type == ADMIN_BODY && c->call->on_body && !c->call->on_body(c->call->stream_ctx, frame.body)) {
+			c->over = true; /* on_body has said why */
+		}
+		buf_drop(&c->in, frame.size);
+	}
+	return !c->over && !broken;
+}
+
+/* ---- the input ---- */
+
+struct admin_stream {
+	struct client *client;
+	struct buf out;
+};
+
+/* Sends what is there, and hears what the server says meanwhile: it may be the end. */
+static bool stream_send(struct admin_stream *s)
+{
+	struct client *c = s->client;
+	while (s->out.len && !c->over) {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN | POLLOUT};
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return false;
+		if ((p.revents & (POLLIN | POLLHUP)) && (!receive(c) || !take_frames(c)))
+			return false;
+		if (c->over || !(p.revents & POLLOUT))
+			continue;
+		ssize_t n = send(c->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return errno == EPIPE; /* its last words are still to be read */
+		if (n > 0)
+			buf_drop(&s->out, (size_t)n);
+	}
+	return !c->over;
+}
+
+bool admin_stream_write(struct admin_stream *s, struct span bytes)
+{
+	while (bytes.len) {
+		size_t n = bytes.len < ADMIN_FRAME_MAX ? bytes.len : ADMIN_FRAME_MAX;
+		admin_frame_add(&s->out, ADMIN_BODY, span_make(bytes.ptr, n));
+		if (!stream_send(s))
+			return false;
+		bytes = span_after(bytes, n);
+	}
+	return true;
+}
+
+/* Standard input, all of it.  The server takes it in as fast as it can. */
+static bool feed_from_file(struct admin_stream *s, int input)
+{
+	char *chunk = xmalloc(ADMIN_FRAME_MAX);
+	bool goes_on = true;
+	ssize_t n = 0;
+	while (goes_on && ((n = read(input, chunk, ADMIN_FRAME_MAX)) > 0 || (n < 0 && errno == EINTR)))
+		if (n > 0)
+			goes_on = admin_stream_write(s, span_make(chunk, (size_t)n));
+	free(chunk);
+	if (n < 0)
+		complain("standard input");
+	return n >= 0;
+}
+
+static bool send_input(struct client *c)
+{
+	struct admin_stream s = {.client = c};
+	buf_init(&s.out, 4 * ADMIN_FRAME_MAX);
+	c->is_wanted = false;
+	bool ok = c->call->feed ? c->call->feed(c->call->stream_ctx, &s) : feed_from_file(&s, c->call->input);
+	if (ok && !c->over) {
+		admin_frame_add(&s.out, ADMIN_END, span_make("", 0));
+		stream_send(&s);
+	}
+	buf_finish(&s.out);
+	return ok;
+}
+
+static int converse(struct client *c)
+{
+	if (!send_request(c, c->call))
 		return complain("the request");
-	for (;;) {
-		struct admin_frame frame;
-		bool broken;
-		if (!admin_frame_read(buf_span(&c->in), &frame, &broken)) {
-			errno = 0;
-			if (!broken && receive(c))
-				continue;
+	while (take_frames(c)) {
+		if (c->is_wanted && !send_input(c))
+			return ADMIN_EXIT_FAILED;
+		errno = 0;
+		if (!c->over && !receive(c)) {
 			trouble("the daemon hung up%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
 			return ADMIN_EXIT_FAILED;
 		}
-		if (frame.type == ADMIN_DONE)
-			return take_done(call, frame.body);
-		if (frame.type == ADMIN_ROW)
-			take_row(call, frame.body);
-		else if (frame.type == ADMIN_READY && !send_input(c, call->input))
-			return complain("standard input");
-		buf_drop(&c->in, frame.size);
 	}
+	return c->code;
 }
 
 int admin_client_call(const struct config *config, const struct admin_call *call)
 {
 	struct client c;
-	int code = client_open(&c, config) ? converse(&c, call) : ADMIN_EXIT_FAILED;
+	int code = client_open(&c, config) ? ADMIN_EXIT_DONE : ADMIN_EXIT_FAILED;
+	c.call = call;
+	c.code = ADMIN_EXIT_FAILED;
+	if (code == ADMIN_EXIT_DONE)
+		code = converse(&c);
 	client_close(&c);
 	return code;
 }

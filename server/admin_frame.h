@@ -8,6 +8,7 @@
  *	BODY     a piece of it, any number
  *	END      that was all of it
  *	                                             ROW           key and value, any number
+ *	                                             BODY          a piece of what the verb gives out
  *	                                             DONE          exit code (one byte), what to say
  *
  * Texts in REQUEST and ROW end with a NUL each.  A ROW's value begins with its type: 's' text, 'n' number, 'b' "true" or
