@@ -309,7 +309,10 @@ static void submit_to_account(struct admin *a, enum admin_phase phase)
 	if (!task->lane)
 		task->lane = accounts_acquire(a->conn->loop->server->accounts, task->user.account);
 	task->phase = phase;
-	task->op.writes = phase == ADMIN_RUN && (task->verb->flags & ADMIN_WRITES);
+	unsigned flags = task->verb->flags;
+	task->op.writes = (flags & ADMIN_WRITES) && (phase == ADMIN_RUN || (flags & ADMIN_STREAMS));
+	task->op.login = "admin"; /* for the journal */
+	task->op.device = task->verb->name;
 	submit(a, task->lane);
 }
 
@@ -329,6 +332,11 @@ static void run_verb(struct admin *a)
 static bool take_input(struct admin *a)
 {
 	struct admin_task *task = a->task;
+	conn_move(a->conn, &task->out);
+	if (task->exit != ADMIN_EXIT_DONE && (task->verb->flags & ADMIN_STREAMS)) {
+		finish(a);
+		return true;
+	}
 	if (task->exit != ADMIN_EXIT_DONE)
 		buf_reset(&task->input);
 	if (task->input_ended)

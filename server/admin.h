@@ -22,7 +22,9 @@ enum admin_flags {
 	ADMIN_PASSWORD = 8, /* its password is hashed first, into task->secrets */
 	ADMIN_INPUT = 16,   /* takes standard input, with `take` */
 	ADMIN_FORGETS = 32, /* remembered passwords are forgotten after it */
-	ADMIN_LISTS = 64    /* its rows are what one asks for: --json */
+	ADMIN_LISTS = 64,   /* its rows are what one asks for: --json */
+	ADMIN_STREAMS = 128 /* mail goes in or out by way of files at the command's end (cli_transfer.h).  Going in, `take`
+			     * changes the account as the input comes, and after a failure no more of it is wanted. */
 };
 
 enum admin_param_kind {
@@ -43,6 +45,8 @@ struct admin_task;
 struct auth_pool;
 struct check;
 struct intake;
+struct mail_export;
+struct mail_import;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
 
@@ -75,6 +79,8 @@ struct admin_task {
 	struct buf input;                     /* a piece of standard input */
 	bool input_ended;
 	struct intake *intake;                /* deliver's, and */
+	struct mail_import *import;           /* import's, */
+	struct mail_export *export;           /* export's, */
 	struct check *check;                  /* check's: live and die on the lane */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
@@ -126,5 +132,8 @@ enum op_result admin_check(struct admin_task *task, struct account *account);
 enum op_result admin_jump(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
+enum op_result admin_import(struct admin_task *task, struct account *account);
+enum op_result admin_import_take(struct admin_task *task, struct account *account);
+enum op_result admin_export(struct admin_task *task, struct account *account);
 
 #endif

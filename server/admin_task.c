@@ -5,6 +5,8 @@
 #include "server/admin_frame.h"
 #include "server/intake.h"
 #include "server/lane.h"
+#include "server/mail_export.h"
+#include "server/mail_import.h"
 #include "storage/check.h"
 
 #include <openssl/crypto.h>
@@ -119,14 +121,24 @@ static void destroy(struct admin_task *task)
 	free(task);
 }
 
+/* What is the account's. */
+static void drop_work(struct admin_task *task)
+{
+	intake_destroy(task->intake);
+	check_destroy(task->check);
+	mail_import_destroy(task->import);
+	mail_export_destroy(task->export);
+	task->intake = NULL;
+	task->check = NULL;
+	task->import = NULL;
+	task->export = NULL;
+}
+
 static enum op_result release_run(struct op *op, struct account *account)
 {
 	struct admin_task *task = container_of(op, struct admin_task, op);
 	(void)account;
-	intake_destroy(task->intake);
-	check_destroy(task->check);
-	task->intake = NULL;
-	task->check = NULL;
+	drop_work(task);
 	return OP_DONE;
 }
 
@@ -135,8 +147,7 @@ static void release_done(struct op *op, struct conn *conn)
 {
 	struct admin_task *task = container_of(op, struct admin_task, op);
 	(void)conn;
-	intake_destroy(task->intake);
-	check_destroy(task->check);
+	drop_work(task);
 	destroy(task);
 }
 
@@ -145,7 +156,7 @@ void admin_task_dispose(struct admin_task *task)
 {
 	if (!task)
 		return;
-	if (!task->intake && !task->check) {
+	if (!task->intake && !task->check && !task->import && !task->export) {
 		destroy(task);
 		return;
 	}

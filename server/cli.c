@@ -3,6 +3,7 @@
 
 #include "server/cli_output.h"
 #include "server/cli_password.h"
+#include "server/cli_transfer.h"
 #include "server/server.h"
 
 #include <openssl/crypto.h>
@@ -201,7 +202,7 @@ static int administer(const struct command_line *line)
 		if (asks)
 			call.password = password;
 		if (!asks || cli_password_read(line->password_stdin, line->values[0], password))
-			code = admin_client_call(&config, &call);
+			code = line->verb->flags & ADMIN_STREAMS ? cli_transfer(&config, &call) : admin_client_call(&config, &call);
 		if (asks)
 			OPENSSL_cleanse(password, sizeof(password));
 		bool has_output = (line->verb->flags & ADMIN_LISTS) && (code == ADMIN_EXIT_DONE || output.rows);

@@ -71,6 +71,7 @@ struct account {
 	struct sweep *sweep;            /* NULL: none was started */
 	struct live *watching;          /* a check's, which is told as a sweep is */
 	struct check *check;            /* NULL: none runs */
+	uint64_t importing;             /* which import goes on here, by a number of its own (server/mail_import.c); 0: none */
 	int64_t *unlinks;               /* contents whose files go after the commit */
 	size_t unlinks_n, unlinks_cap;
 	struct keys *keys;              /* NULL: nobody sorted yet (keys.h) */

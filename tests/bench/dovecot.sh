@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT | stop DIR
-# sdbox, clear-text login, user1..user100@example.org with the password "pass".  Everything is under DIR.
+# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT [MAIL_LOCATION] | stop DIR
+# sdbox unless said otherwise, clear-text login, user1..user100@example.org with the password "pass".  Everything is under DIR.
 set -euo pipefail
 die() { echo "dovecot.sh: $*" >&2; exit 1; }
 verb=${1:?start or stop} dir=$(realpath -m "${2:?DIR}")
 case $verb in
 start)
-	port=${3:?IMAP_PORT}
+	port=${3:?IMAP_PORT} location=${4:-sdbox:~/sdbox}
 	command -v dovecot >/dev/null || die "apt-get install dovecot-imapd"
 	[ "$(id -u)" = 0 ] || die "Dovecot's processes change users: run this as root"
 	mkdir -p "$dir/mail" "$dir/run" "$dir/state"
@@ -33,7 +33,7 @@ start)
 		  args = uid=mail gid=mail home=$dir/mail/%n
 		}
 		first_valid_uid = 1
-		mail_location = sdbox:~/sdbox
+		mail_location = $location
 		mail_max_userip_connections = 100000
 		namespace inbox {
 		  inbox = yes

@@ -10,6 +10,8 @@ POINTED = re.compile(r"(?<!\w)(file_create|file_write|file_sync|file_rename|file
 FREE = {
     ("server/server.c", "unlink"): "a listener's socket",
     ("server/accounts.c", "unlink"): "a file that loses its name as it is made: nothing of it outlives the process",
+    ("server/mail_out.c", "rename"): "an exported archive",
+    ("server/mail_out.c", "renameat"): "an exported file",
     ("server/listener.c", "unlink"): "a listener's socket",
     ("server/admin.c", "unlink"): "the admin socket",
     ("server/crash.c", "unlink"): "an old crash record",

@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+"""roost import and roost export: what goes in comes out the same, from and to Maildir, mbox and tar, with and without a
+daemon; and a Maildir that a real Dovecot made keeps its UIDs, so that devices fetch nothing again."""
+import argparse, email.utils, hashlib, imaplib, os, pathlib, pty, random, re, shutil, signal, subprocess, sys, tarfile, time, traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parent / "harness")]
+from admin import Store, both_ways, with_users  # noqa: E402 (the path is set above)
+from daemon import free_ports  # noqa: E402
+
+ALICE = "alice@example.org"
+
+
+def make_message(rng, n):
+    """With LF: text, lines that begin like an mbox's, CRs in odd places, long lines, none at all."""
+    lines = [f"Subject: message {n}", f"Message-ID: <{n}@example.org>", "From: a@example.org"]
+    if n % 7 == 0:
+        lines += ["Status: is a field of its own", "X-Note: so Status is not the last"]
+    lines.append("")
+    for _ in range(rng.randrange(12)):
+        lines.append(rng.choice(["From here on", ">From there", ">>From", "", "", "x" * rng.randrange(2000), "a\rb", "end\r",
+                                 "\u00e4\u00f6", "From ", ".", "plain words of text"]))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def as_stored(message):
+    """Bare LF becomes CRLF."""
+    return re.sub(rb"(?<!\r)\n", b"\r\n", message)
+
+
+class Mail:
+    """What an account has, as IMAP tells it: {mailbox: (uidvalidity, {uid: (flags, date, digest)})}, subscriptions."""
+
+    def __init__(self, port, user=ALICE, password="secret"):
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login(user, password)
+        self.boxes, self.uidnext = {}, {}
+        for line in c.list()[1]:
+            m = re.match(rb'\((.*?)\) (?:"."|NIL) (.*)$', line)
+            if b"\\Noselect" in m.group(1) or b"\\NonExistent" in m.group(1):
+                continue
+            name = m.group(2).decode().strip('"')
+            assert c.select(f'"{name}"', readonly=True)[0] == "OK", name
+            validity = int(c.response("UIDVALIDITY")[1][0])
+            self.uidnext[name] = int(c.response("UIDNEXT")[1][0])
+            messages = {}
+            for item in c.uid("FETCH", "1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]:
+                if not isinstance(item, tuple):
+                    continue
+                uid = int(re.search(rb"UID (\d+)", item[0]).group(1))
+                flags = frozenset(imaplib.ParseFlags(item[0])) - {b"\\Recent"}
+                date = email.utils.mktime_tz(email.utils.parsedate_tz(
+                    re.search(rb'INTERNALDATE "([^"]*)"', item[0]).group(1).decode()))
+                messages[uid] = (flags, date, hashlib.sha256(item[1]).hexdigest())
+            self.boxes[name] = (validity, messages)
+        self.subscribed = {re.match(rb'\(.*?\) (?:"."|NIL) (.*)$', l).group(1).decode().strip('"') for l in c.lsub()[1] if l}
+        c.logout()
+
+    def contents(self, name="INBOX"):
+        return sorted(d for _, _, d in self.boxes[name][1].values())
+
+    def all(self):
+        return {n: v for n, v in self.boxes.items() if v[1]}
+
+
+def assert_same(got, want):
+    """Of two of all(); says where they differ."""
+    assert set(got) == set(want), (sorted(got), sorted(want))
+    for name, (validity, messages) in want.items():
+        assert got[name][0] == validity, (name, got[name][0], validity)
+        assert set(got[name][1]) == set(messages), (name, sorted(got[name][1]), sorted(messages))
+        for uid, message in messages.items():
+            assert got[name][1][uid] == message, (name, uid, got[name][1][uid], message)
+
+
+def served(store):
+    """A daemon for IMAP, also in the tests that have none for the commands."""
+    class Serving:
+        def __enter__(self):
+            self.started = not store.daemon
+            if self.started:
+                store.start()
+            return store.port
+
+        def __exit__(self, *error):
+            if self.started:
+                store.stop()
+    return Serving()
+
+
+def look(store, user=ALICE):
+    with served(store) as port:
+        return Mail(port, user)
+
+
+def make_maildir(top, count=60, seed=1):
+    """A Maildir++ with some folders; {mailbox: [(bytes as stored, flags, date)]}."""
+    rng, made = random.Random(seed), {}
+    folders = {"INBOX": "", "Work": ".Work", "Work/Deep/Er": ".Work.Deep.Er", "\u00e4\u00f6 & co": ".&AOQA9g- &- co", "Empty": ".Empty",
+               "v1.2": ".v1\\2e2"}
+    for name, folder in folders.items():
+        directory = top / folder
+        for sub in ("cur", "new", "tmp"):
+            (directory / sub).mkdir(parents=True, exist_ok=True)
+        made[name] = []
+        (directory / "dovecot-keywords").write_text("0 $Label1\n1 important\n")
+        for n in range(0 if name == "Empty" else count // (1 if name == "INBOX" else 4)):
+            message = make_message(rng, len(made) * 1000 + n)
+            letters = "".join(sorted(rng.sample("DFRSTab", rng.randrange(5))))
+            date = 1_000_000_000 + rng.randrange(500_000_000)
+            path = directory / ("new" if not letters else "cur") / f"{date}.{n}.host{'' if not letters else ':2,' + letters}"
+            path.write_bytes(message)
+            os.utime(path, (date, date))
+            words = {"D": b"\\Draft", "F": b"\\Flagged", "R": b"\\Answered", "S": b"\\Seen", "T": b"\\Deleted", "a": b"$Label1",
+                     "b": b"important"}
+            made[name].append((hashlib.sha256(as_stored(message)).hexdigest(), frozenset(words[l] for l in letters), date))
+    (top / "subscriptions").write_text("V\t2\n\nWork\nWork\tDeep\tEr\nGone\n&AOQA9g- &- co\n")
+    return made
+
+
+def imap_name(name):
+    return "".join(c if 0x20 <= ord(c) < 0x7f and c != "&" else "&-" if c == "&" else c for c in name)
+
+
+def check_made(mail, made):
+    names = {"\u00e4\u00f6 & co": "&AOQA9g- &- co"}
+    for name, messages in made.items():
+        got = sorted((d, f, t) for f, t, d in mail.boxes[names.get(name, name)][1].values())
+        assert [(d, t) for d, _, t in got] == sorted((d, t) for d, _, t in messages), name
+        assert {(d, f, t) for d, f, t in got} == set(messages), name
+    assert {"Work", "Work/Deep/Er", "Gone", "&AOQA9g- &- co"} <= mail.subscribed, mail.subscribed
+
+
+@both_ways
+def test_maildir_round_trip(store):
+    with_users(store)
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    store.run("user", "add", "carol@example.org", stdin=b"secret\n")
+    made = make_maildir(store.directory / "in")
+    said = store.run("import", ALICE, str(store.directory / "in"))
+    total = sum(len(m) for m in made.values())
+    assert f"{total} messages taken in, 0 were there already" in said and "0 problems" in said, said
+    mail = look(store)
+    check_made(mail, made)
+    assert f"0 messages taken in, {total} were there already" in store.run("import", ALICE, str(store.directory / "in"))
+    # Out as a Maildir and in again: the very same, UIDs and UIDVALIDITYs too.
+    out = store.directory / "out"
+    assert f"{total} messages" in store.run("export", ALICE, str(out))
+    store.run("import", "bob@example.org", str(out))
+    bob = look(store, "bob@example.org")
+    assert_same(bob.all(), mail.all())
+    assert bob.subscribed == mail.subscribed
+    assert {n: u for n, u in bob.uidnext.items() if bob.boxes[n][1]} == {n: u for n, u in mail.uidnext.items() if mail.boxes[n][1]}
+    # What the files look like to others: LF, the dates, flags in their names.
+    files = sorted((out / "cur").iterdir())
+    assert len(files) == len(made["INBOX"])
+    assert not any(re.search(rb"[^\r]\r\n", f.read_bytes()) for f in files)
+    assert sorted(int(f.stat().st_mtime) for f in files) == sorted(t for _, _, t in made["INBOX"])
+    # And through a tar of it.
+    subprocess.run(["tar", "cf", str(store.directory / "made.tar"), "-C", str(store.directory), "out"], check=True)
+    store.run("import", "carol@example.org", str(store.directory / "made.tar"))
+    assert_same(look(store, "carol@example.org").all(), mail.all())
+
+
+@both_ways
+def test_mbox_and_tar_round_trips(store):
+    with_users(store)
+    made = make_maildir(store.directory / "in", 40)
+    store.run("import", ALICE, str(store.directory / "in"))
+    mail = look(store)
+    for n, words in enumerate((["mbox"], ["mbox.tar", "--format", "mbox"], ["maildir.tar"], ["mbox2", "--format", "mbox"])):
+        if words[0] == "mbox":
+            words += ["--format", "mbox"]
+        user = f"u{n}@example.org"
+        store.run("user", "add", user, stdin=b"secret\n")
+        path = str(store.directory / words[0])
+        store.run("export", ALICE, path, *words[1:])
+        if path.endswith(".tar"):
+            with tarfile.open(path) as t:  # others can read it
+                assert sum(m.isfile() for m in t) > 5
+        store.run("import", user, path)
+        assert_same(look(store, user).all(), mail.all())
+    # A single file, into a mailbox of one's choice, twice.
+    path = str(store.directory / "mbox" / "INBOX.mbox")
+    said = store.run("import", "u0@example.org", path, "--mailbox", "Old/Mail")
+    assert f"{len(made['INBOX'])} messages taken in" in said, said
+    assert f"{len(made['INBOX'])} were there already" in store.run("import", "u0@example.org", path, "--mailbox", "Old/Mail")
+    assert look(store, "u0@example.org").contents("Old/Mail") == mail.contents()
+    said = store.run("export", "u0@example.org", str(store.directory / "one"), "--mailbox", "Old/Mail")
+    assert "of 1 mailboxes" in said and (store.directory / "one" / ".Old.Mail" / "cur").is_dir()
+    assert "not found" in store.run("export", "u0@example.org", str(store.directory / "none"), "--mailbox", "Nope", code=1)
+
+
+@both_ways
+def test_mbox_of_others(store):
+    """mboxo and mboxrd as they are met: flags at the header's end, CRLF, dates with zones, no empty line at the end."""
+    with_users(store)
+    path = store.directory / "mbox"
+    path.write_bytes(
+        b"From a b c@example.org Sat Jan  3 01:05:34 1998\n"
+        b"Subject: one\nStatus: RO\nX-Status: AF\nX-Keywords: $Label1 todo   \n\nhello\n\n>From me\n>>From you\n\n"
+        b"From x@example.org Sat Jan  3 01:05:34 +0200 1998\r\nSubject: two\r\n\r\nFrom here on, no message\r\nlast\r\n\r\n"
+        b"From y@example.org  Mon Feb 29 23:59:59 2016 -0500\nSubject: three\n\n\n\nFrom nobody\n"
+        b"From z@example.org Sat Jan  3 01:05:34 1998\nnot behind an empty line")
+    store.run("import", ALICE, str(path))
+    mail = look(store)
+    want = [(b"Subject: one\r\n\r\nhello\r\n\r\nFrom me\r\n>From you\r\n", {b"\\Seen", b"\\Answered", b"\\Flagged", b"$Label1", b"todo"},
+             883789534),
+            (b"Subject: two\r\n\r\nFrom here on, no message\r\nlast\r\n", set(), 883789534 - 7200),
+            (b"Subject: three\r\n\r\n\r\n\r\nFrom nobody\r\nFrom z@example.org Sat Jan  3 01:05:34 1998\r\nnot behind an empty line",
+             set(), 1456790399 + 5 * 3600)]
+    got = [mail.boxes["INBOX"][1][uid] for uid in sorted(mail.boxes["INBOX"][1])]
+    assert [(f, t, d) for f, t, d in got] == [(frozenset(f), t, hashlib.sha256(m).hexdigest()) for m, f, t in want], got
+    (store.directory / "no").write_bytes(b"To: nobody\n\nthis is a message and no mbox\n")
+    said = store.run("import", ALICE, str(store.directory / "no"))
+    assert "this is no mbox file" in said and "1 problems" in said, said
+    assert "No such file" in store.run("import", ALICE, str(store.directory / "nothing"), code=1)
+
+
+@both_ways
+def test_bad_messages_are_kept(store):
+    with_users(store)
+    top = store.directory / "in"
+    for sub in ("cur", "new", "tmp", ".bad%name/cur", ".good/cur"):
+        (top / sub).mkdir(parents=True)
+    (top / "cur/1.nul:2,S").write_bytes(b"Subject: nul\n\na\0b\n")
+    (top / "cur/2.empty:2,").write_bytes(b"")
+    (top / "cur/3.none:2,S").write_bytes(b"no header at all")
+    (top / "cur/4.keywords:2,a").write_bytes(b"Subject: odd keyword\n\n.\n")
+    (top / "cur/5.fine:2,F").write_bytes(b"Subject: fine\n\n.\n")
+    (top / "dovecot-keywords").write_text('0 a(b"c\n')
+    (top / ".bad%name/cur/1.x:2,").write_bytes(b"Subject: in a mailbox whose name cannot be\n\n.\n")
+    said = store.run("import", ALICE, str(top))
+    assert "6 messages taken in" in said, said
+    assert "NUL" in said and "keywords cannot be kept" in said and "bad_name" in said and "1.nul" in said, said
+    mail = look(store)
+    digests = {d for _, _, d in mail.boxes["INBOX"][1].values()}
+    for kept in (b"Subject: nul\r\n\r\na\x80b\r\n", b"no header at all", b"Subject: odd keyword\r\n\r\n.\r\n"):
+        assert hashlib.sha256(kept).hexdigest() in digests, kept
+    assert len(mail.boxes["bad_name"][1]) == 1 and mail.uidnext["INBOX"] == 6
+
+
+@both_ways
+def test_cut_short(store):
+    """An import whose command is killed, and an export: the next run goes on, and nothing is there twice."""
+    with_users(store)
+    made = make_maildir(store.directory / "in", 1200)
+    total = sum(len(m) for m in made.values())
+    command = [store.roost, "-c", str(store.config), "import", ALICE, str(store.directory / "in")]
+    for after in (0.05, 0.15, 0.4):
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(after)
+        p.kill()
+        p.wait()
+    said = store.run("import", ALICE, str(store.directory / "in"))
+    taken, known = map(int, re.search(r"(\d+) messages taken in, (\d+) were", said).groups())
+    assert taken + known == total, said
+    check_made(look(store), made)
+    out = store.directory / "out"
+    p = subprocess.Popen([store.roost, "-c", str(store.config), "export", ALICE, str(out)], stdout=subprocess.DEVNULL)
+    time.sleep(0.2)
+    p.kill()
+    p.wait()
+    store.run("export", ALICE, str(out))
+    store.run("export", ALICE, str(out))
+    files = [f for f in out.rglob("*") if f.parent.name == "cur"]
+    assert len(files) == total and not list(out.rglob("tmp/*")), len(files)
+    (store.directory / "mine").mkdir()
+    (store.directory / "mine/file").write_text("mine")
+    assert "not empty" in store.run("export", ALICE, str(store.directory / "mine"), code=1)
+
+
+def test_progress_bar(store):
+    """On a terminal, and nowhere else."""
+    with_users(store)
+    make_maildir(store.directory / "in", 400)
+    command = [store.roost, "-c", str(store.config), "import", ALICE, str(store.directory / "in")]
+    p = subprocess.run(command, capture_output=True, check=True)
+    assert p.stderr == b"", p.stderr
+    controller, terminal = pty.openpty()
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    command[4] = "bob@example.org"
+    p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    got = b""
+    try:
+        while more := os.read(controller, 65536):
+            got += more
+    except OSError:
+        pass
+    assert p.wait() == 0 and b"messages" in got and b"%" in got and got.count(b"\n") == 0, got[-300:]
+
+
+def test_dovecot(store):
+    """A Maildir made by Dovecot itself, by IMAP: the same UIDs, UIDVALIDITYs, flags, dates and subscriptions after it."""
+    if os.getuid() != 0 or not shutil.which("dovecot"):
+        print("skip test_dovecot: it needs root, and Dovecot (apt-get install dovecot-imapd)")
+        return
+    with_users(store)
+    port, = free_ports(1)
+    directory = store.directory / "dovecot"
+    script = HERE.parent / "bench" / "dovecot.sh"
+    os.chmod(store.directory, 0o755)
+    subprocess.run([str(script), "start", str(directory), str(port), "maildir:~/Maildir"], check=True)
+    try:
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login("user1@example.org", "pass")
+        rng = random.Random(5)
+        c.create("Work/Projects")
+        c.create("&AOQA9g-")
+        c.subscribe("Work/Projects")
+        for box in ("INBOX", "Work/Projects", "&AOQA9g-"):
+            for n in range(30):
+                flags = " ".join(rng.sample(["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "todo"], rng.randrange(4)))
+                c.append(f'"{box}"', f"({flags})", f'"{1 + n % 28:2d}-Mar-2020 12:00:00 +0000"', as_stored(make_message(rng, n)))
+            c.select(f'"{box}"')
+            c.store("3:7", "+FLAGS", "\\Deleted")
+            c.expunge()
+            c.store("20", "+FLAGS", "\\Deleted late")
+        c.logout()
+        theirs = Mail(port, "user1@example.org", "pass")
+    finally:
+        subprocess.run([str(script), "stop", str(directory)], check=True)
+    assert sum(len(b[1]) for b in theirs.boxes.values()) == 75
+    store.run("import", ALICE, str(directory / "mail/user1/Maildir"))
+    ours = look(store)
+    assert_same(ours.all(), theirs.all())
+    for name, (validity, _) in theirs.boxes.items():
+        assert ours.boxes[name][0] == validity, name
+        assert ours.uidnext[name] == theirs.uidnext[name], name
+    assert theirs.subscribed <= ours.subscribed, (theirs.subscribed, ours.subscribed)
+    # Dovecot reads what we write, UIDs and all.
+    back = store.directory / "dovecot/mail/user2/Maildir"
+    back.parent.mkdir()
+    store.run("export", ALICE, str(back))
+    subprocess.run(["chown", "-R", "mail:mail", str(back.parent)], check=True)
+    subprocess.run([str(script), "start", str(directory), str(port), "maildir:~/Maildir"], check=True)
+    try:
+        again = Mail(port, "user2@example.org", "pass")
+    finally:
+        subprocess.run([str(script), "stop", str(directory)], check=True)
+    assert_same(again.all(), theirs.all())
+    assert theirs.subscribed <= again.subscribed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    roost, failed, ran = str(pathlib.Path(args.roost).resolve()), 0, 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or args.only not in name:
+            continue
+        for daemon in (False, True) if hasattr(test, "both_ways") else (False,):
+            store, ran = Store(roost), ran + 1
+            label = f"{name} {'with a daemon' if daemon else ''}"
+            try:
+                if daemon:
+                    store.start()
+                test(store)
+                store.close()
+                print(f"ok {label}", flush=True)
+            except Exception as e:
+                failed += 1
+                print(f"FAILED {label}: {type(e).__name__}: {str(e)[:1500]}", flush=True)
+                traceback.print_exc()
+                if store.daemon:
+                    store.daemon.kill()
+    print(f"{ran - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
