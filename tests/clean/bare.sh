@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The README's two commands on a bare Debian 12: debootstrap's minbase in a folder, a fresh clone of HEAD and nothing
 # else, as root and, with sudo, as a user.
-#   bare.sh DIR [run|test|all]   as root; DIR is made if missing and its base system kept for the next time
+#   bare.sh DIR [run|test|all] [USER]   as root; DIR is made if missing and its base system kept for the next time
 set -euo pipefail
 die() { echo "bare.sh: $*" >&2; exit 1; }
 here=$(git -C "$(dirname "$(realpath "$0")")" rev-parse --show-toplevel)
-dir=$(realpath -m "${1:?bare.sh DIR [run|test|all]}") what=${2:-run}
+dir=$(realpath -m "${1:?bare.sh DIR [run|test|all] [root|builder]}") what=${2:-run} users=${3:-root builder}
 root=$dir/root
 [ "$(id -u)" = 0 ] || die "run this as root: it makes a chroot"
 command -v debootstrap >/dev/null || die "apt-get install debootstrap"
@@ -63,7 +63,7 @@ demo() { # USER: the card appears, its curl line lists the inbox, Ctrl-C ends wi
 	echo "./dev run works as $1"
 }
 
-for user in root builder; do
+for user in $users; do
 	rm -rf "$root/src-$user"
 	git clone -q "$here" "$root/src-$user"
 	mkdir -p "$root/tmp/home-$user"
