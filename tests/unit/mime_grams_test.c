@@ -146,7 +146,7 @@ static void test_too_many(void **state)
 	}
 	assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS, span_make(text.data, 300), false));
 	for (int i = 0; i < 200 && !g.full; i++)
-		mime_grams_take(&g, i % MIME_STREAMS, span_make(text.data + i * 3, text.len - (size_t)i * 3), true);
+		mime_grams_take(&g, (enum mime_stream)(i % MIME_STREAMS), span_make(text.data + i * 3, text.len - (size_t)i * 3), true);
 	/* Nothing is written beyond the room there is; the next message starts with little. */
 	assert_in_range(g.n, 1, MIME_GRAMS_MAX);
 	mime_grams_reset(&g);
