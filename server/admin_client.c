@@ -51,7 +51,8 @@ static bool start_server(struct client *c)
 	int pair[2];
 	c->config.loops = c->config.auth_threads = 1;
 	c->config.workers = 2;
-	c->config.listens_n = c->config.tls_n = 0;
+	c->config.listens_n = 0;
+	c->config.certificates = NULL;
 	c->server = server_open(&c->config);
 	if (!c->server)
 		return false;

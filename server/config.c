@@ -53,7 +53,6 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 	union {
 		struct config config;
 		struct listen_config listen;
-		struct tls_config tls;
 		struct narrow_config narrow;
 	} tried;
 	invariant(o && text);
@@ -86,16 +85,12 @@ static cfg_t *make_parser(void)
 {
 	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
 	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
-	cfg_opt_t *tls = xcalloc(config_options_n + 1, sizeof(*tls));
 	cfg_opt_t *narrow = xcalloc(config_options_n + 1, sizeof(*narrow));
-	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
-		  tls_section = CFG_SEC("tls", tls, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
+	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
 	listen[list_options("listen", listen)] = end;
-	tls[list_options("tls", tls)] = end;
 	narrow[list_options("narrow", narrow)] = end;
 	size_t n = list_options(NULL, options);
 	options[n++] = listen_section;
-	options[n++] = tls_section;
 	options[n++] = narrow_section;
 	options[n] = end;
 	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
@@ -103,7 +98,6 @@ static cfg_t *make_parser(void)
 	cfg_set_error_function(cfg, on_error);
 	free(options);
 	free(listen);
-	free(tls);
 	free(narrow);
 	return cfg;
 }
@@ -169,23 +163,10 @@ static bool read_listens(const char *path, struct config *c)
 		struct listen_config *l = &c->listens[i];
 		if (!read_section(path, from, "listen", l) || !check_listen(path, from->line, l))
 			return false;
-		if (l->protocol == PROTOCOL_IMAPS && cfg_size(c->parsed, "tls") == 0) {
-			complain(path, from->line, "listen: imaps needs a tls section with a certificate");
+		if (l->protocol == PROTOCOL_IMAPS && !*c->certificates) {
+			complain(path, from->line, "listen: imaps needs certificates; the option of that name says where they are");
 			return false;
 		}
-	}
-	return true;
-}
-
-static bool read_tls(const char *path, struct config *c)
-{
-	c->tls_n = cfg_size(c->parsed, "tls");
-	c->tls = xcalloc(c->tls_n, sizeof(*c->tls));
-	for (size_t i = 0; i < c->tls_n; i++) {
-		if (!read_section(path, cfg_getnsec(c->parsed, "tls", (unsigned)i), "tls", &c->tls[i]))
-			return false;
-		if (!*c->tls[i].key)
-			c->tls[i].key = c->tls[i].certificate;
 	}
 	return true;
 }
@@ -229,6 +210,8 @@ static bool fill_in(const char *path, struct config *c)
 		complain(path, 0, "admin_socket: %s: at most %d bytes are expected", c->admin_socket, SOCKET_PATH_MAX);
 		return false;
 	}
+	if (!*c->certificates)
+		c->certificates = NULL;
 	c->loops = c->loops ? c->loops : n;
 	c->workers = c->workers ? c->workers : 4 * n + 16;
 	c->auth_threads = c->auth_threads ? c->auth_threads : n;
@@ -243,13 +226,12 @@ bool config_read(const char *path, struct config *out)
 	if (rc == CFG_FILE_ERROR)
 		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
-	       read_tls(path, out) && read_narrows(path, out) && fill_in(path, out);
+	       read_narrows(path, out) && fill_in(path, out);
 }
 
 void config_finish(struct config *c)
 {
 	free(c->listens);
-	free(c->tls);
 	free(c->narrows);
 	free(c->made);
 	if (c->parsed)

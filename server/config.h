@@ -30,12 +30,9 @@ struct narrow_config {
 	const char *capabilities_off;
 };
 
-struct tls_config {
-	const char *certificate, *key; /* PEM files */
-};
-
 struct config {
 	const char *store, *hostname, *admin_socket, *admin_contact, *comment;
+	const char *certificates; /* a directory; NULL: no TLS */
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
@@ -48,8 +45,6 @@ struct config {
 	int background_yield_at; /* lanes that wait for a worker; 0: never */
 	struct listen_config *listens;
 	size_t listens_n;
-	struct tls_config *tls;
-	size_t tls_n;
 	struct narrow_config *narrows;
 	size_t narrows_n;
 	struct cfg_t *parsed; /* owns the strings of the file */

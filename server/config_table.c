@@ -11,7 +11,6 @@ static const char *const fsyncs[] = {[FSYNC_MESSAGES] = "messages", [FSYNC_ALWAY
 
 #define IN(field) offsetof(struct config, field)
 #define IN_LISTEN(field) offsetof(struct listen_config, field)
-#define IN_TLS(field) offsetof(struct tls_config, field)
 #define IN_NARROW(field) offsetof(struct narrow_config, field)
 
 const struct option config_options[] = {
@@ -26,6 +25,10 @@ const struct option config_options[] = {
 	 "(the entry /shared/admin of METADATA). Empty: none."},
 	{NULL, "comment", OPTION_TEXT, IN(comment), "", 0, 0, NULL,
 	 "A note on this server for its users: clients can show it (/shared/comment of METADATA). Empty: none."},
+	{NULL, "certificates", OPTION_TEXT, IN(certificates), "", 0, 0, NULL,
+	 "The directory of certificates: PEM files (.pem, .crt, .cer, .cert, .key) in it and in the directories in it, certificate and key in "
+	 "one file or in two. The names in a certificate are those it is shown for; who asks for another name, or for none, is shown the one "
+	 "for hostname, or else the first. What is put there is noticed at once. Empty: no TLS."},
 	{NULL, "loops", OPTION_INT, IN(loops), "0", 0, 64, NULL, "Threads that serve connections. 0: one a core."},
 	{NULL, "workers", OPTION_INT, IN(workers), "0", 0, 1024, NULL,
 	 "Threads that work on accounts; most of them wait for the disk. 0: four a core and sixteen."},
@@ -78,11 +81,6 @@ const struct option config_options[] = {
 	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
 	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
 	 "ENABLE does not know them."},
-
-	{"tls", "certificate", OPTION_TEXT, IN_TLS(certificate), NULL, 0, 0, NULL,
-	 "A PEM file with the certificate and the chain up to its authority. The names in it are those it is shown for; the "
-	 "first tls section is shown to everybody else."},
-	{"tls", "key", OPTION_TEXT, IN_TLS(key), "", 0, 0, NULL, "The PEM file with its key. Empty: in the certificate's file."},
 
 	{"narrow", "who", OPTION_TEXT, IN_NARROW(who), NULL, 0, 0, NULL,
 	 "A user's address, or a domain, which means all users of it."},

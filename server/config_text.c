@@ -65,10 +65,6 @@ void config_write_example(struct buf *out)
 			  "# listen { protocol = \"imaps\" address = \"0.0.0.0\" }\n"
 			  "#\n# What may stand in it:\n#\n");
 	add_section(out, "listen", "");
-	buf_add_text(out, "\n# One section for each certificate; the name a client asks for (SNI) picks among them.\n"
-			  "# tls { certificate = \"/etc/roost/mail.pem\" key = \"/etc/roost/mail.key\" }\n"
-			  "#\n# What may stand in it:\n#\n");
-	add_section(out, "tls", "/etc/roost/mail.pem");
 	buf_add_text(out, "\n# What is not offered to a user, or to a domain's: one section each.\n"
 			  "# narrow { who = \"example.org\" capabilities_off = \"UIDONLY\" }\n"
 			  "#\n# What may stand in it:\n#\n");
@@ -103,7 +99,7 @@ void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
-	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"tls", "TLS SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);
 		for (size_t i = 0; i < config_options_n; i++)

@@ -3,6 +3,7 @@
 
 #include "protocol/base.h"
 #include "server/auth_pool.h"
+#include "server/certificate_watch.h"
 #include "server/conn.h"
 #include "server/crash.h"
 #include "server/limits.h"
@@ -58,9 +59,9 @@ struct server *server_open(const struct config *config)
 						       .strangers = LIMIT_CONNECTIONS_STRANGERS});
 	s->lock = store_lock_open(config->store);
 	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
-	if (config->tls_n)
+	if (config->certificates)
 		s->tls = tls_open(config);
-	s->has_sasl = s->lock >= 0 && (!config->tls_n || s->tls) && sasl_library_open();
+	s->has_sasl = s->lock >= 0 && (!config->certificates || s->tls) && sasl_library_open();
 	if (s->has_sasl) {
 		char crashes[4096];
 		accounts_crashes_path(config, crashes, sizeof(crashes));
@@ -113,6 +114,7 @@ void server_close(struct server *s)
 struct main_loop {
 	uv_loop_t uv;
 	uv_signal_t signals[3];
+	struct certificate_watch *certificates; /* NULL without TLS */
 };
 
 static void on_stop_signal(uv_signal_t *signal, int number)
@@ -121,10 +123,13 @@ static void on_stop_signal(uv_signal_t *signal, int number)
 	uv_stop(signal->loop);
 }
 
-/* Kept for reading the configuration again; it must not end the daemon. */
+/* What can be read again is: the certificates. */
 static void on_hangup_signal(uv_signal_t *signal, int number)
 {
-	(void)signal, (void)number;
+	struct main_loop *m = signal->data;
+	(void)number;
+	if (m->certificates)
+		certificate_watch_look(m->certificates);
 }
 
 static void start_signals(struct main_loop *m)
@@ -135,17 +140,20 @@ static void start_signals(struct main_loop *m)
 	} wanted[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_hangup_signal}};
 	for (size_t i = 0; i < countof(wanted); i++) {
 		uv_signal_init(&m->uv, &m->signals[i]);
+		m->signals[i].data = m;
 		uv_signal_start(&m->signals[i], wanted[i].callback, wanted[i].number);
 	}
 }
 
 static bool serve(struct server *s)
 {
-	struct main_loop m;
+	struct main_loop m = {.certificates = NULL};
 	invariant(uv_loop_init(&m.uv) == 0);
 	struct listeners *listeners = listeners_open(s, &m.uv);
 	if (listeners) {
 		start_signals(&m);
+		if (s->tls)
+			m.certificates = certificate_watch_start(&m.uv, tls_certificates(s->tls));
 		listeners_start(listeners);
 		log_event(LOG_INFO, "started", log_number("pid", getpid()), log_number("loops", s->config.loops),
 			  log_number("workers", s->config.workers));
@@ -153,6 +161,7 @@ static bool serve(struct server *s)
 		fflush(stdout);
 		uv_run(&m.uv, UV_RUN_DEFAULT);
 		listeners_close(listeners);
+		certificate_watch_stop(m.certificates);
 		for (size_t i = 0; i < countof(m.signals); i++)
 			uv_close((uv_handle_t *)&m.signals[i], NULL);
 	}

@@ -1,26 +1,26 @@
-/* One SSL_CTX a certificate; the first is the default, SNI picks another by its names (RFC 6066 3).  All are set before
- * the loops start and only read afterwards. */
+/* One SSL_CTX for all: the certificate is set on each connection, when the client has said whom it wants.  So a certificate costs
+ * little memory, and a session is resumed whatever certificates came meanwhile. */
 #include "server/tls.h"
 
+#include "server/certificates.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/tls_private.h"
 #include "server/tls_tickets.h"
 #include "server/trouble.h"
 
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include <uv.h>
 
 struct tls {
-	SSL_CTX **contexts;
-	size_t n;
+	struct certificates *certificates;
+	SSL_CTX *context;
 	BIO_METHOD *method;
 	struct tls_tickets *tickets;
 };
 
-SSL_CTX *tls_default_context(struct tls *tls)
+SSL_CTX *tls_context(struct tls *tls)
 {
-	return tls->contexts[0];
+	return tls->context;
 }
 
 BIO_METHOD *tls_method(struct tls *tls)
@@ -42,42 +42,21 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, 
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* The context whose certificate names the host, itself or else by a wildcard; NULL: none does. */
-static SSL_CTX *context_for(const struct tls *tls, const char *host)
+/* An unknown name gets the standard certificate: the client decides what it thinks of it. */
+static int on_certificate_due(SSL *ssl, void *arg)
 {
-	static const unsigned ways[] = {X509_CHECK_FLAG_NO_WILDCARDS, 0};
-	for (size_t way = 0; way < countof(ways); way++)
-		for (size_t i = 0; i < tls->n; i++)
-			if (X509_check_host(SSL_CTX_get0_certificate(tls->contexts[i]), host, strlen(host), ways[way],
-					    NULL) == 1)
-				return tls->contexts[i];
-	return NULL;
+	struct tls *tls = arg;
+	return certificates_use(tls->certificates, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), ssl);
 }
 
-/* An unknown name gets the first certificate: the client decides what it thinks of it. */
-static int on_sni(SSL *ssl, int *alert, void *arg)
+/* That the name was taken note of is told to the client (RFC 6066 3). */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
-	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	(void)alert;
-	if (!host)
-		return SSL_TLSEXT_ERR_NOACK;
-	SSL_CTX *ctx = context_for(arg, host);
-	if (ctx)
-		SSL_set_SSL_CTX(ssl, ctx);
+	(void)ssl, (void)alert, (void)arg;
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* The file cannot be read, or what is in it is not what is expected. */
-static void report(const char *path, const char *expected)
-{
-	unsigned long error = ERR_peek_error(); /* the oldest is the cause */
-	if (ERR_SYSTEM_ERROR(error))
-		trouble_errno(path, ERR_GET_REASON(error));
-	else
-		trouble("%s: %s; a PEM file with %s is expected", path, ERR_reason_error_string(error), expected);
-}
-
-static SSL_CTX *make_context(const struct tls_config *config)
+static SSL_CTX *make_context(struct tls *tls)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	invariant(ctx);
@@ -88,46 +67,43 @@ static SSL_CTX *make_context(const struct tls_config *config)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 						 SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-	ERR_clear_error();
-	bool has_certificate = SSL_CTX_use_certificate_chain_file(ctx, config->certificate) == 1;
-	/* A key of another type than the certificate's is taken, for a certificate to come: the check finds that. */
-	if (has_certificate && SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) == 1 &&
-	    SSL_CTX_check_private_key(ctx) == 1)
-		return ctx;
-	report(has_certificate ? config->key : config->certificate,
-	       has_certificate ? "the private key of the certificate" : "a certificate and its chain");
-	SSL_CTX_free(ctx);
-	return NULL;
+	SSL_CTX_set_cert_cb(ctx, on_certificate_due, tls);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+	tls_tickets_use(tls->tickets, ctx);
+	return ctx;
 }
 
 struct tls *tls_open(const struct config *config)
 {
 	struct tls *tls = xcalloc(1, sizeof(*tls));
-	tls->contexts = xcalloc(config->tls_n, sizeof(*tls->contexts));
+	tls->certificates = certificates_create(config->certificates, config->hostname);
 	tls->method = tls_stream_method();
 	tls->tickets = tls_tickets_create();
-	for (size_t i = 0; i < config->tls_n; i++) {
-		SSL_CTX *ctx = make_context(&config->tls[i]);
-		if (!ctx) {
-			tls_close(tls);
-			return NULL;
-		}
-		tls_tickets_use(tls->tickets, ctx);
-		tls->contexts[tls->n++] = ctx;
+	tls->context = make_context(tls);
+	uint64_t start_ns = uv_hrtime();
+	if (!certificates_scan(tls->certificates)) {
+		trouble("%s: no certificate in this directory can be used; a PEM file with a certificate and its chain, and one with "
+			"its key are expected", config->certificates);
+		tls_close(tls);
+		return NULL;
 	}
-	SSL_CTX_set_tlsext_servername_callback(tls->contexts[0], on_sni);
-	SSL_CTX_set_tlsext_servername_arg(tls->contexts[0], tls);
+	log_event(LOG_INFO, "certificates", log_number("count", (int64_t)certificates_count(tls->certificates)),
+		  log_number("ms", (int64_t)((uv_hrtime() - start_ns) / 1000000)));
 	return tls;
+}
+
+struct certificates *tls_certificates(struct tls *tls)
+{
+	return tls->certificates;
 }
 
 void tls_close(struct tls *tls)
 {
 	if (!tls)
 		return;
-	for (size_t i = 0; i < tls->n; i++)
-		SSL_CTX_free(tls->contexts[i]);
+	SSL_CTX_free(tls->context);
+	certificates_destroy(tls->certificates);
 	BIO_meth_free(tls->method);
 	tls_tickets_destroy(tls->tickets);
-	free(tls->contexts);
 	free(tls);
 }

@@ -8,14 +8,18 @@
 
 #include "protocol/buf.h"
 
+struct certificates;
 struct config;
 struct tls;
 struct tls_stream;
 
-/* One context for each certificate of the configuration; the first is the default, SNI picks among them (RFC 6066 3).
- * NULL, with file and reason logged, when a certificate or key cannot be used. */
+/* Reads the directory of certificates; the name a client asks for (SNI, RFC 6066 3) picks among them, server/certificates.h says how.
+ * Files that cannot be used are logged; NULL, with the reason printed, when there is none that can be. */
 struct tls *tls_open(const struct config *config);
+/* Takes NULL. */
 void tls_close(struct tls *tls);
+/* For whoever watches them. */
+struct certificates *tls_certificates(struct tls *tls);
 
 enum tls_result {
 	TLS_GOES_ON,

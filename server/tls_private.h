@@ -6,7 +6,7 @@
 
 struct tls;
 
-SSL_CTX *tls_default_context(struct tls *tls);
+SSL_CTX *tls_context(struct tls *tls);
 /* Of the streams' BIO; made once, by tls_stream_method(). */
 BIO_METHOD *tls_method(struct tls *tls);
 BIO_METHOD *tls_stream_method(void);

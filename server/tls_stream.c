@@ -59,7 +59,7 @@ BIO_METHOD *tls_stream_method(void)
 struct tls_stream *tls_stream_create(struct tls *tls)
 {
 	struct tls_stream *s = xcalloc(1, sizeof(*s));
-	s->ssl = SSL_new(tls_default_context(tls));
+	s->ssl = SSL_new(tls_context(tls));
 	BIO *bio = BIO_new(tls_method(tls));
 	invariant(s->ssl && bio);
 	BIO_set_data(bio, s);

@@ -11,11 +11,11 @@ samples=$(dirname "$(realpath "$0")")/samples
 user=alice@example.org
 
 certificate() { # DOMAIN
-	[ -s "$dir/$1.pem" ] && return 0
+	[ -s "$dir/certificates/$1.pem" ] && return 0
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=$1" \
 		-addext "subjectAltName=DNS:$1,DNS:imap.$1,DNS:localhost,IP:127.0.0.1" \
-		-keyout "$dir/$1.key" -out "$dir/$1.new" 2>/dev/null
-	mv "$dir/$1.new" "$dir/$1.pem"
+		-keyout "$dir/certificates/$1.key" -out "$dir/certificates/$1.new" 2>/dev/null
+	mv "$dir/certificates/$1.new" "$dir/certificates/$1.pem"
 }
 
 first_start() {
@@ -41,7 +41,7 @@ first_start() {
 card() {
 	local password fingerprint
 	password=$(cat "$dir/password")
-	fingerprint=$(openssl x509 -in "$dir/example.org.pem" -noout -fingerprint -sha256 | cut -d= -f2)
+	fingerprint=$(openssl x509 -in "$dir/certificates/example.org.pem" -noout -fingerprint -sha256 | cut -d= -f2)
 	cat <<CARD
 
   Roost is running.  Ctrl-C stops it; everything is kept in $dir
@@ -55,7 +55,7 @@ card() {
     certificate   SHA-256 $fingerprint
 
   List the inbox:
-    curl -sS --cacert '$dir/example.org.pem' -u '$user:$password' 'imaps://127.0.0.1:1993/INBOX' -X 'FETCH 1:* (FLAGS ENVELOPE)'
+    curl -sS --cacert '$dir/certificates/example.org.pem' -u '$user:$password' 'imaps://127.0.0.1:1993/INBOX' -X 'FETCH 1:* (FLAGS ENVELOPE)'
 
   Deliver something to it:
     echo 'Subject: hello' | $roost deliver -c '$conf' $user
@@ -63,17 +63,16 @@ card() {
 CARD
 }
 
-(umask 077 && certificate example.org && certificate example.net)
+(umask 077 && mkdir -p "$dir/certificates" && certificate example.org && certificate example.net)
 cat >"$conf" <<CONF
 # Written by ./dev run at every start.
 store = "$dir/store"
-hostname = "localhost"
+hostname = "imap.example.org"
+certificates = "$dir/certificates"
 listen { protocol = "imap"  address = "127.0.0.1" port = 1143 }
 listen { protocol = "imaps" address = "127.0.0.1" port = 1993 }
 listen { protocol = "lmtp"  address = "127.0.0.1" port = 1024 }
 listen { protocol = "lmtp"  path = "$dir/lmtp.sock" }
-tls { certificate = "$dir/example.org.pem" key = "$dir/example.org.key" }
-tls { certificate = "$dir/example.net.pem" key = "$dir/example.net.key" }
 CONF
 [ -s "$dir/password" ] || first_start
 

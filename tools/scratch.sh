@@ -25,13 +25,15 @@ done
 	die "--dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N]"
 mkdir -p "$dir"
 dir=$(realpath "$dir")
-if [ ! -s "$dir/cert.pem" ]; then
+mkdir -p "$dir/certificates"
+if [ ! -s "$dir/certificates/cert.pem" ]; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
-		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$dir/certificates/key.pem" -out "$dir/certificates/cert.pem" 2>/dev/null
 fi
 cat >"$dir/roost.conf" <<CONF
 store = "$dir/store"
 hostname = "localhost"
+certificates = "$dir/certificates"
 password_cost = 1
 scram_iterations = 4096
 login_delay_ms = 50
@@ -39,7 +41,6 @@ auth_queue_max = 100000
 listen { protocol = "imap"  address = "127.0.0.1" port = $imap cleartext_login = true }
 listen { protocol = "imaps" address = "127.0.0.1" port = $imaps }
 listen { protocol = "lmtp"  address = "127.0.0.1" port = $lmtp }
-tls { certificate = "$dir/cert.pem" key = "$dir/key.pem" }
 CONF
 cat "$extra" >>"$dir/roost.conf"
 have=$(cat "$dir/users" 2>/dev/null || echo 0)

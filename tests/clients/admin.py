@@ -514,18 +514,14 @@ def test_cannot_start(store):
         taken.listen()
         store.write(good + f"listen {{ port = {taken.getsockname()[1]} }}\n")
         assert "Address already in use; another program listens there" in store.run("serve", code=1)
-    (store.directory / "bad.pem").write_text("no certificate\n")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-                    "/CN=x", "-keyout", store.directory / "good.key", "-out", store.directory / "good.pem"], check=True,
-                   capture_output=True)
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519", "-out", store.directory / "other.key"], check=True,
-                   capture_output=True)
-    for pem, key, said in (("bad.pem", "good.key", "bad.pem: no start line; a PEM file with a certificate"),
-                           ("missing.pem", "good.key", "missing.pem: No such file or directory; it is not there"),
-                           ("good.pem", "good.pem", "good.pem: "), ("good.pem", "missing.key", "missing.key: No such file"),
-                           ("good.pem", "other.key", "other.key: ")):
-        store.write(good + f'tls {{ certificate = "{store.directory}/{pem}" key = "{store.directory}/{key}" }}\n')
-        assert said in (got := store.run("serve", code=1)) and got.count("\n") == 1, got
+    certificates = store.directory / "certificates"
+    store.write(good + f'certificates = "{certificates}"\n')
+    nothing = f"{certificates}: no certificate in this directory can be used; a PEM file with"
+    assert nothing in (got := store.run("serve", code=1)) and "No such file or directory" in got, got
+    certificates.mkdir()
+    assert nothing in (got := store.run("serve", code=1)) and "there is no certificate with its key in it" in got, got
+    (certificates / "bad.pem").write_text("no certificate\n")
+    assert nothing in (got := store.run("serve", code=1)) and "file=bad.pem" in got and got.count("\n") == 3, got
     store.write(good.replace("/store", "/a/b/store"))
     assert "the directory above it is not" in store.run("serve", code=1)
     store.write(good.replace("/store", "/roost.conf"))

@@ -229,9 +229,9 @@ def test_cleartext_is_refused(daemon):
 def test_certificate_by_name(daemon):
     wanted = {}
     for domain in ("example.org", "example.net"):
-        pem = (daemon.directory / f"{domain}.pem").read_text()
+        pem = (daemon.directory / "certificates" / f"{domain}.pem").read_text()
         wanted[domain] = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERT"):])
-    standard = ssl.PEM_cert_to_DER_cert((daemon.directory / "cert.pem").read_text())
+    standard = ssl.PEM_cert_to_DER_cert((daemon.directory / "certificates" / "cert.pem").read_text())
     for domain, der in (*wanted.items(), ("elsewhere.example", standard), (None, standard)):
         c = Client(daemon.imaps, True, name=domain)
         assert c.certificate == der, f"IMAPS for {domain}"
@@ -292,13 +292,13 @@ def test_long_answers(daemon):
 
 
 def make_certificate(directory, domain):
-    """Key and certificate in one file, as one may be given."""
+    """Key and certificate in one file, as one may be put there."""
+    directory.mkdir(exist_ok=True)
     path = directory / f"{domain}.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain}", "-keyout",
-                    f"{path}.key", "-out", f"{path}.cert"], check=True, capture_output=True)
-    path.write_text(pathlib.Path(f"{path}.key").read_text() + pathlib.Path(f"{path}.cert").read_text())
-    return f'tls {{ certificate = "{path}" }}\n'
+                    "-days", "60", "-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain}", "-keyout",
+                    f"{path}.part", "-out", path], check=True, capture_output=True)
+    path.write_text(pathlib.Path(f"{path}.part").read_text() + path.read_text())
 
 
 def slow_daemon(roost):
@@ -360,8 +360,9 @@ def main():
     args = parser.parse_args()
     tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and args.only in n]
     directory = pathlib.Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
-    extra = "listen { port = {strict} }\n" + "".join(make_certificate(directory, d) for d in ("example.org", "example.net"))
-    daemon, failed = Daemon(args.roost, users=20, extra=extra, directory=directory), 0
+    for domain in ("example.org", "example.net"):
+        make_certificate(directory / "certificates", domain)
+    daemon, failed = Daemon(args.roost, users=20, extra="listen { port = {strict} }\n", directory=directory), 0
     for name, test in tests:
         try:
             test(args.roost if test.__code__.co_varnames[0] == "roost" else daemon)

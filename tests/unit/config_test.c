@@ -55,8 +55,9 @@ static void test_wrong_files(void **state)
 		{"store = \"/x\"\nlisten { port = 65536 }\n", ":2: port = \"65536\": a number from 0 to 65535 is expected\n"},
 		{"store = \"/x\"\nlisten { address = \"localhost\" }\n",
 		 ":2: listen: address = \"localhost\": an IPv4 or IPv6 address is expected\n"},
-		{"store = \"/x\"\nlisten { protocol = \"imaps\" }\n", ":2: listen: imaps needs a tls section with a certificate\n"},
-		{"store = \"/x\"\ntls { key = \"/k\" }\n", ":2: tls: certificate must be given\n"},
+		{"store = \"/x\"\nlisten { protocol = \"imaps\" }\n", ":2: listen: imaps needs certificates; the option of that name says where they are\n"},
+		{"store = \"/x\"\ntls { key = \"/k\" }\n",
+		 ":2: no such option 'tls' (roost.conf(5) tells what may stand here)\n"},
 		{"store = \"/x\"\ncolour = 1\n", ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
 		{"store = \"/x\"\nlisten { colour = 1 }\n",
 		 ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
@@ -89,7 +90,7 @@ static void test_values(void **state)
 			      "listen { protocol = imaps address = \"::1\" }\n"
 			      "listen { port = 1143 cleartext_login = true }\n"
 			      "listen { protocol = lmtp path = \"/run/x\" }\n"
-			      "tls { certificate = \"/a.pem\" }\n tls { certificate = \"/b.pem\" key = \"/b.key\" }\n",
+			      "certificates = \"/etc/roost/certificates\"\n",
 			      &c));
 	assert_string_equal(c.store, "/var/x");
 	assert_string_equal(c.hostname, "mail.example.org");
@@ -107,14 +108,13 @@ static void test_values(void **state)
 	assert_true(c.listens[1].cleartext_login);
 	assert_null(c.listens[1].path);
 	assert_string_equal(c.listens[2].path, "/run/x");
-	assert_int_equal(c.tls_n, 2);
-	assert_string_equal(c.tls[0].key, "/a.pem");
-	assert_string_equal(c.tls[1].key, "/b.key");
+	assert_string_equal(c.certificates, "/etc/roost/certificates");
 	config_finish(&c);
 	assert_null(read_text("store = \"/x\"\nlisten { literal_minus = true capabilities_off = \"UIDONLY metadata\" }\n"
 			      "narrow { who = \"example.org\" capabilities_off = \"QRESYNC\" }\n"
 			      "narrow { who = \"joe@example.org\" capabilities_off = \"IDLE APPENDLIMIT\" }\n",
 			      &c));
+	assert_null(c.certificates);
 	assert_true(c.listens[0].literal_minus);
 	assert_string_equal(c.listens[0].capabilities_off, "UIDONLY metadata");
 	assert_string_equal(config_capabilities_off(&c, "Example.org"), "QRESYNC");
@@ -132,7 +132,6 @@ static void test_table(void **state)
 		union {
 			struct config config;
 			struct listen_config listen;
-			struct tls_config tls;
 			struct narrow_config narrow;
 		} base;
 		if (o->standard)

@@ -2,11 +2,8 @@
 #include "server/tls.h"
 
 #include "server/config.h"
+#include "tests/unit/make_certificate.h"
 #include "tests/unit/scratch_dir.h"
-
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +11,6 @@
 
 struct fixture {
 	struct scratch_dir dir;
-	struct tls_config files[3];
-	char paths[6][160];
 	struct config config;
 	struct tls *tls;
 	SSL_CTX *client;
@@ -30,46 +25,19 @@ struct pair {
 	size_t piece; /* the server gets what came in pieces of so many bytes */
 };
 
-static void write_certificate(const char *names, const char *certificate, const char *key)
-{
-	EVP_PKEY *pkey = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_version(x, 2);
-	X509_set_pubkey(x, pkey);
-	X509_NAME *name = X509_get_subject_name(x);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)names, -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
-	assert_non_null(ext);
-	X509_add_ext(x, ext, -1);
-	X509_EXTENSION_free(ext);
-	assert_true(X509_sign(x, pkey, EVP_sha256()) > 0);
-	FILE *f = fopen(certificate, "w");
-	assert_int_equal(PEM_write_X509(f, x), 1);
-	fclose(f);
-	f = fopen(key, "w");
-	assert_int_equal(PEM_write_PrivateKey(f, pkey, NULL, NULL, 0, NULL, NULL), 1);
-	fclose(f);
-	X509_free(x);
-	EVP_PKEY_free(pkey);
-}
-
 static int set_up(void **state)
 {
 	static const char *const names[] = {"DNS:first.example", "DNS:*.example.org", "DNS:mail.example.org"};
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	scratch_dir_create(&f->dir);
 	for (size_t i = 0; i < 3; i++) {
-		snprintf(f->paths[i * 2], sizeof(f->paths[0]), "%s/%zu.pem", f->dir.path, i);
-		snprintf(f->paths[i * 2 + 1], sizeof(f->paths[0]), "%s/%zu.key", f->dir.path, i);
-		write_certificate(names[i], f->paths[i * 2], f->paths[i * 2 + 1]);
-		f->files[i] = (struct tls_config){f->paths[i * 2], f->paths[i * 2 + 1]};
+		char certificate[200], key[200];
+		snprintf(certificate, sizeof(certificate), "%s/%zu.pem", f->dir.path, i);
+		snprintf(key, sizeof(key), "%s/%zu.key", f->dir.path, i);
+		make_certificate(&(struct made_certificate){.names = names[i], .certificate = certificate, .key = key});
 	}
-	f->config.tls = f->files;
-	f->config.tls_n = 3;
+	f->config.certificates = f->dir.path;
+	f->config.hostname = "elsewhere.example";
 	f->tls = tls_open(&f->config);
 	assert_non_null(f->tls);
 	f->client = SSL_CTX_new(TLS_client_method());
@@ -283,16 +251,17 @@ static void test_tls12(void **state)
 	pair_finish(&p);
 }
 
-static void test_bad_files(void **state)
+/* Nothing to show is nothing to start with; what else there is to certificates is in certificates_test.c. */
+static void test_no_certificate(void **state)
 {
-	struct fixture *f = *state;
-	struct tls_config bad = {"/nonexistent.pem", f->files[0].key};
-	struct config config = {.tls = &bad, .tls_n = 1};
+	struct scratch_dir dir;
+	struct config config = {.certificates = "/nonexistent", .hostname = "x"};
+	(void)state;
 	assert_null(tls_open(&config));
-	bad = (struct tls_config){f->files[0].certificate, f->files[1].key};
+	scratch_dir_create(&dir);
+	config.certificates = dir.path;
 	assert_null(tls_open(&config));
-	bad = (struct tls_config){f->files[0].key, f->files[0].key};
-	assert_null(tls_open(&config));
+	scratch_dir_destroy(&dir);
 }
 
 int main(void)
@@ -304,7 +273,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tickets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_and_broken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tls12, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bad_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_certificate, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
