@@ -1,11 +1,10 @@
 """One client connection of a transcript, which sends and reads in the way the replay asks for."""
-import functools, random, re, socket, ssl, zlib
+import random, re, socket, ssl, zlib
 
 LONG = 1200  # octets from either end of what is sent byte by byte
 TIMEOUT_S = 60  # the machine may be busy; nothing waits this long unless the server never answers
 
 
-@functools.cache
 def tls_context():
     """Trusts whoever answers; the system's authorities, which take long to read, are left alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
