@@ -108,6 +108,47 @@ enum store_err gone_since(struct account *a, int64_t mailbox, uint64_t since, ui
 	return err;
 }
 
+enum store_err gone_each(struct account *a, int64_t mailbox,
+			 bool (*each)(void *ctx, uint64_t modseq, const struct roster_entry *e), void *ctx)
+{
+	struct part p;
+	uint32_t n;
+	enum store_err err;
+	bool goes_on = true;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT data, modseq FROM gone WHERE mailbox=? ORDER BY modseq, part");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, mailbox);
+	while (goes_on && next_part(a, stmt, &p, &n, &err)) {
+		uint64_t modseq = (uint64_t)sqlite3_column_int64(stmt, 1);
+		for (uint32_t i = 0; i < n && goes_on; i++) {
+			const struct roster_entry e = {p.uid[i], p.flagset[i] < a->flags->n ? p.flagset[i] : 0, p.modseq[i],
+						       p.internal_date[i], p.save_date[i], p.zone_min[i], p.size[i],
+						       p.content[i]};
+			goes_on = each(ctx, modseq, &e);
+		}
+	}
+	if (!goes_on)
+		sqlite3_reset(stmt);
+	return goes_on ? err : STORE_OK;
+}
+
+enum store_err gone_at(struct account *a, int64_t mailbox, uint64_t modseq, struct uidset *out)
+{
+	struct part p;
+	uint32_t n;
+	enum store_err err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT data FROM gone WHERE mailbox=? AND modseq=? ORDER BY part");
+	if (stmt) {
+		sqlite3_bind_int64(stmt, 1, mailbox);
+		sqlite3_bind_int64(stmt, 2, (int64_t)modseq);
+	}
+	while (next_part(a, stmt, &p, &n, &err))
+		for (uint32_t i = 0; i < n; i++)
+			uidset_add_any(out, p.uid[i], p.uid[i]);
+	uidset_normalise(out);
+	return err;
+}
+
 static int entry_order(const void *x, const void *y)
 {
 	const struct roster_entry *a = x, *b = y;

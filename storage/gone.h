@@ -16,6 +16,13 @@ MUST_USE enum store_err gone_bury(struct account *a, const struct roster *r, con
 MUST_USE enum store_err gone_since(struct account *a, int64_t mailbox, uint64_t since, uint32_t below,
 				   struct uidset *out);
 
+/* Every entry of one mailbox's graves with the modseq of its burial, in that order, until `each` says false; `each` does
+ * not write. */
+MUST_USE enum store_err gone_each(struct account *a, int64_t mailbox,
+				  bool (*each)(void *ctx, uint64_t modseq, const struct roster_entry *e), void *ctx);
+/* The UIDs buried in a mailbox at just this modseq, to `out` (normalised). */
+MUST_USE enum store_err gone_at(struct account *a, int64_t mailbox, uint64_t modseq, struct uidset *out);
+
 /* The entries of messages that were expunged after a modseq: ghosts (RFC 2180 4.1.1). */
 struct ghosts {
 	struct roster_entry *v; /* by UID */
