@@ -2,6 +2,7 @@
 
 #include "protocol/base.h"
 #include "server/config.h"
+#include "server/expirer.h"
 #include "server/crash.h"
 #include "server/crash_point.h"
 #include "server/lane.h"
@@ -29,6 +30,7 @@ struct accounts {
 	struct loop *loops;
 	const char *store;
 	int64_t retention_s;
+	struct expire_rules expire;
 	struct store_env env;
 	struct crash_point crash_point; /* env.ctx */
 	struct held *held;
@@ -129,6 +131,11 @@ void accounts_release(struct lane *lane)
 int64_t accounts_retention_s(const struct lane *lane)
 {
 	return lane->accounts->retention_s;
+}
+
+void accounts_expire_rules(const struct lane *lane, struct expire_rules *out)
+{
+	*out = lane->accounts->expire;
 }
 
 struct lane *accounts_directory(struct accounts *accounts)
@@ -426,6 +433,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	db_start();
 	accounts->store = config->store;
 	accounts->retention_s = (int64_t)config->retention_days * 24 * 3600;
+	accounts->expire = (struct expire_rules){config->trash_days, config->junk_days};
 	accounts->workers = workers;
 	accounts->loops = loops;
 	const char *crash_at = getenv("ROOST_CRASH_POINT");

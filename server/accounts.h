@@ -15,6 +15,7 @@
 struct accounts;
 struct config;
 struct directory;
+struct expire_rules;
 struct lane;
 struct loop;
 struct workers;
@@ -54,6 +55,9 @@ const char *accounts_error_name(enum store_err err);
 
 /* How long what was expunged is kept, in seconds. */
 int64_t accounts_retention_s(const struct lane *lane);
+
+/* What goes by age. */
+void accounts_expire_rules(const struct lane *lane, struct expire_rules *out);
 
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);

@@ -47,6 +47,7 @@ struct check;
 struct intake;
 struct mail_export;
 struct mail_import;
+struct undelete;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
 
@@ -82,6 +83,7 @@ struct admin_task {
 	struct mail_import *import;           /* import's, */
 	struct mail_export *export;           /* export's, */
 	struct check *check;                  /* check's: live and die on the lane */
+	struct undelete *undelete;            /* undelete's */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
 	int exit;
@@ -112,6 +114,9 @@ void admin_row_number(struct buf *row, const char *key, int64_t value);
 void admin_row_bool(struct buf *row, const char *key, bool value);
 void admin_row_end(struct admin_task *task, struct buf *row);
 
+/* Takes NULL; any thread. */
+void admin_undelete_finish(struct undelete *u);
+
 /* For admin.c. */
 /* The place of a parameter in verb->params; ADMIN_PARAMS_MAX when there is none of that name. */
 size_t admin_param_of(const struct admin_verb *verb, const char *name);
@@ -132,6 +137,9 @@ enum op_result admin_check(struct admin_task *task, struct account *account);
 enum op_result admin_jump(struct admin_task *task, struct account *account);
 enum op_result admin_deliver(struct admin_task *task, struct account *account);
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account);
+enum op_result admin_expire(struct admin_task *task, struct account *account);
+enum op_result admin_history(struct admin_task *task, struct account *account);
+enum op_result admin_undelete(struct admin_task *task, struct account *account);
 enum op_result admin_import(struct admin_task *task, struct account *account);
 enum op_result admin_import_take(struct admin_task *task, struct account *account);
 enum op_result admin_export(struct admin_task *task, struct account *account);

@@ -1,6 +1,8 @@
 /* What is done to one account, on its lane. */
 #include "server/admin.h"
 
+#include "server/accounts.h"
+#include "server/expirer.h"
 #include "server/intake.h"
 #include "storage/append.h"
 #include "storage/flagset.h"
@@ -51,6 +53,31 @@ static void say_intake(struct admin_task *task, enum store_err err)
 		admin_fail(task, "the message holds a NUL, which no message may");
 	else
 		admin_store_error(task, task->user.address, err);
+}
+
+enum op_result admin_expire(struct admin_task *task, struct account *account)
+{
+	struct expire_rules rules;
+	const char *days = admin_value(task, "days");
+	char *end = NULL;
+	bool more = false;
+	accounts_expire_rules(task->lane, &rules);
+	if (days)
+		rules.trash_days = rules.junk_days = (int)strtol(days, &end, 10);
+	if (days && (*end || rules.trash_days < 0 || rules.trash_days > 36500)) {
+		admin_fail(task, "--days %s: a number from 0 to 36500 is expected", days);
+		return OP_DONE;
+	}
+	if (days && rules.trash_days == 0)
+		rules.trash_days = rules.junk_days = -1; /* what came in this second too */
+	enum store_err err = expire_step(account, &rules, &task->damage, &more);
+	task->more = more && !err;
+	if (err) {
+		admin_store_error(task, task->user.address, err);
+		return OP_FAILED;
+	}
+	admin_say(task, "%llu messages expunged", (unsigned long long)task->damage);
+	return OP_DONE;
 }
 
 enum op_result admin_deliver_take(struct admin_task *task, struct account *account)

@@ -114,6 +114,7 @@ void admin_row_end(struct admin_task *task, struct buf *row)
 static void destroy(struct admin_task *task)
 {
 	accounts_release(task->lane);
+	admin_undelete_finish(task->undelete);
 	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
 	buf_finish(&task->out);
 	buf_finish(&task->input);

@@ -36,7 +36,7 @@ struct config {
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
-	int retention_days;
+	int retention_days, trash_days, junk_days;
 	long message_bytes_max;
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;

@@ -42,6 +42,10 @@ const struct option config_options[] = {
 	{NULL, "retention_days", OPTION_INT, IN(retention_days), "7", 0, 3650, NULL,
 	 "How long what was expunged stays on disk, and what happened is remembered: for devices that come back, and for "
 	 "undoing mistakes."},
+	{NULL, "trash_days", OPTION_INT, IN(trash_days), "0", 0, 36500, NULL,
+	 "How many days messages stay in the mailbox for deleted ones (\\Trash) before they are expunged, after which "
+	 "retention_days go on. 0: for good."},
+	{NULL, "junk_days", OPTION_INT, IN(junk_days), "0", 0, 36500, NULL, "The same for unwanted mail (\\Junk)."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "progress_s", OPTION_INT, IN(progress_s), "10", 0, 60, NULL,

@@ -6,6 +6,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/notify.h"
+#include "server/expirer.h"
 #include "server/sweeper.h"
 #include "server/worker.h"
 
@@ -132,8 +133,10 @@ static void do_chores(struct lane *lane, unsigned chores)
 {
 	bool idle = (chores & CHORE_IDLE) && lane->account;
 	enum store_err err = idle ? account_idle(lane->account) : STORE_OK;
-	if (idle && !err && !(chores & CHORE_CLOSE))
+	if (idle && !err && !(chores & CHORE_CLOSE)) {
 		sweeper_consider(lane);
+		expirer_consider(lane);
+	}
 	if (err)
 		log_event(LOG_ERROR, "account_idle_failed", log_text("account", lane->id),
 			  log_text("error", accounts_error_name(err)), log_text("fault", account_fault(lane->account)));

@@ -49,6 +49,7 @@ struct lane {
 	struct account *account; /* NULL: not open */
 	struct directory *directory;
 	uint64_t weighed_ms; /* when `bytes` was measured */
+	int64_t expired_s;   /* when old mail was last looked for (expirer.h) */
 	/* Under the workers' mutex. */
 	struct op_queue clients, background;
 	unsigned chores;

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""roost history, undelete and expire: who did what, deleted mail had back, and mail that goes by age."""
+import argparse, imaplib, pathlib, re, sys, time, traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parent / "harness")]
+from admin import Store, both_ways, with_users  # noqa: E402 (the path is set above)
+from transfer import served  # noqa: E402
+
+ALICE = "alice@example.org"
+imaplib.Commands["ID"] = ("NONAUTH", "AUTH", "SELECTED")
+imaplib.Commands["MOVE"] = ("SELECTED",)
+
+
+def session(port, device):
+    c = imaplib.IMAP4("127.0.0.1", port)
+    c.login(ALICE, "secret")
+    c._simple_command("ID", f'("name" "{device}")')
+    return c
+
+
+def ok(answer):
+    assert answer[0] == "OK", answer
+    return answer[1]
+
+
+def message(n):
+    return f"From: sender {n} <s{n}@example.net>\r\nSubject: =?utf-8?q?message_=C3=A4?= {n}\r\n\r\nbody {n}\r\n".encode()
+
+
+def subjects(c, box):
+    """{UID: subject's last word}"""
+    if c.select(f'"{box}"')[0] != "OK":
+        return None
+    found = {}
+    for item in ok(c.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")):
+        if isinstance(item, tuple):
+            found[int(re.search(rb"UID (\d+)", item[0]).group(1))] = int(item[1].split()[-1])
+    return found
+
+
+def flags(c, uid):
+    return set(imaplib.ParseFlags(ok(c.uid("FETCH", str(uid), "(FLAGS)"))[0]))
+
+
+def make_history(store):
+    """Messages 1 to 10 in INBOX, 11 and 12 in Work, which is deleted; some moved, flagged and expunged by two devices."""
+    with served(store) as port:
+        c = session(port, "Phone of Alice")
+        for n in range(1, 11):
+            ok(c.append("INBOX", r"(\Flagged todo)" if n == 3 else None, None, message(n)))
+        ok(c.create("Work"))
+        ok(c.create("Work/Deep"))
+        for n in (11, 12):
+            ok(c.append("Work", None, None, message(n)))
+        ok(c.select("INBOX"))
+        ok(c.uid("STORE", "3,5", "+FLAGS", r"(\Deleted)"))
+        ok(c.expunge())
+        ok(c._simple_command("MOVE", "1", "Trash"))  # message 1
+        c.logout()
+        d = session(port, "Laptop")
+        ok(d.select("INBOX"))
+        ok(d.uid("STORE", "6:7", "+FLAGS", r"(\Deleted)"))
+        ok(d.expunge())
+        ok(d._simple_command("MOVE", "1", "Trash"))  # message 2
+        ok(d.select("Trash"))
+        ok(d.store("2", "+FLAGS", r"\Deleted"))
+        ok(d.expunge())
+        ok(d.delete("Work"))
+        ok(d.rename("Work/Deep", "Deep"))
+        d.logout()
+
+
+@both_ways
+def test_history_says_who(store):
+    with_users(store)
+    make_history(store)
+    rows = store.json("history", ALICE, "--mailbox", "INBOX")
+    gone = [r for r in rows if r["what"] == "expunged"]
+    assert [(r["device"], r["detail"]) for r in gone] == [("Phone of Alice", "3,5"), ("Laptop", "6:7")], gone
+    assert all(r["login"] == ALICE and re.match(r"20\d\d-\d\d-\d\dT", r["when"]) for r in gone)
+    assert [(r["device"], r["detail"]) for r in rows if r["what"] == "moved to Trash"] == [("Phone of Alice", "1"), ("Laptop", "2")]
+    flagged = [r["detail"] for r in rows if r["what"] == "flags"]
+    assert any(r"3 (\Flagged todo) > (\Flagged \Deleted todo)" in f and "5 () > (\\Deleted)" in f for f in flagged), flagged
+    everything = store.json("history", ALICE)
+    assert [(r["mailbox"], r["device"]) for r in everything if r["what"] == "deleted"] == [("Work", "Laptop")]
+    assert any(r["what"] == "renamed" and r["detail"] == "from Work/Deep" for r in everything)
+    assert [r["modseq"] for r in everything] == sorted(r["modseq"] for r in everything)
+    of_one = store.json("history", ALICE, "--mailbox", "INBOX", "--uid", "3")
+    assert [r["what"] for r in of_one] == ["arrived", "flags", "expunged"], of_one
+    assert {r["device"] for r in store.json("history", ALICE, "--who", "laptop")} == {"Laptop"}
+    assert store.json("history", ALICE, "--since", "1h") == everything
+    assert store.json("history", ALICE, "--since", "2999-01-01") == []
+    assert "a time is expected" in store.run("history", ALICE, "--since", "soon", code=1)
+    text = store.run("history", ALICE, "--mailbox", "INBOX").splitlines()
+    assert len(text) == len(rows) and text[0].count("\t") == 5
+
+
+@both_ways
+def test_undelete(store):
+    with_users(store)
+    make_history(store)
+    listed = store.json("undelete", ALICE, "--list")
+    # 2 was moved to Trash and expunged there: it comes back where it was before.  1 is in Trash, and so not missing.
+    assert {(r["mailbox"], int(r["subject"].split()[-1])) for r in listed} == {
+        ("INBOX", 2), ("INBOX", 3), ("INBOX", 5), ("INBOX", 6), ("INBOX", 7), ("Work", 11), ("Work", 12)}, listed
+    assert all(r["subject"].startswith("message \u00e4 ") and r["from"].startswith("sender ") for r in listed)
+    assert "2 messages are back" in store.run("undelete", ALICE, "--mailbox", "INBOX", "--who", "phone").splitlines()[-1]
+    with served(store) as port:
+        c = session(port, "x")
+        assert set(subjects(c, "INBOX").values()) == {3, 4, 5, 8, 9, 10}
+        uid = next(u for u, n in subjects(c, "INBOX").items() if n == 3)
+        assert uid > 10 and flags(c, uid) >= {rb"\Flagged", b"todo"} and rb"\Deleted" not in flags(c, uid)
+        c.logout()
+    assert "2 messages are back" in store.run("undelete", ALICE, "--mailbox", "Work").splitlines()[-1]
+    assert "3 messages are back" in store.run("undelete", ALICE, "--since", "1h", "--to", "Had back").splitlines()[-1]
+    assert "0 messages are back" in store.run("undelete", ALICE)
+    with served(store) as port:
+        c = session(port, "x")
+        assert set(subjects(c, "Work").values()) == {11, 12} and set(subjects(c, "Had back").values()) == {2, 6, 7}
+        assert set(subjects(c, "INBOX").values()) == {3, 4, 5, 8, 9, 10} and set(subjects(c, "Trash").values()) == {1}
+        c.logout()
+    assert "no mailbox can be called so" in store.run("undelete", ALICE, "--to", "a%b", code=1)
+    assert "0 problems" in store.run("check", ALICE)
+
+
+@both_ways
+def test_expire(store):
+    with_users(store)
+    with served(store) as port:
+        c = session(port, "Phone")
+        for n, box in enumerate(("Trash", "Trash", "Junk", "INBOX")):
+            ok(c.append(box, None, '" 1-Jan-2001 00:00:00 +0000"', message(n)))
+        c.logout()
+    assert "0 messages expunged" in store.run("expire", ALICE)            # the options say never
+    assert "0 messages expunged" in store.run("expire", "--all", "--days", "1")  # they came in just now
+    assert "3 messages expunged" in store.run("expire", ALICE, "--days", "0")
+    assert [r["messages"] for r in store.json("mailbox", "list", ALICE) if r["messages"]] == [1]
+    assert {r["login"] for r in store.json("history", ALICE) if r["what"] == "expunged"} == {"admin"}
+    assert "3 messages are back" in store.run("undelete", ALICE)
+    assert "a number from 0" in store.run("expire", ALICE, "--days", "x", code=1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    roost, failed, ran = str(pathlib.Path(args.roost).resolve()), 0, 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or args.only not in name:
+            continue
+        for daemon in (False, True):
+            store, ran = Store(roost), ran + 1
+            try:
+                if daemon:
+                    store.start()
+                test(store)
+                store.close()
+                print(f"ok {name}{' with a daemon' if daemon else ''}", flush=True)
+            except Exception as e:
+                failed += 1
+                print(f"FAILED {name}{' with a daemon' if daemon else ''}: {type(e).__name__}: {str(e)[:1500]}", flush=True)
+                traceback.print_exc()
+                if store.daemon:
+                    store.daemon.kill()
+    print(f"{ran - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
