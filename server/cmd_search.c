@@ -1,7 +1,7 @@
 /*
  * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731), WITHIN (RFC 5032), SEARCHRES (RFC 5182) and PARTIAL (RFC 9394), by
- * straightforward execution: each message of the view is asked, in slices; between them other ops of the account have
- * their turn, and a client that goes away ends it.  Hits are one bit a message; they are written when all are known, in
+ * the plan of search.h, in slices; between them other ops of the account have their turn, and a client that goes away
+ * ends it.  Hits are one bit a message; they are written when all are known, in
  * chunks.  A client that wants some of the first or of the last hits only is not made to wait for the others: then
  * the mailbox is asked from that end, up to where they are known.
  *
@@ -73,37 +73,29 @@ static void start_find(struct find *f, const struct view *v)
 }
 
 /* True when every message of the block was asked, or enough is known. */
-static bool ask_block(struct find *f, const struct view *v, const struct roster *r, struct slice *slice)
+static bool ask_block(struct find *f, const struct roster *r, struct slice *slice)
 {
-	static const unsigned weights[] = {[COST_ROSTER] = 1, [COST_ROW] = 8, [COST_HEADER] = 16, [COST_BODY] = 256};
-	struct view_walk walk;
+	struct search_walk walk;
 	struct view_message m;
-	view_walk_init(&walk, v, r, &f->within, f->next);
-	while (!slice_is_over(slice, weights[f->search.cost])) {
-		if (!view_walk_next(&walk, &m) || m.index >= f->below)
-			return true;
-		f->next = m.index;
-		enum search_answer answer = m.gone ? SEARCH_NO : search_matches(&f->search, &m, slice);
-		if (answer == SEARCH_AGAIN)
-			return false;
-		f->next++;
-		if (answer == SEARCH_NO)
-			continue;
+	enum search_answer answer;
+	search_walk_init(&walk, &f->search, r, &f->within, f->next, f->below);
+	while ((answer = search_walk_next(&walk, slice, &m)) == SEARCH_YES) {
 		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
 		if (m.slice->modseq[m.at] > f->modseq)
 			f->modseq = m.slice->modseq[m.at];
 		if (++f->count >= f->enough && !f->backwards)
 			return true;
 	}
-	return false;
+	f->next = walk.next;
+	return answer == SEARCH_NO;
 }
 
 /* True when every message was asked that need be. */
-static bool ask(struct find *f, const struct view *v, const struct roster *r)
+static bool ask(struct find *f, const struct roster *r)
 {
 	struct slice slice;
 	slice_begin(&slice);
-	while (ask_block(f, v, r, &slice)) {
+	while (ask_block(f, r, &slice)) {
 		if (f->from == 0 || f->count >= f->enough)
 			return true;
 		f->below = f->from;
@@ -321,7 +313,7 @@ static enum op_result search_run(struct command *cmd, struct account *a)
 		}
 		search_resume(&f->search, a, cmd->view, &cmd->arena);
 		start_find(f, cmd->view);
-		if (!ask(f, cmd->view, roster)) {
+		if (!ask(f, roster)) {
 			cmd->more = progress_tell(cmd, asked(f, cmd->view), cmd->view->uids.n);
 			return cmd->more ? OP_DONE : OP_AGAIN;
 		}

@@ -81,6 +81,8 @@ const struct limit limits[] = {
 	 "of a part's header, or of a huge one, that HEADER.FIELDS and SEARCH look at"},
 	{"LIMIT_SAVED_RANGES", LIMIT_SAVED_RANGES, "",
 	 "of UIDs that a SEARCH saves: 256 KiB a session; `NO [NOTSAVED]` beyond"},
+	{"LIMIT_SEARCH_FILTER_BYTES", LIMIT_SEARCH_FILTER_BYTES, "bytes",
+	 "of what the full-text index answers, a bit a content and string; further strings are looked for in the messages"},
 	{"LIMIT_UIDBATCHES_MIN", LIMIT_UIDBATCHES_MIN, "", "messages of a batch at least (RFC 10022 3.1.3.2): `NO [TOOFEW]`"},
 	{"LIMIT_UIDBATCHES_ROUNDS", LIMIT_UIDBATCHES_ROUNDS, "",
 	 "times that a mailbox is told in batches while few of its messages come or go (RFC 10022 3.1.1): `NO [LIMIT]`"},

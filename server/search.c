@@ -1,4 +1,4 @@
-#include "server/search.h"
+#include "server/search_private.h"
 
 #include "protocol/imap/objectid.h"
 #include "protocol/mime/text.h"
@@ -9,23 +9,8 @@
 
 #include <errno.h>
 #include <iconv.h>
-enum { DAY_SECONDS = 86400, COST_STEP = 64 };
 
-struct search_node {
-	enum search_kind kind;
-	enum search_cost cost;
-	uint32_t bits;
-	int64_t number;
-	struct span name;
-	struct span text;   /* KEYWORD as it is; strings folded */
-	struct numset set;  /* normalised */
-	uint8_t *known;     /* KEYWORD: by flag set; 0 not looked up, else 1 + the answer */
-	size_t known_n;
-	int64_t answered_for; /* BODY, TEXT: the content that `answer` is of; contents never change */
-	bool answer;
-	struct search_node **children; /* cheap ones first */
-	size_t children_n;
-};
+enum { COST_STEP = 64, COST_STRETCH = 32 };
 
 struct maker {
 	struct arena *arena;
@@ -168,6 +153,7 @@ enum search_made search_make(struct search *s, struct arena *a, const struct req
 
 void search_finish(struct search *s)
 {
+	search_filters_finish(s->root);
 	mime_search_finish(&s->text);
 	buf_finish(&s->header);
 	buf_finish(&s->parts);
@@ -208,26 +194,10 @@ void search_resume(struct search *s, struct account *a, const struct view *v, st
 
 /* ---- asking ---- */
 
-static int64_t day_of(int64_t unix_s)
-{
-	return unix_s >= 0 ? unix_s / DAY_SECONDS : -((-unix_s + DAY_SECONDS - 1) / DAY_SECONDS);
-}
-
 static int64_t local_day(const struct view_message *m)
 {
 	int64_t local = m->slice->internal_date[m->at] + (int64_t)m->slice->zone_min[m->at] * 60;
-	return day_of(local);
-}
-
-static bool has_keyword(const struct search *s, struct search_node *node, uint32_t flagset)
-{
-	if (flagset < node->known_n && node->known[flagset])
-		return node->known[flagset] == 2;
-	const struct flagset *set = flagset_get(s->account, flagset);
-	bool has = flagset_has_keyword(s->account, set, node->text.ptr, node->text.len);
-	if (flagset < node->known_n) /* others were made since the search began */
-		node->known[flagset] = 1 + has;
-	return has;
+	return search_day_of(local);
 }
 
 static bool sent_matches(struct search *s, const struct search_node *node)
@@ -331,6 +301,8 @@ static enum search_answer string_matches(struct search *s, struct search_node *n
 	/* The empty string is a part of everything; of a header field, when there is one. */
 	if (node->text.len == 0 && node->kind != SEARCH_HEADER)
 		return SEARCH_YES;
+	if (!search_filter_may(&node->filter, s->content))
+		return SEARCH_NO;
 	if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
 		return text_matches(s, node);
 	return header_contains(s, node->name, node->text) ? SEARCH_YES : SEARCH_NO;
@@ -346,7 +318,7 @@ static bool roster_matches(struct search *s, struct search_node *node)
 	case SEARCH_FLAG:
 		return (flagset_get(s->account, r->flagset[m->at])->system & node->bits) != 0;
 	case SEARCH_KEYWORD:
-		return has_keyword(s, node, r->flagset[m->at]);
+		return search_has_keyword(s, node, r->flagset[m->at]);
 	case SEARCH_RECENT:
 		return view_is_recent(s->view, m->uid);
 	case SEARCH_SAVED:
@@ -370,11 +342,11 @@ static bool roster_matches(struct search *s, struct search_node *node)
 	case SEARCH_YOUNGER:
 		return r->internal_date[m->at] >= s->now_s - node->number;
 	case SEARCH_SAVEDBEFORE:
-		return day_of(r->save_date[m->at]) < node->number;
+		return search_day_of(r->save_date[m->at]) < node->number;
 	case SEARCH_SAVEDON:
-		return day_of(r->save_date[m->at]) == node->number;
+		return search_day_of(r->save_date[m->at]) == node->number;
 	case SEARCH_SAVEDSINCE:
-		return day_of(r->save_date[m->at]) >= node->number;
+		return search_day_of(r->save_date[m->at]) >= node->number;
 	case SEARCH_MODSEQ:
 		return r->modseq[m->at] >= (uint64_t)node->number;
 	case SEARCH_EMAILID:
@@ -416,13 +388,78 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	return roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
 }
 
-enum search_answer search_matches(struct search *s, const struct view_message *m, struct slice *slice)
+/* Does the program hold for the message? */
+static enum search_answer look_into(struct search *s, const struct view_message *m, struct slice *slice)
 {
 	s->message = m;
 	s->slice = slice;
 	s->content = m->slice->content[m->at];
 	s->has_header = false;
 	return matches(s, s->root);
+}
+
+/* ---- walking ---- */
+
+void search_walk_init(struct search_walk *w, struct search *s, const struct roster *r, const struct uidset *within,
+		      uint32_t from, uint32_t below)
+{
+	*w = (struct search_walk){.search = s, .roster = r, .within = within, .next = from, .below = below};
+	view_walk_init(&w->view, s->view, r, within, from);
+}
+
+/* The stretch's next message that is not known to be none; the stretch's length when there is no more. */
+static uint32_t next_in_stretch(const struct search_walk *w)
+{
+	uint32_t at = w->next > w->stretch.index ? w->next - w->stretch.index : 0;
+	while (at < w->stretch.n) {
+		uint64_t left = (w->sieve.yes[at / 64] | w->sieve.maybe[at / 64]) >> at % 64;
+		if (left)
+			return at + (uint32_t)__builtin_ctzll(left);
+		at += 64 - at % 64;
+	}
+	return w->stretch.n;
+}
+
+static enum search_answer next_stretch(struct search_walk *w, struct slice *slice)
+{
+	w->next = w->stretch.n ? w->stretch.index + w->stretch.n : w->next;
+	if (slice_is_over(slice, COST_STRETCH))
+		return SEARCH_AGAIN;
+	if (!view_walk_stretch(&w->view, w->below, &w->stretch)) {
+		w->next = w->below;
+		return SEARCH_NO;
+	}
+	search_sieve(w->search, &w->stretch, &w->sieve);
+	return SEARCH_YES;
+}
+
+enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, struct view_message *out)
+{
+	static const unsigned weights[] = {[COST_ROSTER] = 1, [COST_ROW] = 8, [COST_HEADER] = 16, [COST_BODY] = 256};
+	if (!search_filters_fill(w->search, w->roster, w->within, slice))
+		return SEARCH_AGAIN;
+	for (;;) {
+		uint32_t at = next_in_stretch(w);
+		if (at == w->stretch.n) {
+			enum search_answer found = next_stretch(w, slice);
+			if (found != SEARCH_YES)
+				return found;
+			continue;
+		}
+		bool sure = w->sieve.yes[at / 64] >> at % 64 & 1;
+		w->next = w->stretch.index + at;
+		if (slice_is_over(slice, sure ? 1 : weights[w->search->cost]))
+			return SEARCH_AGAIN;
+		uint32_t place = w->stretch.at + at;
+		*out = (struct view_message){.index = w->next, .uid = w->stretch.slice->uid[place],
+					     .slice = w->stretch.slice, .at = place};
+		enum search_answer answer = sure ? SEARCH_YES : look_into(w->search, out, slice);
+		if (answer == SEARCH_AGAIN)
+			return answer;
+		w->next++;
+		if (answer == SEARCH_YES)
+			return answer;
+	}
 }
 
 bool search_bounds(const struct search *s, struct uidset *out)

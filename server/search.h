@@ -1,7 +1,10 @@
 /*
  * A SEARCH program, ready to be asked of messages: keys in the order of what they cost, sets normalised, keywords
- * looked up once a flag set, strings decoded and folded.  Flags, UIDs, sizes and dates are answered from the roster;
- * what opens a message comes last.
+ * looked up once a flag set, strings decoded and folded.
+ *
+ * It is asked in three steps.  Flags, UIDs, sizes and dates are answered from the roster, sent dates from the keys in
+ * memory, column by column for some 256 messages at once (search_sieve.c).  The full-text index says which contents may
+ * hold a string at all (search_filter.c), unless few messages are left.  What is open then is looked into (search.c).
  */
 #ifndef SERVER_SEARCH_H
 #define SERVER_SEARCH_H
@@ -25,6 +28,13 @@ enum search_answer {
 
 struct search_node;
 
+enum { SIEVE_WORDS = SEGMENT_MESSAGES / 64 };
+
+/* Of the messages of a stretch, a bit each: those for which the program holds, and those that must be looked into. */
+struct sieve {
+	uint64_t yes[SIEVE_WORDS], maybe[SIEVE_WORDS];
+};
+
 struct search {
 	struct search_node *root;
 	enum search_cost cost; /* of a message, at most */
@@ -41,6 +51,11 @@ struct search {
 	int64_t looking_in;
 	struct mime_search text;
 	enum store_err err;            /* the last message that could not be read */
+	/* Whether the full-text index was asked, and before: the messages the other keys leave open, up to `counted`. */
+	bool filtered;
+	uint32_t counted;
+	unsigned open_n;
+	size_t filter_bytes;
 };
 
 /* Everything is in the arena, but for the buffers.  SEARCH_BAD_TEXT: a string is not in its charset. */
@@ -49,8 +64,28 @@ MUST_USE enum search_made search_make(struct search *s, struct arena *a, const s
 void search_finish(struct search *s);
 /* At the start of a slice, on a worker. */
 void search_resume(struct search *s, struct account *a, const struct view *v, struct arena *arena);
-/* Does the program hold for the message?  One that cannot be read matches no string. */
-MUST_USE enum search_answer search_matches(struct search *s, const struct view_message *m, struct slice *slice);
+
+/*
+ * Walks the messages for which the program holds, in the order of the view.  What the roster, the keys in memory and the
+ * full-text index know is asked of many messages at once; the others are looked into one by one, and one that cannot be
+ * read matches no string.  A walk lasts for one slice at most: the next goes on at `next`.
+ */
+struct search_walk {
+	struct search *search;
+	const struct roster *roster;
+	const struct uidset *within;
+	uint32_t next, below; /* indexes of the view */
+	/* private */
+	struct view_walk view;
+	struct view_stretch stretch;
+	struct sieve sieve;
+};
+
+/* Of the messages of `within` those with the indexes from `from` to below `below`. */
+void search_walk_init(struct search_walk *w, struct search *s, const struct roster *r, const struct uidset *within,
+		      uint32_t from, uint32_t below);
+/* SEARCH_YES: *out is the next; SEARCH_NO: there is none.  Messages that were expunged and not told are none. */
+MUST_USE enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, struct view_message *out);
 /* The UIDs outside of which nothing can match, normalised; false: there is no such bound. */
 bool search_bounds(const struct search *s, struct uidset *out);
 

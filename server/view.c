@@ -119,6 +119,38 @@ bool view_walk_next(struct view_walk *w, struct view_message *out)
 	return true;
 }
 
+/* How many of the first `n` UIDs both have; they share most chunks. */
+static uint32_t same_uids(const uint32_t *a, const uint32_t *b, uint32_t n)
+{
+	uint32_t i = 0;
+	if (a == b || memcmp(a, b, n * sizeof(*a)) == 0)
+		return n;
+	while (a[i] == b[i])
+		i++;
+	return i;
+}
+
+bool view_walk_stretch(struct view_walk *w, uint32_t below, struct view_stretch *out)
+{
+	uint32_t uid;
+	while (step(w, &uid) && w->next < below) {
+		if (!follow(w, uid)) {
+			w->next++;
+			continue;
+		}
+		uint32_t in_run = w->next - w->run_first, n = w->run.n - in_run, hi = w->set->v[w->range].hi;
+		n = n < w->slice.n - w->at ? n : w->slice.n - w->at;
+		n = n < below - w->next ? n : below - w->next;
+		n = same_uids(w->run.uid + in_run, w->slice.uid + w->at, n);
+		while (w->run.uid[in_run + n - 1] > hi)
+			n--;
+		*out = (struct view_stretch){.index = w->next, .n = n, .slice = &w->slice, .at = w->at};
+		w->next += n;
+		return true;
+	}
+	return false;
+}
+
 /* A range of sequence numbers is one of UIDs too: what lies between its ends and is not of the view is not there. */
 bool view_resolve(const struct view *v, const struct numset *set, bool uid, struct uidset *out)
 {

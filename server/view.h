@@ -87,10 +87,19 @@ struct view_message {
 	uint32_t at; /* in the slice; both are valid until the next step */
 };
 
+/* Neighbours in the view that are neighbours in the roster too, none of them gone. */
+struct view_stretch {
+	uint32_t index, n; /* the first one's; how many, at most SEGMENT_MESSAGES */
+	const struct roster_slice *slice;
+	uint32_t at; /* the first one's place in it; valid until the next step */
+};
+
 /* From the message with index `from` on. */
 void view_walk_init(struct view_walk *w, const struct view *v, const struct roster *r, const struct uidset *set,
 		    uint32_t from);
 bool view_walk_next(struct view_walk *w, struct view_message *out);
+/* The next stretch instead, passing over what is gone, to below index `below`; false when there is none. */
+bool view_walk_stretch(struct view_walk *w, uint32_t below, struct view_stretch *out);
 
 /* ---- view_tell.c, on a worker ---- */
 
