@@ -44,8 +44,8 @@ struct folder {
 static bool is_folder(struct mail_tree *t, const char *dir)
 {
 	char path[PATH_BYTES];
-	snprintf(path, sizeof(path), "%s%scur", dir, *dir ? "/" : "");
-	return mail_tree_has_directory(t, path);
+	int n = snprintf(path, sizeof(path), "%s%scur", dir, *dir ? "/" : "");
+	return n > 0 && (size_t)n < sizeof(path) && mail_tree_has_directory(t, path);
 }
 
 bool maildir_is_at(struct mail_tree *t, const char *dir)
