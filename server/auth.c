@@ -8,16 +8,27 @@
 
 enum { DELAY_DOUBLINGS_MAX = 3 };
 
+/* What a mechanism needs of the link. */
+enum need {
+	NEED_NOTHING,
+	NEED_TLS,        /* of this connection, to be bound to */
+	NEED_CERTIFICATE /* of the client */
+};
+
 struct mechanism {
 	const char *name;
+	enum need need;
 };
 
 /* Strongest first, in the order they are listed. */
 static const struct mechanism mechanisms[] = {
-	{"SCRAM-SHA-256"}, /* RFC 7677 */
-	{"SCRAM-SHA-1"},   /* RFC 5802 */
-	{"PLAIN"},         /* RFC 4616 */
-	{"LOGIN"},         /* an initial response is the user name, as clients that send one mean it */
+	{"EXTERNAL", NEED_CERTIFICATE}, /* RFC 4422 App. A */
+	{"SCRAM-SHA-256-PLUS", NEED_TLS},
+	{"SCRAM-SHA-1-PLUS", NEED_TLS},
+	{"SCRAM-SHA-256", NEED_NOTHING}, /* RFC 7677 */
+	{"SCRAM-SHA-1", NEED_NOTHING},   /* RFC 5802 */
+	{"PLAIN", NEED_NOTHING},         /* RFC 4616 */
+	{"LOGIN", NEED_NOTHING},         /* an initial response is the user name, as clients that send one mean it */
 };
 
 /* RFC 5530 3 */
@@ -36,7 +47,8 @@ struct attempt {
 	struct auth *owner; /* NULL once the connection is gone */
 	uv_timer_t timer;
 	const struct mechanism *mechanism; /* NULL for LOGIN */
-	bool tls, has_input;
+	struct sasl_link link;
+	bool begun, has_input;
 	char *input; /* an answer, decoded; or user NUL password */
 	size_t input_len, user_len;
 	struct sasl_exchange sasl;
@@ -107,12 +119,27 @@ bool auth_is_allowed(const struct auth_link *link)
 	return link->tls || link->clear_allowed;
 }
 
+static bool is_offered(const struct mechanism *m, const struct auth_link *link)
+{
+	switch (m->need) {
+	case NEED_NOTHING:
+		return auth_is_allowed(link);
+	case NEED_TLS:
+		return link->stream != NULL;
+	case NEED_CERTIFICATE:
+		return link->stream && tls_peer_is_certified(link->stream);
+	}
+	return false;
+}
+
 const char *auth_mechanisms(const struct auth_link *link, char out[AUTH_MECHANISMS_MAX])
 {
 	size_t len = 0;
 	out[0] = '\0';
-	for (size_t i = 0; i < countof(mechanisms) && auth_is_allowed(link); i++) {
-		int n = snprintf(out + len, AUTH_MECHANISMS_MAX - len, i ? " %s" : "%s", mechanisms[i].name);
+	for (size_t i = 0; i < countof(mechanisms); i++) {
+		if (!is_offered(&mechanisms[i], link))
+			continue;
+		int n = snprintf(out + len, AUTH_MECHANISMS_MAX - len, len ? " %s" : "%s", mechanisms[i].name);
 		len += (size_t)n;
 		invariant(len < AUTH_MECHANISMS_MAX);
 	}
@@ -138,12 +165,13 @@ static void attempt_run(struct auth_job *job, struct auth_worker *worker)
 	struct sasl_bytes input = {t->has_input ? t->input : NULL, (unsigned)t->input_len}, challenge = {NULL, 0};
 	if (!t->mechanism) {
 		struct sasl_bytes password = {t->input + t->user_len + 1, (unsigned)(t->input_len - t->user_len - 1)};
-		t->status = sasl_exchange_password(&t->sasl, worker, t->input, password);
-	} else if (!t->sasl.conn) {
-		t->status = sasl_exchange_start(&t->sasl, worker, t->mechanism->name, t->tls, input, &challenge);
+		t->status = sasl_exchange_password(&t->sasl, worker, &t->link, t->input, password);
+	} else if (!t->begun) {
+		t->status = sasl_exchange_start(&t->sasl, worker, t->mechanism->name, &t->link, input, &challenge);
 	} else {
 		t->status = sasl_exchange_step(&t->sasl, worker, input, &challenge);
 	}
+	t->begun = true;
 	forget_input(t);
 	buf_reset(&t->challenge);
 	if (t->status == SASL_STATUS_MORE)
@@ -219,7 +247,12 @@ static struct attempt *make_attempt(struct auth *a, const struct auth_link *link
 	t->job.done = attempt_done;
 	t->owner = a;
 	t->mechanism = mechanism;
-	t->tls = link->tls;
+	t->link.tls = link->tls;
+	t->link.default_domain = link->default_domain;
+	if (link->stream && mechanism && strncmp(mechanism->name, "SCRAM-", 6) == 0)
+		tls_peer_bindings(link->stream, &t->link.bindings);
+	if (link->stream && mechanism && mechanism->need == NEED_CERTIFICATE)
+		tls_peer_identities(link->stream, &t->link.identities);
 	buf_init(&t->challenge, AUTH_LINE_MAX);
 	snprintf(a->remote, sizeof(a->remote), "%s", link->remote);
 	a->attempt = t;
@@ -264,6 +297,8 @@ bool auth_start(struct auth *a, const struct auth_link *link, struct span mechan
 		return refuse(now, "PRIVACYREQUIRED", "Use STARTTLS first");
 	if (i == countof(mechanisms))
 		return refuse(now, NULL, "This mechanism is not known here");
+	if (!is_offered(&mechanisms[i], link))
+		return refuse(now, NULL, mechanisms[i].need == NEED_TLS ? "This needs TLS" : "This needs a certificate of yours");
 	struct attempt *t = make_attempt(a, link, &mechanisms[i]);
 	if (initial.ptr && !take_input(t, span_is(initial, "=") ? span_make("", 0) : initial)) {
 		give_up(a);

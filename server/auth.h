@@ -31,11 +31,14 @@ struct auth_result {
 typedef void auth_done_fn(void *ctx, const struct auth_result *result);
 
 struct auth;
+struct tls_stream;
 
 struct auth_link {
 	const char *remote; /* for the log; copied */
 	bool tls;           /* the link is protected */
 	bool clear_allowed; /* the listener lets passwords through without TLS */
+	const struct tls_stream *stream; /* NULL: there is no TLS; looked at during the call only */
+	const char *default_domain;      /* of users who give none; "": there is none.  Outlives the login */
 };
 
 /* The longest line auth_answer() takes; longer ones are refused with BAD. */
@@ -48,7 +51,7 @@ void auth_destroy(struct auth *a);
 /* Whether a login may be tried on such a link (else LOGINDISABLED is listed, RFC 3501 6.2.3). */
 bool auth_is_allowed(const struct auth_link *link);
 /* The mechanisms that may be tried on it, strongest first, with a space between; "" for none. */
-enum { AUTH_MECHANISMS_MAX = 64 };
+enum { AUTH_MECHANISMS_MAX = 128 };
 const char *auth_mechanisms(const struct auth_link *link, char out[AUTH_MECHANISMS_MAX]);
 
 /* Each of these either fills in `now` and returns true, or returns false and `done` is called later.  One at a time:

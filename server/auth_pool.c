@@ -179,6 +179,16 @@ enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *addr
 	return verdict;
 }
 
+enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,
+				      char out_account[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	struct directory_user user;
+	enum store_err err = find(worker, address, &user);
+	if (!err)
+		memcpy(out_account, user.account, sizeof(user.account));
+	return !err ? AUTH_RIGHT : (err == STORE_NOTFOUND ? AUTH_WRONG : AUTH_UNKNOWN_YET);
+}
+
 enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)
 {
 	struct auth_pool *pool = worker->pool;

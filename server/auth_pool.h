@@ -59,6 +59,9 @@ enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_UNKNOWN_YET };
  * password and an unknown user take the same time.  AUTH_UNKNOWN_YET: the directory could not be read. */
 MUST_USE enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password,
 					     size_t len, char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
+/* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */
+MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,
+					       char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
 /* The user with SCRAM secrets; AUTH_WRONG for an unknown user, with secrets all the same (password_fake_scram). */
 MUST_USE enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address,
 					       struct directory_user *out);

@@ -2,6 +2,7 @@
 
 #include "protocol/imap/capability.h"
 #include "server/trouble.h"
+#include "storage/address.h"
 
 #include <arpa/inet.h>
 #include <confuse.h>
@@ -135,6 +136,15 @@ static bool check_names(const char *path, int line, const char *names)
 	return true;
 }
 
+static bool check_domain(const char *path, int line, const char *domain)
+{
+	char normal[ADDRESS_DOMAIN_MAX + 1];
+	if (!*domain || address_domain_normalise(domain, strlen(domain), normal))
+		return true;
+	complain(path, line, "default_domain = \"%s\": the name of a domain is expected", domain);
+	return false;
+}
+
 static bool check_listen(const char *path, int line, struct listen_config *l)
 {
 	static const int ports[] = {[PROTOCOL_IMAP] = 143, [PROTOCOL_IMAPS] = 993, [PROTOCOL_LMTP] = 24};
@@ -149,6 +159,8 @@ static bool check_listen(const char *path, int line, struct listen_config *l)
 		complain(path, line, "listen: address = \"%s\": an IPv4 or IPv6 address is expected", l->address);
 		return false;
 	}
+	if (!check_domain(path, line, l->default_domain))
+		return false;
 	if (l->port == 0)
 		l->port = ports[l->protocol];
 	return check_names(path, line, l->capabilities_off);
@@ -212,6 +224,8 @@ static bool fill_in(const char *path, struct config *c)
 	}
 	if (!*c->certificates)
 		c->certificates = NULL;
+	if (!check_domain(path, 0, c->default_domain))
+		return false;
 	c->loops = c->loops ? c->loops : n;
 	c->workers = c->workers ? c->workers : 4 * n + 16;
 	c->auth_threads = c->auth_threads ? c->auth_threads : n;

@@ -22,6 +22,8 @@ struct listen_config {
 	bool literal_minus; /* LITERAL- in place of LITERAL+ (RFC 7888 5) */
 	const char *capabilities_off; /* names, separated by single spaces */
 	bool seven_bit_headers; /* RFC 9755 4 */
+	const char *client_authorities; /* a PEM file: clients are asked for a certificate of one of them; "": they are not */
+	const char *default_domain;     /* of users who log in without one; "": that of the configuration */
 };
 
 /* What is not offered to a user, or to the users of a domain. */
@@ -33,6 +35,7 @@ struct narrow_config {
 struct config {
 	const char *store, *hostname, *admin_socket, *admin_contact, *comment;
 	const char *certificates; /* a directory; NULL: no TLS */
+	const char *default_domain; /* of users who log in without one; "": there is none */
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;

@@ -29,6 +29,8 @@ const struct option config_options[] = {
 	 "The directory of certificates: PEM files (.pem, .crt, .cer, .cert, .key) in it and in the directories in it, certificate and key in "
 	 "one file or in two. The names in a certificate are those it is shown for; who asks for another name, or for none, is shown the one "
 	 "for hostname, or else the first. What is put there is noticed at once. Empty: no TLS."},
+	{NULL, "default_domain", OPTION_TEXT, IN(default_domain), "", 0, 0, NULL,
+	 "The domain of users who log in with the part of their address before the @ alone. Empty: there is none, and they cannot."},
 	{NULL, "loops", OPTION_INT, IN(loops), "0", 0, 64, NULL, "Threads that serve connections. 0: one a core."},
 	{NULL, "workers", OPTION_INT, IN(workers), "0", 0, 1024, NULL,
 	 "Threads that work on accounts; most of them wait for the disk. 0: four a core and sixteen."},
@@ -85,6 +87,12 @@ const struct option config_options[] = {
 	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
 	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
 	 "ENABLE does not know them."},
+
+	{"listen", "default_domain", OPTION_TEXT, IN_LISTEN(default_domain), "", 0, 0, NULL,
+	 "The same for who comes in here. Empty: as outside the section."},
+	{"listen", "client_authorities", OPTION_TEXT, IN_LISTEN(client_authorities), "", 0, 0, NULL,
+	 "A PEM file with certificates of authorities: clients may show a certificate of one of them, and log in by it "
+	 "(AUTHENTICATE EXTERNAL) as the user whose address is in it. Empty: they are not asked for one."},
 
 	{"narrow", "who", OPTION_TEXT, IN_NARROW(who), NULL, 0, 0, NULL,
 	 "A user's address, or a domain, which means all users of it."},

@@ -138,6 +138,8 @@ bool conn_peer_ended(const struct conn *c);
  * 6.2.1); consume nothing of c->in afterwards. */
 bool conn_start_tls(struct conn *c);
 bool conn_is_secure(const struct conn *c);
+/* NULL: there is none, or its handshake goes on. */
+const struct tls_stream *conn_tls(const struct conn *c);
 /* "TLSv1.3" and "TLS_AES_256_GCM_SHA384"; "none" without TLS. */
 const char *conn_tls_version(const struct conn *c);
 const char *conn_tls_cipher(const struct conn *c);

@@ -373,7 +373,7 @@ bool conn_start_tls(struct conn *c)
 	buf_finish(&c->in);
 	if (outq_bytes(&c->out)) /* the answer to STARTTLS behind what libuv still has: it leaves in the clear */
 		write_chunks(c, outq_take(&c->out));
-	c->tls = tls_stream_create(c->loop->server->tls);
+	c->tls = tls_stream_create(c->loop->server->tls, c->listener);
 	c->handshake_s = loop_now_s(c->loop);
 	conn_arm(c);
 	return true;
@@ -382,6 +382,11 @@ bool conn_start_tls(struct conn *c)
 bool conn_is_secure(const struct conn *c)
 {
 	return c->tls != NULL;
+}
+
+const struct tls_stream *conn_tls(const struct conn *c)
+{
+	return c->tls && tls_stream_is_ready(c->tls) ? c->tls : NULL;
 }
 
 const char *conn_tls_version(const struct conn *c)

@@ -6,7 +6,7 @@
 
 static const char plugin_name[] = "roost";
 static const char *const plugin_files[] = {"libplain.", "liblogin.", "libscram."};
-static const char *const mechanisms[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"};
+static const char *const mechanisms[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL"};
 
 typedef int callback_fn(void); /* sasl_callback_t keeps every callback as this */
 #define CALLBACK(fn) ((callback_fn *)(void (*)(void))(fn))
@@ -82,7 +82,19 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 	return x->verdict == AUTH_RIGHT ? SASL_OK : (x->verdict == AUTH_WRONG ? SASL_BADAUTH : SASL_UNAVAIL);
 }
 
-/* Identities become addresses in normal form.  What is none stays as it is, and nobody has that name. */
+/* What a client calls itself as an address in normal form: with the default domain where it names none.  False: it
+ * is none. */
+static bool to_address(const struct sasl_exchange *x, const char *text, size_t len, char out[ADDRESS_MAX + 1])
+{
+	char whole[ADDRESS_MAX + 1];
+	if (memchr(text, '@', len) || !*x->link->default_domain)
+		return address_normalise(text, len, out);
+	int n = snprintf(whole, sizeof(whole), "%.*s@%s", (int)(len > ADDRESS_MAX ? ADDRESS_MAX : len), text,
+			 x->link->default_domain);
+	return n > 0 && (size_t)n < sizeof(whole) && !memchr(text, 0, len) && address_normalise(whole, (size_t)n, out);
+}
+
+/* Identities become addresses.  What is none stays as it is, and nobody has that name. */
 static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, unsigned in_len, unsigned flags,
 			     const char *realm, char *out, unsigned out_max, unsigned *out_len)
 {
@@ -90,7 +102,7 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 	(void)conn, (void)realm;
 	char address[ADDRESS_MAX + 1];
 	size_t len = in_len ? in_len : strlen(in);
-	const char *text = address_normalise(in, len, address) ? address : in;
+	const char *text = to_address(x, in, len, address) ? address : in;
 	len = text == address ? strlen(address) : len;
 	if (len >= out_max)
 		return SASL_BADPROT;
@@ -206,21 +218,22 @@ void sasl_library_close(void)
 	sasl_server_done();
 }
 
-static enum sasl_status open_conn(struct sasl_exchange *x, struct auth_worker *worker, bool tls)
+static enum sasl_status open_conn(struct sasl_exchange *x)
 {
-	x->worker = worker;
 	x->callbacks[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(on_check_password), x};
 	x->callbacks[1] = (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(on_canonical_user), x};
 	x->callbacks[2] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(on_proxy), x};
 	x->callbacks[3] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
-	int rc = sasl_server_new("imap", auth_pool_config(worker->pool)->hostname, NULL, NULL, NULL, x->callbacks, 0,
-				 &x->conn);
-	sasl_ssf_t ssf = tls ? 256 : 0;
+	const char *hostname = auth_pool_config(x->worker->pool)->hostname;
+	int rc = sasl_server_new("imap", hostname, NULL, NULL, NULL, x->callbacks, 0, &x->conn);
+	sasl_ssf_t ssf = x->link->tls ? 256 : 0;
 	sasl_security_properties_t layers = {.max_ssf = 0, .security_flags = SASL_SEC_NOANONYMOUS}; /* TLS is the layer */
 	if (rc == SASL_OK)
 		rc = sasl_setprop(x->conn, SASL_SEC_PROPS, &layers);
 	if (rc == SASL_OK)
 		rc = sasl_setprop(x->conn, SASL_SSF_EXTERNAL, &ssf);
+	if (rc == SASL_OK && x->binding.name)
+		rc = sasl_setprop(x->conn, SASL_CHANNEL_BINDING, &x->binding);
 	return rc == SASL_OK ? SASL_STATUS_MORE : SASL_STATUS_UNAVAILABLE;
 }
 
@@ -236,50 +249,105 @@ static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 	return x->verdict == AUTH_UNKNOWN_YET || rc == SASL_NOMEM ? SASL_STATUS_UNAVAILABLE : SASL_STATUS_FAILED;
 }
 
-/* The library's SCRAM reads a channel binding that is not there when a client says "p=" without having been offered
- * a -PLUS mechanism (RFC 5802 5.1): such a client is refused before it gets there. */
-static bool is_refused_binding(struct sasl_exchange *x, struct sasl_bytes in)
+static bool is_scram(const struct sasl_exchange *x)
 {
-	bool first = x->scram && !x->started && in.len > 0;
-	x->started = x->started || in.len > 0;
-	return first && in.ptr[0] == 'p';
+	return strncmp(x->mechanism, "SCRAM-", 6) == 0;
+}
+
+/* The binding that a client's first message names: "p=NAME,..." (RFC 5802 7).  NULL: none that there is. */
+static const struct tls_binding *named_binding(const struct tls_bindings *all, struct sasl_bytes first)
+{
+	const char *end = first.len > 2 && memcmp(first.ptr, "p=", 2) == 0 ? memchr(first.ptr, ',', first.len) : NULL;
+	size_t len = end ? (size_t)(end - first.ptr) - 2 : 0;
+	for (size_t i = 0; end && i < all->n; i++)
+		if (strlen(all->each[i].name) == len && memcmp(all->each[i].name, first.ptr + 2, len) == 0)
+			return &all->each[i];
+	return NULL;
+}
+
+/* RFC 5802 6: a -PLUS mechanism is bound to the channel, the others are not; and a client that says it could, but has not been
+ * offered it ("y"), has been, so that somebody stands between.  The library itself reads a binding that is not there when "p="
+ * comes without one, so it sees only what is let through here. */
+static bool choose_binding(struct sasl_exchange *x, struct sasl_bytes first)
+{
+	bool plus = strstr(x->mechanism, "-PLUS") != NULL;
+	const struct tls_binding *b = plus ? named_binding(&x->link->bindings, first) : NULL;
+	if (!plus)
+		return first.ptr[0] != 'p' && (first.ptr[0] != 'y' || x->link->bindings.n == 0);
+	if (b)
+		x->binding = (sasl_channel_binding_t){.name = b->name, .critical = 1, .len = b->len, .data = b->data};
+	return b != NULL;
+}
+
+/* Of the identities of the client's certificate: the one that the client wants to be, or else the first. */
+static bool set_external(struct sasl_exchange *x, struct sasl_bytes wanted)
+{
+	const struct tls_identities *all = &x->link->identities;
+	char normal[ADDRESS_MAX + 1], wanted_normal[ADDRESS_MAX + 1] = "";
+	size_t chosen = 0;
+	if (wanted.len && !to_address(x, wanted.ptr, wanted.len, wanted_normal))
+		return false;
+	for (size_t i = 0; i < all->n; i++)
+		if (wanted.len && to_address(x, all->each[i], strlen(all->each[i]), normal) && strcmp(normal, wanted_normal) == 0)
+			chosen = i;
+	return all->n > 0 && sasl_setprop(x->conn, SASL_AUTH_EXTERNAL, all->each[chosen]) == SASL_OK;
+}
+
+/* The first that the client says, or with ptr NULL its silence, which is for the mechanism to break. */
+static enum sasl_status begin(struct sasl_exchange *x, struct sasl_bytes first, struct sasl_bytes *challenge)
+{
+	bool external = strcmp(x->mechanism, "EXTERNAL") == 0;
+	if (is_scram(x) && !choose_binding(x, first))
+		return outcome(x, SASL_BADBINDING);
+	if (open_conn(x) != SASL_STATUS_MORE)
+		return SASL_STATUS_UNAVAILABLE;
+	if (external && !set_external(x, first))
+		return outcome(x, SASL_BADAUTH);
+	/* The library's LOGIN asks for the user name first, and takes no answer before its question. */
+	bool answers_early = first.ptr && strcmp(x->mechanism, "LOGIN") == 0;
+	const char *with = answers_early ? NULL : first.ptr;
+	int rc = sasl_server_start(x->conn, x->mechanism, with, with ? first.len : 0, &challenge->ptr, &challenge->len);
+	if (answers_early && rc == SASL_CONTINUE)
+		rc = sasl_server_step(x->conn, first.ptr, first.len, &challenge->ptr, &challenge->len);
+	if (external && (rc == SASL_OK || x->not_authorized))
+		x->verdict = auth_worker_account(x->worker, x->user, x->account);
+	return outcome(x, rc);
 }
 
 enum sasl_status sasl_exchange_start(struct sasl_exchange *x, struct auth_worker *worker, const char *mechanism,
-				     bool tls, struct sasl_bytes initial, struct sasl_bytes *challenge)
+				     const struct sasl_link *link, struct sasl_bytes initial, struct sasl_bytes *challenge)
 {
 	invariant(!x->conn);
+	x->worker = worker;
+	x->link = link;
+	x->mechanism = mechanism;
 	x->verdict = AUTH_WRONG;
-	x->scram = strncmp(mechanism, "SCRAM-", 6) == 0;
-	if (is_refused_binding(x, initial))
-		return SASL_STATUS_FAILED;
-	if (open_conn(x, worker, tls) != SASL_STATUS_MORE)
-		return SASL_STATUS_UNAVAILABLE;
-	/* The library's LOGIN asks for the user name first, and takes no answer before its question. */
-	bool answers_early = initial.ptr && strcmp(mechanism, "LOGIN") == 0;
-	const char *first = answers_early ? NULL : initial.ptr;
-	int rc = sasl_server_start(x->conn, mechanism, first, first ? initial.len : 0, &challenge->ptr, &challenge->len);
-	if (answers_early && rc == SASL_CONTINUE)
-		rc = sasl_server_step(x->conn, initial.ptr, initial.len, &challenge->ptr, &challenge->len);
-	return outcome(x, rc);
+	/* Where the client begins, the library is told of the binding, or of the identity, that the beginning asks for. */
+	bool client_begins = is_scram(x) || strcmp(mechanism, "EXTERNAL") == 0;
+	if (client_begins && (!initial.ptr || (is_scram(x) && initial.len == 0))) {
+		*challenge = (struct sasl_bytes){"", 0};
+		return SASL_STATUS_MORE;
+	}
+	return begin(x, initial, challenge);
 }
 
 enum sasl_status sasl_exchange_step(struct sasl_exchange *x, struct auth_worker *worker, struct sasl_bytes answer,
 				    struct sasl_bytes *challenge)
 {
-	invariant(x->conn);
-	if (is_refused_binding(x, answer))
-		return SASL_STATUS_FAILED;
 	x->worker = worker;
-	return outcome(x, sasl_server_step(x->conn, answer.ptr, answer.len, &challenge->ptr, &challenge->len));
+	if (x->conn)
+		return outcome(x, sasl_server_step(x->conn, answer.ptr, answer.len, &challenge->ptr, &challenge->len));
+	return is_scram(x) && answer.len == 0 ? SASL_STATUS_FAILED : begin(x, answer, challenge);
 }
 
-enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_worker *worker, const char *user,
-					struct sasl_bytes password)
+enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_worker *worker, const struct sasl_link *link,
+					const char *user, struct sasl_bytes password)
 {
 	invariant(!x->conn);
+	x->worker = worker;
+	x->link = link;
 	x->verdict = AUTH_WRONG;
-	if (open_conn(x, worker, false) != SASL_STATUS_MORE)
+	if (open_conn(x) != SASL_STATUS_MORE)
 		return SASL_STATUS_UNAVAILABLE;
 	int rc = sasl_checkpass(x->conn, user, (unsigned)strlen(user), password.ptr, password.len);
 	const void *name = NULL;

@@ -8,6 +8,7 @@
 #define SERVER_SASL_H
 
 #include "server/auth_pool.h"
+#include "server/tls_peer.h"
 
 #include <sasl/sasl.h>
 
@@ -24,13 +25,24 @@ enum sasl_status {
 	SASL_STATUS_UNAVAILABLE     /* the directory or the library failed; try again later */
 };
 
+/* What an exchange knows of its connection: copied, since it goes to other threads. */
+struct sasl_link {
+	bool tls;                         /* it is protected */
+	const char *default_domain;       /* of names without one; "": there is none.  Outlives the exchange */
+	struct tls_bindings bindings;     /* for SCRAM */
+	struct tls_identities identities; /* for EXTERNAL */
+};
+
 /* One login attempt.  Zeroed at first; moves between threads, and is used by one at a time. */
 struct sasl_exchange {
 	sasl_conn_t *conn;
 	sasl_callback_t callbacks[5];
 	struct auth_worker *worker; /* while a step runs */
+	const struct sasl_link *link;
+	const char *mechanism;      /* NULL: LOGIN the command */
 	enum auth_verdict verdict;  /* what the directory said */
-	bool scram, started, not_authorized;
+	bool not_authorized;
+	sasl_channel_binding_t binding;
 	char user[ADDRESS_MAX + 1];    /* the name that was tried, for the log; cut when it is long */
 	char address[ADDRESS_MAX + 1]; /* "" until it is certain */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
@@ -41,14 +53,16 @@ struct sasl_bytes {
 	unsigned len;
 };
 
-/* On a thread of the auth pool.  `challenge` lives until the next call. */
+/* All three on a thread of the auth pool.  `challenge` lives until the next call; `mechanism` is one that sasl.c knows,
+ * static; `link` outlives the exchange. */
 MUST_USE enum sasl_status sasl_exchange_start(struct sasl_exchange *x, struct auth_worker *worker, const char *mechanism,
-					      bool tls, struct sasl_bytes initial, struct sasl_bytes *challenge);
+					      const struct sasl_link *link, struct sasl_bytes initial,
+					      struct sasl_bytes *challenge);
 MUST_USE enum sasl_status sasl_exchange_step(struct sasl_exchange *x, struct auth_worker *worker,
 					     struct sasl_bytes answer, struct sasl_bytes *challenge);
 /* LOGIN: a user and a password as they are. */
-MUST_USE enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_worker *worker, const char *user,
-						 struct sasl_bytes password);
+MUST_USE enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_worker *worker,
+						 const struct sasl_link *link, const char *user, struct sasl_bytes password);
 /* As soon as the outcome is known, or the client gave up.  Any thread. */
 void sasl_exchange_finish(struct sasl_exchange *x);
 

@@ -392,8 +392,21 @@ static void session_run(struct session *s)
 
 /* ---- facts ---- */
 
+/* With TLS from the first byte it waits for the handshake, which says what can be offered: bindings, a certificate of the client. */
+static void greet(struct session *s)
+{
+	struct conn *c = s->conn;
+	if (s->greeted || (conn_is_secure(c) && !conn_tls(c)))
+		return;
+	s->greeted = true;
+	conn_write_text(c, "* OK [CAPABILITY ");
+	session_add_capabilities(s, conn_out(c));
+	conn_write_text(c, "] Roost is ready\r\n");
+}
+
 static void on_fact(struct conn *c)
 {
+	greet(c->session);
 	session_run(c->session);
 }
 
@@ -448,9 +461,7 @@ static void on_accept(struct conn *c)
 	s->watch.on_change = on_change;
 	c->session = s;
 	reader_init(&s->reader, &reader_limits_before_login);
-	conn_write_text(c, "* OK [CAPABILITY ");
-	session_add_capabilities(s, conn_out(c));
-	conn_write_text(c, "] Roost is ready\r\n");
+	greet(s);
 }
 
 static void on_pulse(struct conn *c)

@@ -31,6 +31,7 @@ struct session {
 	bool ending;
 	const char *goodbye; /* static: the BYE behind the tagged line */
 	bool streaming; /* the running command's line, with its literals, has not ended */
+	bool greeted;
 	bool start_tls, start_deflate, stop_deflate; /* once the tagged line is out */
 	bool yields;    /* the client fills in or indexes, and stands back under load */
 	unsigned bad;

@@ -30,9 +30,12 @@ bool session_has_tls(const struct session *s)
 
 struct auth_link session_auth_link(const struct session *s)
 {
+	const char *domain = s->conn->listener->default_domain;
 	return (struct auth_link){.remote = conn_peer(s->conn),
 				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
-				  .clear_allowed = s->conn->listener->cleartext_login};
+				  .clear_allowed = s->conn->listener->cleartext_login,
+				  .stream = conn_tls(s->conn),
+				  .default_domain = domain && *domain ? domain : session_config(s)->default_domain};
 }
 
 struct auth *session_auth(struct session *s)

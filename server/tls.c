@@ -11,7 +11,16 @@
 
 #include <uv.h>
 
+/* The authorities of one listener's clients. */
+struct tls_clients {
+	const struct listen_config *listener;
+	X509_STORE *store;
+	STACK_OF(X509_NAME) *names;
+};
+
 struct tls {
+	struct tls_clients *clients;
+	size_t clients_n;
 	struct certificates *certificates;
 	SSL_CTX *context;
 	BIO_METHOD *method;
@@ -73,6 +82,41 @@ static SSL_CTX *make_context(struct tls *tls)
 	return ctx;
 }
 
+static bool read_authorities(struct tls *tls, const struct listen_config *listener)
+{
+	struct tls_clients *c = &tls->clients[tls->clients_n++];
+	c->listener = listener;
+	c->store = X509_STORE_new();
+	invariant(c->store);
+	c->names = SSL_load_client_CA_file(listener->client_authorities);
+	if (c->names && X509_STORE_load_file(c->store, listener->client_authorities) == 1)
+		return true;
+	trouble("%s: a PEM file with certificates of authorities is expected", listener->client_authorities);
+	return false;
+}
+
+/* Goes on whatever is found: without a good certificate there is no EXTERNAL, and a password is as good. */
+static int on_client_verified(int ok, X509_STORE_CTX *ctx)
+{
+	(void)ok, (void)ctx;
+	return 1;
+}
+
+void tls_ask_client(const struct tls *tls, const struct listen_config *listener, SSL *ssl)
+{
+	size_t i = 0;
+	while (i < tls->clients_n && tls->clients[i].listener != listener)
+		i++;
+	if (i == tls->clients_n)
+		return;
+	/* A session is resumed only where it was made: elsewhere other authorities vouch. */
+	unsigned char context[] = {'i', 'm', 'a', 'p', (unsigned char)i};
+	invariant(SSL_set_session_id_context(ssl, context, sizeof(context)) == 1);
+	invariant(SSL_set1_verify_cert_store(ssl, tls->clients[i].store) == 1);
+	SSL_set_client_CA_list(ssl, SSL_dup_CA_list(tls->clients[i].names));
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_client_verified);
+}
+
 struct tls *tls_open(const struct config *config)
 {
 	struct tls *tls = xcalloc(1, sizeof(*tls));
@@ -80,6 +124,15 @@ struct tls *tls_open(const struct config *config)
 	tls->method = tls_stream_method();
 	tls->tickets = tls_tickets_create();
 	tls->context = make_context(tls);
+	tls->clients = xcalloc(config->listens_n, sizeof(*tls->clients));
+	bool ok = true;
+	for (size_t i = 0; ok && i < config->listens_n; i++)
+		if (config->listens[i].client_authorities && *config->listens[i].client_authorities)
+			ok = read_authorities(tls, &config->listens[i]);
+	if (!ok) {
+		tls_close(tls);
+		return NULL;
+	}
 	uint64_t start_ns = uv_hrtime();
 	if (!certificates_scan(tls->certificates)) {
 		trouble("%s: no certificate in this directory can be used; a PEM file with a certificate and its chain, and one with "
@@ -101,6 +154,11 @@ void tls_close(struct tls *tls)
 {
 	if (!tls)
 		return;
+	for (size_t i = 0; i < tls->clients_n; i++) {
+		X509_STORE_free(tls->clients[i].store);
+		sk_X509_NAME_pop_free(tls->clients[i].names, X509_NAME_free);
+	}
+	free(tls->clients);
 	SSL_CTX_free(tls->context);
 	certificates_destroy(tls->certificates);
 	BIO_meth_free(tls->method);

@@ -10,6 +10,7 @@
 
 struct certificates;
 struct config;
+struct listen_config;
 struct tls;
 struct tls_stream;
 
@@ -27,8 +28,8 @@ enum tls_result {
 	TLS_FAILED /* see tls_stream_fault(); an alert may have been written to `net` */
 };
 
-/* The server's side of a handshake that has not begun.  `tls` outlives it. */
-struct tls_stream *tls_stream_create(struct tls *tls);
+/* The server's side of a handshake that has not begun, on a connection of `listener`.  `tls` outlives it. */
+struct tls_stream *tls_stream_create(struct tls *tls, const struct listen_config *listener);
 void tls_stream_destroy(struct tls_stream *s);
 /* Takes all of `cipher`: plain bytes are added to `plain`, what must be sent (handshake, alerts) to `net`. */
 MUST_USE enum tls_result tls_stream_read(struct tls_stream *s, struct span cipher, struct buf *plain, struct buf *net);

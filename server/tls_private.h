@@ -4,11 +4,17 @@
 
 #include <openssl/ssl.h>
 
+struct listen_config;
 struct tls;
+struct tls_stream;
 
 SSL_CTX *tls_context(struct tls *tls);
 /* Of the streams' BIO; made once, by tls_stream_method(). */
 BIO_METHOD *tls_method(struct tls *tls);
 BIO_METHOD *tls_stream_method(void);
+
+SSL *tls_stream_ssl(const struct tls_stream *s);
+/* Asks the client for a certificate where the listener says so; `ssl` is new. */
+void tls_ask_client(const struct tls *tls, const struct listen_config *listener, SSL *ssl);
 
 #endif

@@ -56,7 +56,7 @@ BIO_METHOD *tls_stream_method(void)
 	return m;
 }
 
-struct tls_stream *tls_stream_create(struct tls *tls)
+struct tls_stream *tls_stream_create(struct tls *tls, const struct listen_config *listener)
 {
 	struct tls_stream *s = xcalloc(1, sizeof(*s));
 	s->ssl = SSL_new(tls_context(tls));
@@ -66,7 +66,13 @@ struct tls_stream *tls_stream_create(struct tls *tls)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(s->ssl, bio, bio);
 	SSL_set_accept_state(s->ssl);
+	tls_ask_client(tls, listener, s->ssl);
 	return s;
+}
+
+SSL *tls_stream_ssl(const struct tls_stream *s)
+{
+	return s->ssl;
 }
 
 void tls_stream_destroy(struct tls_stream *s)

@@ -82,9 +82,9 @@ def first_answer(client, mechanism, initial, with_initial=True):
     return client.respond(b64(initial))
 
 
-def scram(client, mechanism, user, password, gs2="n,,", with_initial=True, spoil=None):
-    """RFC 5802 3.  `spoil` changes the client's last message."""
-    algorithm = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}[mechanism]
+def scram(client, mechanism, user, password, gs2="n,,", with_initial=True, spoil=None, binding=b""):
+    """RFC 5802 3.  `spoil` changes the client's last message; `binding` is the data of the channel's."""
+    algorithm = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}[mechanism.removesuffix("-PLUS")]
     nonce = base64.b64encode(os.urandom(18)).decode()
     bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
     answer = first_answer(client, mechanism, (gs2 + bare).encode(), with_initial)
@@ -100,7 +100,7 @@ def scram(client, mechanism, user, password, gs2="n,,", with_initial=True, spoil
 
     salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
     client_key = mac(salted, b"Client Key")
-    without_proof = f"c={b64(gs2.encode())},r={fields['r']}"
+    without_proof = f"c={b64(gs2.encode() + binding)},r={fields['r']}"
     message = f"{bare},{server_first},{without_proof}".encode()
     signature = mac(hashlib.new(algorithm, client_key).digest(), message)
     proof = bytes(a ^ b for a, b in zip(client_key, signature))
@@ -151,8 +151,9 @@ def test_without_initial_response(daemon):
 
 def test_listed_capabilities(daemon):
     listed = [f"AUTH={m}" for m in ("SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN")]
-    for c in (Client(daemon.imaps, True), Client(daemon.imap)):
-        assert [w for w in c.capabilities() if w.startswith("AUTH=")] == listed
+    bound = ["AUTH=SCRAM-SHA-256-PLUS", "AUTH=SCRAM-SHA-1-PLUS"]
+    for c, expected in ((Client(daemon.imaps, True), bound + listed), (Client(daemon.imap), listed)):
+        assert [w for w in c.capabilities() if w.startswith("AUTH=")] == expected
         assert "LOGINDISABLED" not in c.capabilities()
         c.close()
 

@@ -357,6 +357,12 @@ bool conn_is_deflated(const struct conn *c)
 	return c->deflate != NULL;
 }
 
+const struct tls_stream *conn_tls(const struct conn *c)
+{
+	(void)c;
+	return NULL;
+}
+
 const char *conn_tls_version(const struct conn *c)
 {
 	(void)c;

@@ -57,7 +57,7 @@ static int tear_down(void **state)
 
 static void pair_init(struct pair *p, struct fixture *f, const char *host, size_t piece)
 {
-	*p = (struct pair){.server = tls_stream_create(f->tls), .client = SSL_new(f->client), .piece = piece};
+	*p = (struct pair){.server = tls_stream_create(f->tls, NULL), .client = SSL_new(f->client), .piece = piece};
 	buf_init(&p->plain, 1 << 24);
 	buf_init(&p->net, 1 << 24);
 	p->to_client = BIO_new(BIO_s_mem());
