@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { LOOK_MS = 1000, REST_MS = 2000, WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 4, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, FORGET_EVERY = 60 };
+enum { LOOK_MS = 1000, REST_MS = 2000, WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 6, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, FORGET_EVERY = 60 };
 
 struct accounts {
 	uv_mutex_t mutex;
@@ -31,6 +31,7 @@ struct accounts {
 	const char *store;
 	int64_t retention_s;
 	struct expire_rules expire;
+	bool fulltext;
 	struct store_env env;
 	struct crash_point crash_point; /* env.ctx */
 	struct held *held;
@@ -87,6 +88,12 @@ static void on_open_failed(void *ctx, const char *dir, const char *fault)
 	log_event(LOG_ERROR, "account_open_failed", log_text("path", dir), log_text("fault", fault));
 }
 
+static void on_search_dropped(void *ctx, const char *dir, const char *why)
+{
+	(void)ctx;
+	log_event(LOG_WARNING, "index_dropped", log_text("path", dir), log_text("why", why));
+}
+
 static struct lane *make_lane(struct accounts *accounts, const char *id)
 {
 	struct lane *lane = xcalloc(1, sizeof(*lane));
@@ -136,6 +143,11 @@ int64_t accounts_retention_s(const struct lane *lane)
 void accounts_expire_rules(const struct lane *lane, struct expire_rules *out)
 {
 	*out = lane->accounts->expire;
+}
+
+bool accounts_index(const struct lane *lane)
+{
+	return lane->accounts->fulltext;
 }
 
 struct lane *accounts_directory(struct accounts *accounts)
@@ -434,6 +446,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	accounts->store = config->store;
 	accounts->retention_s = (int64_t)config->retention_days * 24 * 3600;
 	accounts->expire = (struct expire_rules){config->trash_days, config->junk_days};
+	accounts->fulltext = config->fulltext;
 	accounts->workers = workers;
 	accounts->loops = loops;
 	const char *crash_at = getenv("ROOST_CRASH_POINT");
@@ -442,6 +455,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
+					    .search_dropped = on_search_dropped,
 					    .point = crash_at ? crash_point_pass : NULL, .ctx = &accounts->crash_point,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
 	accounts->open_max = open_max();

@@ -23,6 +23,8 @@ struct workers;
 /* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
  * `workers` and `loops` (an array, by index) outlive it. */
 struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops);
+/* A full-text index is wanted of the accounts. */
+bool accounts_index(const struct lane *lane);
 /* While the workers still run, with no op to come: asks for every account to be closed. */
 void accounts_stop(struct accounts *accounts);
 /* After workers_stop(): closes what is still open. */

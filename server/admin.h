@@ -46,6 +46,7 @@ struct auth_pool;
 struct check;
 struct intake;
 struct mail_export;
+struct index_run;
 struct mail_import;
 struct undelete;
 
@@ -84,6 +85,7 @@ struct admin_task {
 	struct mail_export *export;           /* export's, */
 	struct check *check;                  /* check's: live and die on the lane */
 	struct undelete *undelete;            /* undelete's */
+	struct index_run *index;              /* reindex's */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
 	int exit;
@@ -131,6 +133,8 @@ enum op_result admin_user_add(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
+enum op_result admin_index_status(struct admin_task *task, struct account *account);
+enum op_result admin_reindex(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_status(struct admin_task *task, struct account *account);
 enum op_result admin_check(struct admin_task *task, struct account *account);

@@ -3,6 +3,7 @@
 
 #include "server/accounts.h"
 #include "server/admin_frame.h"
+#include "server/index_run.h"
 #include "server/intake.h"
 #include "server/lane.h"
 #include "server/mail_export.h"
@@ -113,6 +114,9 @@ void admin_row_end(struct admin_task *task, struct buf *row)
 
 static void destroy(struct admin_task *task)
 {
+	if (task->index)
+		index_run_finish(task->index);
+	free(task->index);
 	accounts_release(task->lane);
 	admin_undelete_finish(task->undelete);
 	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));

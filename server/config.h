@@ -40,6 +40,7 @@ struct config {
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
 	int retention_days, trash_days, junk_days;
+	bool fulltext;
 	long message_bytes_max;
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;

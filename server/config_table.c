@@ -48,6 +48,10 @@ const struct option config_options[] = {
 	 "How many days messages stay in the mailbox for deleted ones (\\Trash) before they are expunged, after which "
 	 "retention_days go on. 0: for good."},
 	{NULL, "junk_days", OPTION_INT, IN(junk_days), "0", 0, 36500, NULL, "The same for unwanted mail (\\Junk)."},
+	{NULL, "fulltext", OPTION_BOOL, IN(fulltext), "true", 0, 0, NULL,
+	 "Keep a full-text index of each account, for searches in the text of messages. It takes about a third of the text's size "
+	 "on disk, is filled in the background after mail has come in, and needs no backup. Without it such searches read each "
+	 "message."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "progress_s", OPTION_INT, IN(progress_s), "10", 0, 60, NULL,

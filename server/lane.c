@@ -3,6 +3,7 @@
 #include "protocol/base.h"
 #include "server/accounts.h"
 #include "server/crash.h"
+#include "server/indexer.h"
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/notify.h"
@@ -136,6 +137,7 @@ static void do_chores(struct lane *lane, unsigned chores)
 	if (idle && !err && !(chores & CHORE_CLOSE)) {
 		sweeper_consider(lane);
 		expirer_consider(lane);
+		indexer_consider(lane);
 	}
 	if (err)
 		log_event(LOG_ERROR, "account_idle_failed", log_text("account", lane->id),
@@ -287,6 +289,8 @@ void lane_run_turn(struct lane *lane, const struct worker_tools *tools)
 		account_lend(lane->account, NULL);
 	if (chores)
 		do_chores(lane, chores);
-	if (t.worked && lane->account)
+	if (t.worked && lane->account) {
 		accounts_used(lane);
+		indexer_note_turn(lane);
+	}
 }

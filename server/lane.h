@@ -50,6 +50,8 @@ struct lane {
 	struct directory *directory;
 	uint64_t weighed_ms; /* when `bytes` was measured */
 	int64_t expired_s;   /* when old mail was last looked for (expirer.h) */
+	bool indexing;       /* an op of indexer.c is there; and when it was thought of, and done, last */
+	uint64_t index_looked_ms, index_done_ms;
 	/* Under the workers' mutex. */
 	struct op_queue clients, background;
 	unsigned chores;

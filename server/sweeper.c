@@ -2,6 +2,7 @@
 
 #include "protocol/base.h"
 #include "server/accounts.h"
+#include "server/indexer.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "storage/sweep.h"
@@ -29,6 +30,7 @@ static enum op_result sweep_run(struct op *op, struct account *account)
 	if (more)
 		return OP_AGAIN;
 	struct sweep_counts counts = sweep_result(account);
+	indexer_note_sweep(s->lane, counts.contents);
 	if (counts.contents || counts.files)
 		log_event(LOG_INFO, "swept", log_text("account", s->lane->id), log_number("contents", (int64_t)counts.contents),
 			  log_number("files", (int64_t)counts.files), log_number("pages", (int64_t)counts.pages));

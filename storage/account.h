@@ -77,8 +77,9 @@ struct account {
 	struct keys *keys;              /* NULL: nobody sorted yet (keys.h) */
 	uint64_t keys_epoch;            /* counts how often they were dropped */
 	struct content_cursor rows, headers, bodies;
-	struct fulltext *fulltext;      /* NULL: not open (fulltext.h) */
+	struct fulltext *fulltext[2];   /* NULL: not open (fulltext.h) */
 	bool fulltext_off;              /* it cannot be used */
+	int64_t indexed;                /* contents at most this are in the index, as far as is known */
 	struct scratch *scratch;        /* lent, or our own */
 	bool scratch_is_own;
 };

@@ -78,6 +78,32 @@ enum store_err content_find(struct account *a, const unsigned char *digest, int6
 	return STORE_OK;
 }
 
+/* A number that depends on an id; 0 when there is no row. */
+static enum store_err number_after(struct account *a, const char *sql, int64_t after, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, after);
+	enum store_err err;
+	*out = 0;
+	if (!db_next(&a->db, stmt, &err))
+		return err;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err content_next(struct account *a, int64_t after, int64_t *out)
+{
+	return number_after(a, "SELECT id FROM content WHERE id>? ORDER BY id LIMIT 1", after, out);
+}
+
+enum store_err content_count(struct account *a, int64_t after, int64_t *out)
+{
+	/* The index over digests is a fiftieth of the table. */
+	return number_after(a, "SELECT count(*) FROM content INDEXED BY content_digest WHERE +id>?", after, out);
+}
+
 enum store_err content_header(struct account *a, int64_t id, struct bytes *out)
 {
 	enum { STEPS = 4 };

@@ -42,6 +42,10 @@ struct content_row {
 /* The pointers are valid until the next content_get(), commit or rest of the account.  The same id again costs
  * nothing.  STORE_CORRUPT: there is no such content. */
 MUST_USE enum store_err content_get(struct account *a, int64_t id, struct content_row *out);
+/* The first id above `after`; 0: there is none. */
+MUST_USE enum store_err content_next(struct account *a, int64_t after, int64_t *out);
+/* How many there are above `after`: some milliseconds for a hundred thousand. */
+MUST_USE enum store_err content_count(struct account *a, int64_t after, int64_t *out);
 /* The content with this digest (DIGEST_BYTES); the first, where there are several.  STORE_NOTFOUND. */
 MUST_USE enum store_err content_find(struct account *a, const unsigned char *digest, int64_t *out);
 /* The header block, valid until the next content_header(), commit or rest of the account.  STORE_NOTFOUND: it is

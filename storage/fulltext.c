@@ -1,34 +1,36 @@
+/* The index's file: made, opened, thrown away, replaced. */
 #include "storage/fulltext_private.h"
 
+#include "storage/content.h"
 #include "storage/file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	SEARCH_ID = 0x526f6f66 /* "Roof" */,
 	SEARCH_VERSION = 1,    /* of the tables and of what counts as a content's text: another one is made afresh */
-	MERGE_PAGES = 16,
-	WAL_PAGES_MAX = 1024,  /* 16 MiB of log, then it goes into the file */
+	WAL_BYTES_MAX = 16 * 1024 * 1024, /* of log, then it goes into the file */
+	STALE_MIN = 1000,      /* contents gone: fewer are no matter */
 	PATH_BYTES = 4096
 };
 
-/* Merges are ours to begin, in small pieces (fulltext_merge()): no insertion waits for one.  A gathered piece of the
- * index is written after 256 KiB, which takes some milliseconds. */
+/* Merges are ours to begin, in small pieces (fulltext_merge()): no insertion waits for one. */
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('watermark', 0);"
+	"INSERT INTO meta VALUES('watermark', 0), ('contents', 0), ('dead', 0);"
 	"CREATE TABLE block(id INTEGER PRIMARY KEY);"
 	"CREATE VIRTUAL TABLE gram USING fts5(text, content='', columnsize=0, detail=none, tokenize='roost_grams');"
 	"INSERT INTO gram(gram, rank) VALUES('automerge', 0);"
 	"INSERT INTO gram(gram, rank) VALUES('crisismerge', 1000);"
-	"INSERT INTO gram(gram, rank) VALUES('hashsize', 262144);";
+	"INSERT INTO gram(gram, rank) VALUES('hashsize', 524288);";
 
 static const struct db_options options = {.application_id = SEARCH_ID, .version = SEARCH_VERSION, .schema = schema,
 					  .create = true, .prepare = grams_register};
 
-static void path_of(const struct account *a, const char *suffix, char out[PATH_BYTES])
+static void path_of(const struct account *a, enum fulltext_which w, const char *suffix, char out[PATH_BYTES])
 {
-	snprintf(out, PATH_BYTES, "%s/search.db%s", a->dir, suffix);
+	snprintf(out, PATH_BYTES, "%s/%s%s", a->dir, w == FULLTEXT_NOW ? "search.db" : "search.next.db", suffix);
 }
 
 static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
@@ -43,52 +45,108 @@ static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
 	return STORE_OK;
 }
 
+int64_t fulltext_meta(struct fulltext *f, const char *key)
+{
+	enum store_err err;
+	sqlite3_stmt *stmt = db_prepare(&f->db, "SELECT value FROM meta WHERE key=?");
+	if (stmt)
+		sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+	if (!db_next(&f->db, stmt, &err))
+		return 0;
+	int64_t value = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return value;
+}
+
+enum store_err fulltext_set_meta(struct fulltext *f, const char *key, int64_t value)
+{
+	sqlite3_stmt *stmt = db_prepare(&f->db, "UPDATE meta SET value=? WHERE key=?");
+	if (stmt) {
+		sqlite3_bind_int64(stmt, 1, value);
+		sqlite3_bind_text(stmt, 2, key, -1, SQLITE_STATIC);
+	}
+	return db_run(&f->db, stmt);
+}
+
+enum store_err fulltext_begin(struct fulltext *f)
+{
+	return sqlite3_get_autocommit(f->db.handle) ? db_begin(&f->db, POINT_SEARCH_BEGIN) : STORE_OK;
+}
+
+enum store_err fulltext_end(struct fulltext *f)
+{
+	enum store_err err = db_commit(&f->db, POINT_SEARCH_COMMIT);
+	int64_t most = f->db.env->wal_bytes_max ? f->db.env->wal_bytes_max : WAL_BYTES_MAX;
+	if (err || (int64_t)f->db.wal_pages * DB_PAGE_BYTES <= most)
+		return err;
+	/* Without room for it the log still holds everything. */
+	err = db_checkpoint(&f->db, POINT_SEARCH_CHECKPOINT_FULL);
+	return err == STORE_FULL ? STORE_OK : err;
+}
+
 /* --- throwing away --- */
 
-static void forget(struct account *a)
+static void forget(struct account *a, enum fulltext_which w)
 {
-	struct fulltext *f = a->fulltext;
-	a->fulltext = NULL;
+	struct fulltext *f = a->fulltext[w];
+	a->fulltext[w] = NULL;
 	if (!f)
 		return;
-	if (f->db.handle)
-		db_rollback(&f->db);
+	db_rollback(&f->db);
 	db_close(&f->db);
 	free(f);
 }
 
 void fulltext_close(struct account *a)
 {
-	forget(a);
+	for (enum fulltext_which w = FULLTEXT_NOW; w < FULLTEXT_BOTH; w++) {
+		struct fulltext *f = a->fulltext[w];
+		if (!f)
+			continue;
+		db_rest(&f->db);
+		db_rollback(&f->db);
+		/* What fails here shows when it is opened again. */
+		if (f->db.wal_pages && !f->db.broken)
+			(void)!db_checkpoint(&f->db, POINT_SEARCH_CHECKPOINT_CLOSE);
+		forget(a, w);
+	}
 }
 
-void fulltext_drop(struct account *a, const char *why)
+/* What cannot be removed is not trusted again before the account is opened afresh. */
+static void unlink_all(struct account *a, enum fulltext_which w)
 {
-	static const char *const suffixes[] = {"", "-wal", "-journal"};
-	char path[PATH_BYTES], reason[sizeof(a->db.fault)];
-	snprintf(reason, sizeof(reason), "%s", why); /* it may be the index's own */
-	if (a->fulltext)
-		a->fulltext->db.broken = true; /* nothing more is written to it */
-	forget(a);
-	path_of(a, "", path);
-	bool was_there = access(path, F_OK) == 0;
+	static const char *const suffixes[] = {"-wal", "-journal", ""};
+	char path[PATH_BYTES];
 	for (size_t i = 0; i < countof(suffixes); i++) {
-		path_of(a, suffixes[i], path);
-		/* What cannot be removed is not trusted again before the account is opened afresh. */
+		path_of(a, w, suffixes[i], path);
 		if (file_unlink(a->env, POINT_SEARCH_UNLINK, path))
 			a->fulltext_off = true;
 	}
+}
+
+void fulltext_drop(struct account *a, enum fulltext_which w, const char *why)
+{
+	char path[PATH_BYTES], reason[sizeof(a->db.fault)];
+	snprintf(reason, sizeof(reason), "%s", why); /* it may be the index's own */
+	if (a->fulltext[w])
+		a->fulltext[w]->db.broken = true; /* nothing more is written to it */
+	forget(a, w);
+	path_of(a, w, "", path);
+	bool was_there = access(path, F_OK) == 0;
+	unlink_all(a, w);
+	if (w == FULLTEXT_NOW)
+		a->indexed = 0;
 	if (was_there && a->env->search_dropped)
 		a->env->search_dropped(a->env->ctx, a->dir, reason);
 }
 
-enum store_err fulltext_failed(struct account *a, enum store_err err)
+enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum store_err err)
 {
-	struct fulltext *f = a->fulltext;
+	struct fulltext *f = a->fulltext[w];
 	if (!f || !err)
 		return err;
 	if (err != STORE_FULL && err != STORE_BUSY) {
-		fulltext_drop(a, f->db.fault);
+		fulltext_drop(a, w, f->db.fault);
 		return err;
 	}
 	db_rest(&f->db);
@@ -101,6 +159,11 @@ enum store_err fulltext_failed(struct account *a, enum store_err err)
 
 /* --- opening --- */
 
+static enum store_err last_content(struct account *a, int64_t *out)
+{
+	return read_number(&a->db, "SELECT seq FROM sqlite_sequence WHERE name='content'", out);
+}
+
 static enum store_err load(struct account *a, struct fulltext *f)
 {
 	int64_t last = 0, version = 0;
@@ -108,7 +171,7 @@ static enum store_err load(struct account *a, struct fulltext *f)
 	if (!err)
 		err = read_number(&f->db, "SELECT value FROM meta WHERE key='watermark'", &f->watermark);
 	if (!err)
-		err = read_number(&a->db, "SELECT seq FROM sqlite_sequence WHERE name='content'", &last);
+		err = last_content(a, &last);
 	if (err)
 		return err;
 	f->added = f->watermark;
@@ -123,13 +186,13 @@ static enum store_err load(struct account *a, struct fulltext *f)
 }
 
 /* STORE_BUSY: another process has it: then there is none for us. */
-enum store_err fulltext_open(struct account *a, bool create, struct fulltext **out)
+enum store_err fulltext_open(struct account *a, enum fulltext_which w, bool create, struct fulltext **out)
 {
 	char path[PATH_BYTES], why[sizeof(a->db.fault)];
-	*out = a->fulltext;
-	if (a->fulltext)
+	*out = a->fulltext[w];
+	if (*out)
 		return STORE_OK;
-	path_of(a, "", path);
+	path_of(a, w, "", path);
 	if (a->fulltext_off || (!create && access(path, F_OK) != 0))
 		return STORE_NOTFOUND;
 	for (int tries = 0;; tries++) {
@@ -138,7 +201,9 @@ enum store_err fulltext_open(struct account *a, bool create, struct fulltext **o
 		if (!err)
 			err = load(a, f);
 		if (!err) {
-			*out = a->fulltext = f;
+			*out = a->fulltext[w] = f;
+			if (w == FULLTEXT_NOW && a->indexed < f->watermark)
+				a->indexed = f->watermark;
 			return STORE_OK;
 		}
 		snprintf(why, sizeof(why), "%s", f->db.fault);
@@ -147,7 +212,7 @@ enum store_err fulltext_open(struct account *a, bool create, struct fulltext **o
 		free(f);
 		if (err == STORE_FULL || err == STORE_BUSY)
 			return err;
-		fulltext_drop(a, why);
+		fulltext_drop(a, w, why);
 		if (tries || !create || a->fulltext_off)
 			return create ? err : STORE_NOTFOUND;
 	}
@@ -156,134 +221,92 @@ enum store_err fulltext_open(struct account *a, bool create, struct fulltext **o
 int64_t fulltext_watermark(struct account *a)
 {
 	struct fulltext *f;
-	return fulltext_open(a, false, &f) ? 0 : f->watermark;
+	return fulltext_open(a, FULLTEXT_NOW, false, &f) ? 0 : f->watermark;
 }
 
-/* --- filling --- */
-
-static enum store_err begin(struct fulltext *f)
+int64_t fulltext_lag(struct account *a)
 {
-	return sqlite3_get_autocommit(f->db.handle) ? db_begin(&f->db, POINT_SEARCH_BEGIN) : STORE_OK;
+	int64_t last;
+	if (a->fulltext_off || last_content(a, &last))
+		return 0;
+	return last > a->indexed ? last - a->indexed : 0;
 }
 
-static enum store_err commit(struct fulltext *f)
+void fulltext_caught_up(struct account *a)
 {
-	enum store_err err = db_commit(&f->db, POINT_SEARCH_COMMIT);
-	if (!err && f->db.wal_pages > WAL_PAGES_MAX)
-		err = db_checkpoint(&f->db, POINT_SEARCH_CHECKPOINT_FULL);
-	return err;
+	int64_t last;
+	if (!last_content(a, &last))
+		a->indexed = last;
 }
 
-static enum store_err note_block(struct fulltext *f, int64_t id)
-{
-	int64_t block = fulltext_block(id);
-	if (block == f->block)
-		return STORE_OK;
-	sqlite3_stmt *stmt = db_prepare(&f->db, "INSERT OR IGNORE INTO block VALUES(?)");
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, block);
-	f->block = block;
-	return db_run(&f->db, stmt);
-}
+/* --- making it anew --- */
 
-static enum store_err insert(struct fulltext *f, int64_t id, const uint64_t *grams, size_t n)
-{
-	char *text = xmalloc(BLOCK_BYTES + n * GRAM_BYTES_MAX);
-	size_t len = BLOCK_BYTES;
-	grams_put_block(fulltext_block(id), text);
-	for (size_t i = 0; i < n; i++)
-		len += grams_put(grams[i], text + len);
-	sqlite3_stmt *stmt = db_prepare(&f->db, "INSERT INTO gram(rowid, text) VALUES(?,?)");
-	if (stmt) {
-		sqlite3_bind_int64(stmt, 1, id);
-		sqlite3_bind_text(stmt, 2, text, (int)len, SQLITE_STATIC);
-	}
-	enum store_err err = db_run(&f->db, stmt);
-	if (stmt)
-		sqlite3_clear_bindings(stmt);
-	free(text);
-	return err;
-}
-
-enum store_err fulltext_add(struct account *a, int64_t id, const uint64_t *grams, size_t n, bool whole)
+void fulltext_note_dead(struct account *a, uint64_t n)
 {
 	struct fulltext *f;
-	uint64_t wide = grams_wide();
-	enum store_err err = fulltext_open(a, true, &f);
-	if (err)
-		return err;
-	invariant(id > f->added && id > 0);
-	err = begin(f);
+	enum store_err err = n ? fulltext_open(a, FULLTEXT_NOW, false, &f) : STORE_NOTFOUND;
+	if (err || f->pending)
+		return; /* the next sweep will find more */
+	err = fulltext_begin(f);
 	if (!err)
-		err = note_block(f, id);
-	if (!err && whole && n <= FULLTEXT_GRAMS_MAX)
-		err = n ? insert(f, id, grams, n) : STORE_OK;
-	else if (!err)
-		err = insert(f, id, &wide, 1);
+		err = fulltext_set_meta(f, "dead", fulltext_meta(f, "dead") + (int64_t)n);
+	if (!err)
+		err = fulltext_end(f);
+	(void)fulltext_failed(a, FULLTEXT_NOW, err);
+}
+
+bool fulltext_is_stale(struct account *a)
+{
+	struct fulltext *f;
+	char path[PATH_BYTES];
+	path_of(a, FULLTEXT_NEXT, "", path);
+	if (access(path, F_OK) == 0)
+		return true;
+	if (fulltext_open(a, FULLTEXT_NOW, false, &f))
+		return false;
+	int64_t dead = fulltext_meta(f, "dead");
+	return dead >= STALE_MIN && dead > fulltext_meta(f, "contents") / 2;
+}
+
+enum store_err fulltext_swap(struct account *a)
+{
+	char from[PATH_BYTES], to[PATH_BYTES];
+	invariant(!fulltext_pending(a, FULLTEXT_NEXT));
+	fulltext_close(a); /* both, so that neither has a log */
+	path_of(a, FULLTEXT_NEXT, "", from);
+	path_of(a, FULLTEXT_NOW, "", to);
+	unlink_all(a, FULLTEXT_NOW);
+	a->indexed = 0;
+	if (access(from, F_OK) != 0)
+		return STORE_OK; /* nothing was added to it */
+	return a->fulltext_off ? STORE_IO : file_rename(a->env, POINT_SEARCH_RENAME, from, to);
+}
+
+enum store_err fulltext_status(struct account *a, struct fulltext_status *out)
+{
+	static const char *const suffixes[] = {"", "-wal"};
+	struct fulltext *f;
+	*out = (struct fulltext_status){0};
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
 	if (err)
-		return fulltext_failed(a, err);
-	f->added = id;
-	f->pending++;
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	out->contents = fulltext_meta(f, "contents");
+	out->dead = fulltext_meta(f, "dead");
+	out->watermark = f->watermark;
+	for (size_t i = 0; i < countof(suffixes); i++) {
+		struct stat info;
+		char path[PATH_BYTES];
+		path_of(a, FULLTEXT_NOW, suffixes[i], path);
+		if (stat(path, &info) == 0)
+			out->bytes += (uint64_t)info.st_size;
+	}
 	return STORE_OK;
-}
-
-enum store_err fulltext_commit(struct account *a)
-{
-	struct fulltext *f = a->fulltext;
-	if (!f || !f->pending)
-		return STORE_OK;
-	sqlite3_stmt *stmt = db_prepare(&f->db, "UPDATE meta SET value=? WHERE key='watermark'");
-	if (stmt)
-		sqlite3_bind_int64(stmt, 1, f->added);
-	int64_t added = f->added;
-	enum store_err err = db_run(&f->db, stmt);
-	if (!err)
-		err = commit(f);
-	if (err)
-		return fulltext_failed(a, err);
-	f->watermark = added;
-	f->pending = 0;
-	return STORE_OK;
-}
-
-size_t fulltext_pending(const struct account *a)
-{
-	return a->fulltext ? a->fulltext->pending : 0;
-}
-
-enum store_err fulltext_merge(struct account *a, bool *out_more)
-{
-	struct fulltext *f = a->fulltext;
-	*out_more = false;
-	if (!f)
-		return STORE_OK;
-	invariant(f->pending == 0);
-	enum store_err err = begin(f);
-	int before = sqlite3_total_changes(f->db.handle);
-	sqlite3_stmt *stmt = err ? NULL : db_prepare(&f->db, "INSERT INTO gram(gram, rank) VALUES('merge', ?)");
-	if (stmt)
-		sqlite3_bind_int(stmt, 1, MERGE_PAGES);
-	if (!err)
-		err = db_run(&f->db, stmt);
-	/* One change is the command's own. */
-	*out_more = sqlite3_total_changes(f->db.handle) - before >= 2;
-	if (!err)
-		err = commit(f);
-	return err ? fulltext_failed(a, err) : STORE_OK;
-}
-
-enum store_err fulltext_idle(struct account *a)
-{
-	struct fulltext *f = a->fulltext;
-	if (!f || f->pending)
-		return STORE_OK;
-	db_rest(&f->db);
-	if (!f->db.wal_pages)
-		return STORE_OK;
-	return fulltext_failed(a, db_checkpoint(&f->db, POINT_SEARCH_CHECKPOINT_IDLE));
 }
 
 size_t fulltext_bytes(const struct account *a)
 {
-	return a->fulltext ? sizeof(*a->fulltext) + db_bytes(&a->fulltext->db) : 0;
+	size_t bytes = 0;
+	for (enum fulltext_which w = FULLTEXT_NOW; w < FULLTEXT_BOTH; w++)
+		bytes += a->fulltext[w] ? sizeof(*a->fulltext[w]) + db_bytes(&a->fulltext[w]->db) : 0;
+	return bytes;
 }

@@ -10,7 +10,9 @@
  *	        of ids is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
  *	        which nothing interrupts.  Contents with too many grams have the term WIDE alone, and are always named
  *	block   the blocks that have contents
- *	meta    the watermark, in the same transaction as the rows up to it
+ *	meta    in the same transaction as the rows up to it: the watermark, how many contents were added; how many of them
+ *	        are gone since.  Contentless FTS5 forgets nothing: when most are gone, search.next.db is made and takes its
+ *	        place
  *
  * The texts are folded (protocol/mime/text.h, RFC 5051); needles must be, in the same way.
  *
@@ -68,22 +70,49 @@ void fulltext_query_finish(struct fulltext_query *q);
 
 /* --- filling --- */
 
+/* The index that answers, or the one that is made to take its place. */
+enum fulltext_which { FULLTEXT_NOW, FULLTEXT_NEXT, FULLTEXT_BOTH };
+
+/* The last content that was added, committed or not; 0: none was.  Those above are still to come. */
+int64_t fulltext_added(struct account *a, enum fulltext_which w);
+/* How far the contents' ids are ahead of what is known to be indexed, without opening it: 0 for nothing to do. */
+int64_t fulltext_lag(struct account *a);
+/* There are no contents above the last one added. */
+void fulltext_caught_up(struct account *a);
 /* The grams of content `id`, each once, in any order; `whole` false: they are not all, and it is always named.  Ids come in
  * ascending order; those left out in between are no contents any more.  Not in an op's transaction of which `id` is.
- * Makes search.db.  STORE_FULL: what was not committed is undone. */
-MUST_USE enum store_err fulltext_add(struct account *a, int64_t id, const uint64_t *grams, size_t n, bool whole);
+ * Makes the file.  STORE_FULL: what was not committed is undone. */
+MUST_USE enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n,
+				     bool whole);
 /* What was added counts from here on; nothing when nothing was. */
-MUST_USE enum store_err fulltext_commit(struct account *a);
+MUST_USE enum store_err fulltext_commit(struct account *a, enum fulltext_which w);
 /* How many were added and not yet committed. */
-size_t fulltext_pending(const struct account *a);
+size_t fulltext_pending(const struct account *a, enum fulltext_which w);
 /* A millisecond or so of putting small pieces of the index together.  *out_more: there is more of that to do. */
-MUST_USE enum store_err fulltext_merge(struct account *a, bool *out_more);
-/* The log goes into the file.  Nothing when it is not open. */
-MUST_USE enum store_err fulltext_idle(struct account *a);
-/* Closes it; what was not committed is undone. */
+MUST_USE enum store_err fulltext_merge(struct account *a, enum fulltext_which w, bool *out_more);
+/* The next one, to which everything was added and committed, takes the place of the present one. */
+MUST_USE enum store_err fulltext_swap(struct account *a);
+
+/* --- its life --- */
+
+/* A sweep deleted `n` contents: their ids stay in the index. */
+void fulltext_note_dead(struct account *a, uint64_t n);
+/* More than half of it is of contents that are gone, or a next one was begun: one should be made. */
+bool fulltext_is_stale(struct account *a);
+
+struct fulltext_status {
+	int64_t contents;  /* in it, dead ones too */
+	int64_t dead;
+	int64_t watermark;
+	uint64_t bytes;    /* on disk */
+};
+
+/* Zeros when there is none. */
+MUST_USE enum store_err fulltext_status(struct account *a, struct fulltext_status *out);
+/* Closes what is open, with its log in its file; what was not committed is undone. */
 void fulltext_close(struct account *a);
 /* Throws it away; `why` is for the log. */
-void fulltext_drop(struct account *a, const char *why);
+void fulltext_drop(struct account *a, enum fulltext_which w, const char *why);
 /* Memory it holds. */
 size_t fulltext_bytes(const struct account *a);
 

@@ -15,9 +15,15 @@ struct fulltext {
 };
 
 /* The open index.  STORE_NOTFOUND: there is none, and `create` is not set. */
-MUST_USE enum store_err fulltext_open(struct account *a, bool create, struct fulltext **out);
+MUST_USE enum store_err fulltext_open(struct account *a, enum fulltext_which w, bool create, struct fulltext **out);
 /* What an error of the index's means for it; returns the error. */
-enum store_err fulltext_failed(struct account *a, enum store_err err);
+enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum store_err err);
+/* A number of its `meta`; 0 when that cannot be read. */
+int64_t fulltext_meta(struct fulltext *f, const char *key);
+MUST_USE enum store_err fulltext_set_meta(struct fulltext *f, const char *key, int64_t value);
+/* A transaction, unless one is open; and its commit. */
+MUST_USE enum store_err fulltext_begin(struct fulltext *f);
+MUST_USE enum store_err fulltext_end(struct fulltext *f);
 
 static inline int64_t fulltext_block(int64_t id)
 {

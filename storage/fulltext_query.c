@@ -97,7 +97,7 @@ enum store_err fulltext_query_next(struct fulltext_query *q, struct account *a, 
 	invariant(n > 0);
 	*out_n = 0;
 	*out_done = false;
-	enum store_err err = fulltext_open(a, false, &f);
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
 	if (err == STORE_NOTFOUND && q->until < 0) {
 		q->until = 0;
 		*out_done = true;
@@ -115,7 +115,7 @@ enum store_err fulltext_query_next(struct fulltext_query *q, struct account *a, 
 		err = query_block(q, f, block, ids, n, out_n, &end);
 	if (err) {
 		*out_n = 0;
-		return fulltext_failed(a, err);
+		return fulltext_failed(a, FULLTEXT_NOW, err);
 	}
 	*out_done = block < 0 || (end && q->after >= q->until);
 	return STORE_OK;

@@ -113,8 +113,9 @@ enum store_err account_jump(struct account *a, uint64_t told, bool leap_uids)
 	size_t n;
 	invariant(!a->in_op && !a->in_transaction);
 	roster_drop_all(a);
-	if (leap_uids)
-		fulltext_drop(a, "a backup was put back"); /* it may be of what came after */
+	/* The index may be of what came after the backup. */
+	for (enum fulltext_which w = FULLTEXT_NOW; leap_uids && w < FULLTEXT_BOTH; w++)
+		fulltext_drop(a, w, "a backup was put back");
 	/* The mark of an unclean stop gets this boot's id, or the account would jump at each opening. */
 	a->marked_unclean = false;
 	enum store_err err = account_begin(a);

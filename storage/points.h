@@ -26,8 +26,9 @@ enum store_point {
 	/* search.db: fulltext.c */
 	POINT_SEARCH_BEGIN,
 	POINT_SEARCH_COMMIT,
-	POINT_SEARCH_CHECKPOINT_IDLE,
 	POINT_SEARCH_CHECKPOINT_FULL,
+	POINT_SEARCH_CHECKPOINT_CLOSE,
+	POINT_SEARCH_RENAME,   /* the next one takes its place */
 	POINT_SEARCH_UNLINK,   /* of one that is thrown away, and of its log */
 	/* blob files: blob.c */
 	POINT_TMP_OPEN,

@@ -17,6 +17,7 @@ const struct step steps[] = {
 	{.kind = STEP_GROUP, .box = "Work/Plans", .number = 10, .lo = 1, .hi = 2, .flags = FLAG_SEEN},
 	{.kind = STEP_MOVE, .box = "INBOX", .to = "Work", .lo = 1, .hi = 3},
 	{.kind = STEP_ABANDON, .number = 15},
+	{.kind = STEP_INDEX},
 	{.kind = STEP_IDLE},
 	{.kind = STEP_REMOVE, .box = "INBOX", .lo = 4, .hi = 5},
 	{.kind = STEP_RENAME, .box = "Work", .to = "Done"},
@@ -26,12 +27,14 @@ const struct step steps[] = {
 	{.kind = STEP_APPEND, .box = "Done/Plans", .number = 20, .hi = 2},
 	{.kind = STEP_DELETE, .box = "Done/Plans"},                                          /* a file nobody names */
 	{.kind = STEP_SWEEP},
+	{.kind = STEP_RENEW},
 	{.kind = STEP_USER, .number = 2},
 	{.kind = STEP_APPEND, .box = "Archive", .number = 25, .hi = 1, .flags = FLAG_SEEN},
 	{.kind = STEP_REMOVE, .box = "Archive", .lo = 1, .hi = 1},
 	{.kind = STEP_APPEND, .box = "Archive", .number = 5, .hi = 2},
 	{.kind = STEP_SWEEP},
 	{.kind = STEP_STORE, .box = "Archive", .lo = 2, .hi = 3, .flags = FLAG_SEEN | FLAG_FLAGGED},
+	{.kind = STEP_INDEX},
 	{.kind = STEP_GROUP, .box = "INBOX", .number = 30, .lo = 1, .hi = 9, .flags = FLAG_SEEN},
 	{.kind = STEP_REOPEN},
 };
@@ -162,6 +165,8 @@ static void apply(struct model *m, const struct step *s)
 		break;
 	case STEP_ABANDON:
 	case STEP_SWEEP:
+	case STEP_INDEX:
+	case STEP_RENEW:
 	case STEP_IDLE:
 	case STEP_REOPEN:
 		break;
@@ -221,7 +226,8 @@ const char *workload_step_name(unsigned step)
 	static const char *const names[] = {
 		[STEP_APPEND] = "append", [STEP_COPY] = "copy",     [STEP_MOVE] = "move",     [STEP_REMOVE] = "remove",
 		[STEP_STORE] = "store",   [STEP_CREATE] = "create", [STEP_RENAME] = "rename", [STEP_DELETE] = "delete",
-		[STEP_GROUP] = "group",   [STEP_ABANDON] = "abandon", [STEP_SWEEP] = "sweep", [STEP_IDLE] = "idle",
+		[STEP_GROUP] = "group",   [STEP_ABANDON] = "abandon", [STEP_SWEEP] = "sweep", [STEP_INDEX] = "index",
+		[STEP_RENEW] = "renew", [STEP_IDLE] = "idle",
 		[STEP_REOPEN] = "reopen", [STEP_USER] = "user"};
 	return step < steps_n ? names[steps[step].kind] : "end";
 }
@@ -229,7 +235,8 @@ const char *workload_step_name(unsigned step)
 bool workload_step_is_durable(unsigned step)
 {
 	enum step_kind kind = steps[step].kind;
-	return kind != STEP_STORE && kind != STEP_REMOVE && kind != STEP_ABANDON && kind != STEP_SWEEP;
+	return kind != STEP_STORE && kind != STEP_REMOVE && kind != STEP_ABANDON && kind != STEP_SWEEP &&
+	       kind != STEP_INDEX && kind != STEP_RENEW;
 }
 
 uint64_t workload_hash(const char *bytes, size_t len)

@@ -16,6 +16,8 @@ enum step_kind {
 	STEP_GROUP,   /* in one transaction: message number to box, a failing op, flags to lo:hi */
 	STEP_ABANDON, /* a large message that is given up */
 	STEP_SWEEP,   /* retention of nothing */
+	STEP_INDEX,   /* what is new, into the full-text index */
+	STEP_RENEW,   /* another index takes its place */
 	STEP_IDLE,
 	STEP_REOPEN,  /* closed, something left in tmp/, opened */
 	STEP_USER     /* a user in the directory, made with its domain the first time */

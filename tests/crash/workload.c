@@ -7,6 +7,7 @@
 #include "storage/directory.h"
 #include "storage/expunge.h"
 #include "storage/flagset.h"
+#include "storage/fulltext.h"
 #include "storage/mailbox.h"
 #include "storage/store.h"
 #include "storage/sweep.h"
@@ -14,7 +15,9 @@
 
 #include <sys/stat.h>
 
-enum { PATH_BYTES = 300 };
+enum { PATH_BYTES = 300, INDEX_GRAMS = 3000 };
+
+static const char index_word[] = "CONTENT";
 
 static void path_of(const struct workload *w, const char *name, char out[PATH_BYTES])
 {
@@ -142,6 +145,8 @@ static enum store_err run_op(struct workload *w, const struct step *s, unsigned 
 		return part == 2 ? set_flags(w, s) : append(w, s, 1, 0);
 	case STEP_ABANDON:
 	case STEP_SWEEP:
+	case STEP_INDEX:
+	case STEP_RENEW:
 	case STEP_IDLE:
 	case STEP_REOPEN:
 	case STEP_USER:
@@ -208,6 +213,76 @@ static enum store_err sweep(struct workload *w, bool *out_commit)
 	return err;
 }
 
+/* Each content has the word and much else, so that the log grows. */
+static size_t grams_of(int64_t id, uint64_t grams[INDEX_GRAMS])
+{
+	size_t n = 0;
+	for (const char *c = index_word; c[2]; c++)
+		grams[n++] = fulltext_gram((unsigned char)c[0], (unsigned char)c[1], (unsigned char)c[2]);
+	for (uint32_t i = 0; n < INDEX_GRAMS; i++)
+		grams[n++] = fulltext_gram(0x1000 + i, 0x2000 + (uint32_t)id, 'X');
+	return n;
+}
+
+static enum store_err index_into(struct workload *w, enum fulltext_which which)
+{
+	uint64_t grams[INDEX_GRAMS];
+	int64_t id = 1;
+	bool more = true;
+	enum store_err err = STORE_OK;
+	while (!err && id) {
+		err = content_next(w->account, fulltext_added(w->account, which), &id);
+		if (!err && id)
+			err = fulltext_add(w->account, which, id, grams, grams_of(id, grams), true);
+		if (!err && fulltext_pending(w->account, which) >= 3)
+			err = fulltext_commit(w->account, which);
+	}
+	if (!err)
+		err = fulltext_commit(w->account, which);
+	while (!err && more)
+		err = fulltext_merge(w->account, which, &more);
+	return err;
+}
+
+/* What happens to the index is no matter to the account. */
+static enum store_err index_contents(struct workload *w, bool renew)
+{
+	enum store_err err = index_into(w, renew ? FULLTEXT_NEXT : FULLTEXT_NOW);
+	if (!err && renew)
+		err = fulltext_swap(w->account);
+	return w->account->db.broken ? err : STORE_OK;
+}
+
+/* The index names all that it should have. */
+static bool check_index(struct workload *w)
+{
+	struct fulltext_query q;
+	int64_t ids[64], id = 0;
+	size_t n = 0, at = 0;
+	bool done = false;
+	struct bytes word = {index_word, strlen(index_word)};
+	if (fulltext_query_init(&q, word) || content_next(w->account, 0, &id))
+		return false;
+	while (!done || at < n) {
+		if (at == n) {
+			if (fulltext_query_next(&q, w->account, ids, countof(ids), &n, &done))
+				return false;
+			at = 0;
+			continue;
+		}
+		/* It may name what is gone since. */
+		if (ids[at] > id && id)
+			break;
+		if (ids[at++] == id && content_next(w->account, id, &id))
+			return false;
+	}
+	bool all = !id || id > fulltext_watermark(w->account);
+	if (!all)
+		fprintf(stderr, "content %lld is not in the index\n", (long long)id);
+	fulltext_query_finish(&q);
+	return all;
+}
+
 static enum store_err reopen(struct workload *w)
 {
 	char path[PATH_BYTES];
@@ -250,6 +325,9 @@ enum store_err workload_run(struct workload *w, unsigned step, bool *out_commit)
 		return abandon(w, s);
 	case STEP_SWEEP:
 		return sweep(w, out_commit);
+	case STEP_INDEX:
+	case STEP_RENEW:
+		return index_contents(w, s->kind == STEP_RENEW);
 	case STEP_IDLE:
 		return account_idle(w->account);
 	case STEP_REOPEN:
@@ -381,7 +459,7 @@ bool workload_check(struct workload *w)
 		err = check_step(c, &more);
 	bool sound = !err && check_result(c).damage == 0;
 	check_destroy(c);
-	return sound;
+	return sound && check_index(w);
 }
 
 int workload_match(struct workload *w, unsigned least, unsigned most)

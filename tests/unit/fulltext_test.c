@@ -54,7 +54,7 @@ static size_t text_grams(const char *text, uint64_t *out)
 static enum store_err add(struct fixture *f, int64_t id, const char *text)
 {
 	uint64_t grams[TEXT_MAX];
-	return fulltext_add(f->base.account, id, grams, text_grams(text, grams), true);
+	return fulltext_add(f->base.account, FULLTEXT_NOW, id, grams, text_grams(text, grams), true);
 }
 
 static struct bytes bytes_of(const char *text)
@@ -101,10 +101,10 @@ static void test_no_index(void **state)
 	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0BC", 4}), STORE_CANNOT);
 	assert_int_equal(fulltext_query_init(&q, bytes_of("\xc3\xa9" "B")), STORE_CANNOT);
 	bool more = true;
-	assert_int_equal(fulltext_merge(f->base.account, &more), STORE_OK);
+	assert_int_equal(fulltext_merge(f->base.account, FULLTEXT_NOW, &more), STORE_OK);
 	assert_false(more);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
-	assert_int_equal(fulltext_idle(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	fulltext_close(f->base.account);
 }
 
 /* Random texts of few letters, over three blocks with gaps: every text with the needle in it is named, and none without
@@ -125,12 +125,12 @@ static void test_same_as_a_scan(void **state)
 			texts[i][k] = letters[fixture_random(&f->base) % (sizeof(letters) - 1)];
 		assert_int_equal(add(f, id, texts[i]), STORE_OK);
 		if (i % 700 == 0) {
-			assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+			assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 			assert_int_equal(fulltext_watermark(f->base.account), id);
 		}
 	}
-	assert_int_equal(fulltext_pending(f->base.account), TEXTS - 1 - 700 * 4);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_pending(f->base.account, FULLTEXT_NOW), TEXTS - 1 - 700 * 4);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	for (size_t round = 0; round < NEEDLES; round++) {
 		char needle[12] = "";
 		size_t len = 3 + fixture_random(&f->base) % 8;
@@ -149,8 +149,8 @@ static void test_same_as_a_scan(void **state)
 		if (round == NEEDLES / 2) {
 			bool more = true;
 			while (more)
-				assert_int_equal(fulltext_merge(f->base.account, &more), STORE_OK);
-			assert_int_equal(fulltext_idle(f->base.account), STORE_OK);
+				assert_int_equal(fulltext_merge(f->base.account, FULLTEXT_NOW, &more), STORE_OK);
+			fulltext_close(f->base.account);
 			fixture_close(&f->base);
 			fixture_open(&f->base);
 		}
@@ -165,9 +165,9 @@ static void test_any_character(void **state)
 	int64_t ids[4];
 	for (size_t i = 0; i < countof(points); i++) {
 		uint64_t gram = fulltext_gram('"', points[i], 'X');
-		assert_int_equal(fulltext_add(f->base.account, (int64_t)i + 1, &gram, 1, true), STORE_OK);
+		assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, (int64_t)i + 1, &gram, 1, true), STORE_OK);
 	}
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	static const char *const needles[] = {"\"\x01X", "\"\x7fX", "\"\xc2\x80X", "\"\xdf\xbfX", "\"\xe0\xa0\x80X",
 					      "\"\xe2\x82\xacX", "\"\xed\x9e\xa3X", "\"\xef\xbf\xbfX", "\"\xf0\x90\x80\x80X",
 					      "\"\xf0\x9f\x98\x80X", "\"\xf4\x8f\xbf\xbfX"};
@@ -186,11 +186,11 @@ static void test_too_much_text_is_always_named(void **state)
 	for (uint32_t i = 0; i < MANY; i++)
 		grams[i] = fulltext_gram('A', 'B', 1000 + i);
 	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, 2, grams, MANY - 1, true), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, 3, grams, MANY, true), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, 4, grams, 1, false), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, 5, grams, 0, true), STORE_OK);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, grams, MANY - 1, true), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 3, grams, MANY, true), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 4, grams, 1, false), STORE_OK);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 5, grams, 0, true), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(fulltext_watermark(f->base.account), 5);
 	size_t n = ask(f, "XYZ", 8, ids, 8);
 	assert_int_equal(n, 2);
@@ -212,7 +212,7 @@ static void test_watermark(void **state)
 	for (int64_t id = 1; id <= 6; id++)
 		assert_int_equal(add(f, id, "HOUSE"), STORE_OK);
 	assert_int_equal(fulltext_watermark(f->base.account), 0);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
 	assert_int_equal(n, 4);
@@ -228,15 +228,15 @@ static void test_watermark(void **state)
 	fixture_open(&f->base);
 	assert_int_equal(fulltext_watermark(f->base.account), 6);
 	assert_int_equal(add(f, 8, "HOUSE"), STORE_OK);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(ask(f, "HOUSE", 4, (int64_t[12]){0}, 12), 7);
 	/* One that was thrown away and filled less far answers no question begun before. */
 	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
-	fulltext_drop(f->base.account, "test");
+	fulltext_drop(f->base.account, FULLTEXT_NOW, "test");
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
 	assert_int_equal(add(f, 1, "HOUSE"), STORE_OK);
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
 }
 
@@ -247,7 +247,7 @@ static void fill(struct fixture *f, int64_t from, int64_t to)
 		snprintf(text, sizeof(text), "MESSAGE %08lld OF MANY", (long long)id * 7919);
 		assert_int_equal(add(f, id, text), STORE_OK);
 	}
-	assert_int_equal(fulltext_commit(f->base.account), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 }
 
 static void overwrite(struct fixture *f, const char *name, off_t at, const void *bytes, size_t len, off_t size)
@@ -352,15 +352,15 @@ static void test_failures(void **state)
 		f->base.fail_with = ENOSPC;
 		enum store_err err = add(f, 11, "MESSAGE");
 		if (!err)
-			err = fulltext_commit(f->base.account);
+			err = fulltext_commit(f->base.account, FULLTEXT_NOW);
 		assert_int_equal(err, STORE_FULL);
 		assert_int_equal(fulltext_watermark(f->base.account), 10);
-		assert_int_equal(fulltext_pending(f->base.account), 0);
+		assert_int_equal(fulltext_pending(f->base.account, FULLTEXT_NOW), 0);
 		assert_int_equal(f->dropped.n, i);
 		f->base.fail_with = EIO;
 		err = add(f, 11, "MESSAGE");
 		if (!err)
-			err = fulltext_commit(f->base.account);
+			err = fulltext_commit(f->base.account, FULLTEXT_NOW);
 		assert_int_equal(err, STORE_IO);
 		f->base.fail_at = STORE_POINTS;
 		assert_int_equal(fulltext_watermark(f->base.account), 0);
@@ -369,7 +369,7 @@ static void test_failures(void **state)
 	}
 	/* One that cannot even be removed is left alone until the account is opened afresh. */
 	f->base.fail_at = POINT_SEARCH_UNLINK;
-	fulltext_drop(f->base.account, "test");
+	fulltext_drop(f->base.account, FULLTEXT_NOW, "test");
 	assert_int_equal(add(f, 11, "MESSAGE"), STORE_NOTFOUND);
 	f->base.fail_at = STORE_POINTS;
 	fixture_close(&f->base);
@@ -377,6 +377,51 @@ static void test_failures(void **state)
 	assert_int_equal(fulltext_watermark(f->base.account), 10);
 	assert_int_equal(ask(f, "MESSAGE", 20, (int64_t[20]){0}, 20), 10);
 	assert_false(f->base.account->db.broken);
+}
+
+static void test_swap(void **state)
+{
+	struct fixture *f = *state;
+	struct account *a = f->base.account;
+	struct fulltext_status status;
+	fill(f, 1, 3000);
+	assert_int_equal(fulltext_status(a, &status), STORE_OK);
+	assert_int_equal(status.contents, 3000);
+	assert_int_equal(status.watermark, 3000);
+	assert_true(status.bytes > 16384);
+	assert_int_equal(fulltext_lag(a), LAST_ID - 3000);
+	fulltext_note_dead(a, 1400);
+	assert_false(fulltext_is_stale(a));
+	fulltext_note_dead(a, 101);
+	assert_true(fulltext_is_stale(a));
+	/* The half that is left; meanwhile the other one answers. */
+	assert_int_equal(fulltext_added(a, FULLTEXT_NEXT), 0);
+	uint64_t grams[TEXT_MAX];
+	for (int64_t id = 2; id <= 3002; id += 2)
+		assert_int_equal(fulltext_add(a, FULLTEXT_NEXT, id, grams, text_grams("MESSAGE", grams), true), STORE_OK);
+	assert_int_equal(ask(f, "MESSAGE", 1000, (int64_t[5000]){0}, 5000), 3000);
+	assert_int_equal(fulltext_commit(a, FULLTEXT_NEXT), STORE_OK);
+	assert_int_equal(fulltext_watermark(a), 3000);
+	/* Left in the middle, it goes on where it was. */
+	fixture_close(&f->base);
+	fixture_open(&f->base);
+	a = f->base.account;
+	assert_true(fulltext_is_stale(a));
+	assert_int_equal(fulltext_added(a, FULLTEXT_NEXT), 3002);
+	assert_int_equal(fulltext_swap(a), STORE_OK);
+	assert_false(fulltext_is_stale(a));
+	assert_int_equal(fulltext_watermark(a), 3002);
+	assert_int_equal(ask(f, "MESSAGE", 1000, (int64_t[5000]){0}, 5000), 1501);
+	assert_int_equal(fulltext_status(a, &status), STORE_OK);
+	assert_int_equal(status.contents, 1501);
+	assert_int_equal(status.dead, 0);
+	assert_int_equal(f->dropped.n, 0);
+	fulltext_caught_up(a);
+	assert_int_equal(fulltext_lag(a), 0);
+	/* With nothing left at all. */
+	fulltext_drop(a, FULLTEXT_NEXT, "test");
+	assert_int_equal(fulltext_swap(a), STORE_OK);
+	assert_int_equal(fulltext_watermark(a), 0);
 }
 
 int main(void)
@@ -389,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damage, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_ahead_of_the_account, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_swap, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""The full-text index of a daemon: filled in the background, answers the same without it, survives what becomes of its file."""
+import argparse, pathlib, random, signal, sqlite3, sys, time, traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from admin import Store, both_ways, with_users
+
+ALICE = "alice@example.org"
+WORDS = "house garden river mountain letter window Straße señor 会議室 вечер invoice meeting budget lunch weather".split()
+
+
+def message(rng, n):
+    """Each number has a word of its own, `tag<n>x`, in one place or another."""
+    words = [rng.choice(WORDS) for _ in range(rng.randint(5, 80))]
+    tag, where = f"tag{n}x", n % 4
+    subject = tag if where == 0 else "of " + rng.choice(WORDS)
+    words.insert(rng.randint(0, len(words)), tag if where == 1 else "and")
+    lines = [" ".join(words[i:i + 9]) for i in range(0, len(words), 9)]
+    body = "\r\n".join(lines)
+    if where == 2:
+        body = f"<p>{body}</p><p>t&#97;g<b>{n}</b>x</p>"
+    name = f' name="{tag}.txt";' if where == 3 else ""
+    return (f"Subject: {subject}\r\nContent-Type: text/{'html' if where == 2 else 'plain'};{name} charset=utf-8\r\n\r\n{body}\r\n").encode()
+
+
+def fill(store, first, last, seed=1):
+    rng = random.Random(seed)
+    c = store.log_in(ALICE, "secret")
+    for n in range(first, last + 1):
+        assert c.append("INBOX", None, None, message(rng, n))[0] == "OK"
+    c.logout()
+
+
+def status(store):
+    return store.json("index", "status", ALICE)[0]
+
+
+def wait_indexed(store, count, seconds=30):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        s = status(store)
+        if s["behind"] == 0 and s["indexed"] == count:
+            return s
+        time.sleep(0.3)
+    raise AssertionError(f"not indexed: {s}")
+
+
+def search(c, *words):
+    kind, data = c.uid("SEARCH", *words)
+    assert kind == "OK", (kind, data)
+    return [int(u) for u in data[0].split()]
+
+
+def check_answers(store, last):
+    """What only one message holds, what many do, and what none does."""
+    c = store.log_in(ALICE, "secret")
+    c.select("INBOX", readonly=True)
+    for n in range(1, last + 1, max(1, last // 40)):
+        assert search(c, "TEXT", f"Tag{n}X") == [n], n
+    everything = search(c, "ALL")
+    house = search(c, "BODY", "HOUSE")
+    assert house and house != everything, house
+    assert sorted(house + search(c, "NOT", "BODY", "house")) == everything
+    assert search(c, "TEXT", '"nothing of that kind"') == []
+    for word in ("ВЕЧЕР", "会議室", "STRASSE", "SEÑOR"):
+        c.literal = word.encode()
+        assert bool(search(c, "CHARSET", "UTF-8", "TEXT")) == (word != "STRASSE"), word
+    c.logout()
+
+
+def file_of(store):
+    found = list((store.directory / "store/accounts").glob("*/search.db"))
+    return found[0] if found else None
+
+
+def log_has(store, text):
+    return text in (store.directory / "log").read_text()
+
+
+def test_in_the_background(store):
+    store.start()
+    with_users(store)
+    assert status(store)["indexed"] == 0
+    fill(store, 1, 60)
+    check_answers(store, 60)
+    s = wait_indexed(store, 60)
+    assert s["bytes"] > 0 and s["dead"] == 0, s
+    check_answers(store, 60)
+    fill(store, 61, 70, seed=2)
+    check_answers(store, 70)  # a part of it is not in the index yet
+    wait_indexed(store, 70)
+    check_answers(store, 70)
+    assert "0 problems" in store.run("check", ALICE)
+
+
+@both_ways
+def test_reindex(store):
+    with_users(store)
+    rng = random.Random(1)
+    for n in range(1, 21):
+        store.run("deliver", ALICE, stdin=message(rng, n))
+    assert "20 contents indexed" in store.run("reindex", ALICE)
+    s = status(store)
+    assert (s["indexed"], s["behind"], s["dead"]) == (20, 0, 0), s
+    assert "1 accounts indexed" in store.run("reindex", "--all") and status(store)["indexed"] == 20
+    assert len(store.json("index", "status", "--all")) == 1
+    assert "not found" in store.run("reindex", "nobody@example.org", code=1)
+    if store.daemon:
+        check_answers(store, 20)
+
+
+def test_killed_again_and_again(store):
+    """Whenever it dies, the answers are complete, and the index gets there in the end."""
+    store.start()
+    with_users(store)
+    fill(store, 1, 400)
+    rng = random.Random(5)
+    for round in range(6):
+        time.sleep(2 + rng.random() * 2)
+        assert store.stop(signal.SIGKILL) == -signal.SIGKILL
+        if round % 2:
+            file = file_of(store)
+            if file:
+                file.unlink()  # it is disposable
+        store.start()
+        check_answers(store, 400)
+    wait_indexed(store, 400)
+    check_answers(store, 400)
+    assert not log_has(store, "index_dropped"), (store.directory / "log").read_text()[-2000:]
+
+
+def test_damaged(store):
+    """A file that is not what it should be is thrown away, with a word in the log, and made anew."""
+    store.start()
+    with_users(store)
+    fill(store, 1, 300)
+    wait_indexed(store, 300)
+    rng = random.Random(7)
+    garbage = bytes(rng.randrange(256) for _ in range(40000))
+    for number, damage in enumerate(("garbage", "cut", "foreign", "middle")):
+        assert store.stop() == 0
+        file = file_of(store)
+        whole = file.read_bytes()
+        if damage == "foreign":
+            file.unlink()
+            other = sqlite3.connect(file)
+            other.execute("CREATE TABLE somebody(elses)")
+            other.execute("PRAGMA user_version=3")
+            other.commit()
+            other.close()
+        else:
+            file.write_bytes({"garbage": garbage, "cut": whole[:len(whole) // 2],
+                              "middle": whole[:16384] + garbage[:len(whole) - 16384]}[damage])
+        store.start()
+        check_answers(store, 300)
+        fill(store, 301 + number, 301 + number, seed=number)
+        wait_indexed(store, 301 + number)
+        check_answers(store, 301 + number)
+        text = (store.directory / "log").read_text()
+        assert text.count("index_dropped") == number + 1, (damage, text[-2000:])
+
+
+def test_off(store):
+    store.write(store.config.read_text() + "fulltext = false\n")
+    store.start()
+    with_users(store)
+    fill(store, 1, 40)
+    check_answers(store, 40)
+    time.sleep(5)
+    assert file_of(store) is None
+    assert status(store)["behind"] == 40
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    roost = str(pathlib.Path(args.roost).resolve())
+    runs = []
+    for name, test in globals().items():
+        if name.startswith("test_") and args.only in name:
+            runs += [(f"{name}{', with a daemon' if d else ''}", test, d) for d in ((False, True) if hasattr(test, "both_ways") else (False,))]
+    failed = 0
+    for name, test, daemon in runs:
+        store = Store(roost)
+        try:
+            if daemon:
+                store.start()
+            test(store)
+            store.close()
+            print(f"ok {name}", flush=True)
+        except Exception as e:
+            failed += 1
+            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
+            traceback.print_exc()
+            if store.daemon:
+                store.daemon.kill()
+    print(f"{len(runs) - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
