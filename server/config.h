@@ -42,6 +42,8 @@ struct config {
 	int retention_days, trash_days, junk_days;
 	bool fulltext;
 	long message_bytes_max;
+	const char *junk_header;
+	int duplicates_s; /* 0: they are delivered */
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;
 	int login_delay_ms, login_failures_max;

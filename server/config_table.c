@@ -54,6 +54,12 @@ const struct option config_options[] = {
 	 "message."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
+	{NULL, "junk_header", OPTION_TEXT, IN(junk_header), "X-Spam-Flag: YES", 0, 0, NULL,
+	 "Header fields by which a spam filter marks unwanted mail, separated by commas: a message that has one of them, with a "
+	 "value that begins so, is delivered into \\Junk. Empty: all goes into INBOX."},
+	{NULL, "duplicates_s", OPTION_INT, IN(duplicates_s), "0", 0, 604800, NULL,
+	 "A message that comes again byte for byte for the same user within so many seconds, as after a connection that broke "
+	 "before it was acknowledged, is taken and not delivered twice. 0: it is."},
 	{NULL, "progress_s", OPTION_INT, IN(progress_s), "10", 0, 60, NULL,
 	 "A client whose command takes long is told every so many seconds how far it is (INPROGRESS). 0: never."},
 	{NULL, "password_cost", OPTION_INT, IN(password_cost), "5", 1, 11, NULL,

@@ -1,19 +1,28 @@
 #include "server/delivery.h"
 
 #include "server/derived.h"
+#include "server/target.h"
 #include "protocol/mime/parts.h"
+#include "protocol/mime/unbinary.h"
 #include "storage/append.h"
-#include "storage/flagset.h"
-#include "storage/mailbox.h"
+#include "storage/seen.h"
 
 #include <openssl/evp.h>
 
-enum { STEP_BYTES = 65536, PARTS_BYTES_MAX = 1 << 20 };
+enum { STEP_BYTES = 65536, PARTS_BYTES_MAX = 1 << 20, JUNK_HEADER_BYTES = 65536 };
 
-struct delivery *delivery_create(struct accounts *accounts, uint64_t limit_bytes, struct span head)
+struct delivery *delivery_create(struct accounts *accounts, uint64_t limit_bytes, struct span head,
+				 const struct delivery_rules *rules)
 {
 	struct delivery *d = xcalloc(1, sizeof(*d));
 	d->limit_bytes = limit_bytes;
+	d->rules = *rules;
+	d->unbinary = rules->is_binary ? mime_unbinary_create() : NULL;
+	buf_init(&d->textual, SIZE_MAX); /* bounded by a step and a header block */
+	if (rules->duplicates_s) {
+		d->digest = EVP_MD_CTX_new();
+		invariant(d->digest && EVP_DigestInit_ex(d->digest, EVP_sha256(), NULL) == 1);
+	}
 	buf_init(&d->normal, 2 * STEP_BYTES);
 	buf_init(&d->filtered, 2 * STEP_BYTES + TRACE_HELD_MAX);
 	d->parser = mime_parser_create();
@@ -28,10 +37,20 @@ void delivery_destroy(struct delivery *d)
 	if (!d)
 		return;
 	mime_parser_destroy(d->parser);
+	mime_unbinary_destroy(d->unbinary);
+	EVP_MD_CTX_free(d->digest);
+	buf_finish(&d->textual);
 	spool_finish(&d->spool);
 	buf_finish(&d->normal);
 	buf_finish(&d->filtered);
 	free(d);
+}
+
+static void put(struct delivery *d, struct span bytes)
+{
+	mime_parser_feed(d->parser, bytes);
+	invariant(!d->digest || EVP_DigestUpdate(d->digest, bytes.ptr, bytes.len) == 1);
+	d->failed = spool_write(&d->spool, bytes);
 }
 
 static void take(struct delivery *d, struct span bytes)
@@ -44,30 +63,67 @@ static void take(struct delivery *d, struct span bytes)
 		d->failed = STORE_LIMIT;
 	} else {
 		bytes = trace_filter_feed(&d->filter, bytes, &d->filtered);
-		mime_parser_feed(d->parser, bytes);
-		d->failed = spool_write(&d->spool, bytes);
+		put(d, bytes);
+	}
+}
+
+static void take_all(struct delivery *d, struct span bytes)
+{
+	while (bytes.len && !d->failed) {
+		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
+		take(d, span_make(bytes.ptr, n));
+		bytes = span_after(bytes, n);
 	}
 }
 
 enum store_err delivery_write(struct delivery *d, struct span bytes)
 {
 	invariant(!d->summary);
-	while (bytes.len && !d->failed) {
+	while (d->unbinary && bytes.len && !d->failed) {
 		size_t n = bytes.len < STEP_BYTES ? bytes.len : STEP_BYTES;
-		take(d, span_make(bytes.ptr, n));
+		buf_reset(&d->textual);
+		mime_unbinary_feed(d->unbinary, span_make(bytes.ptr, n), &d->textual);
+		take_all(d, buf_span(&d->textual));
 		bytes = span_after(bytes, n);
 	}
+	if (!d->unbinary)
+		take_all(d, bytes);
 	return d->failed;
+}
+
+/* What is asked of the message as a whole, once for all who get it. */
+static void judge(struct delivery *d)
+{
+	struct buf scratch;
+	struct span header;
+	size_t len = d->summary->header_len < JUNK_HEADER_BYTES ? d->summary->header_len : JUNK_HEADER_BYTES;
+	buf_init(&scratch, JUNK_HEADER_BYTES + 1);
+	if (*d->rules.junk_header && !d->failed) {
+		d->failed = spool_read(&d->spool, 0, len, &scratch, &header);
+		d->is_junk = !d->failed && target_is_junk(d->rules.junk_header, header);
+	}
+	buf_finish(&scratch);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	if (d->digest) {
+		invariant(EVP_DigestFinal_ex(d->digest, digest, NULL) == 1);
+		memcpy(d->came, digest, sizeof(d->came));
+	}
 }
 
 enum store_err delivery_seal(struct delivery *d)
 {
 	if (delivery_is_sealed(d))
 		return d->failed;
-	struct span rest = trace_filter_end(&d->filter);
-	mime_parser_feed(d->parser, rest);
-	d->failed = spool_write(&d->spool, rest);
+	if (d->unbinary) {
+		buf_reset(&d->textual);
+		mime_unbinary_end(d->unbinary, &d->textual);
+		take_all(d, buf_span(&d->textual));
+	}
+	if (!d->failed)
+		put(d, trace_filter_end(&d->filter));
 	d->summary = mime_parser_end(d->parser);
+	judge(d);
+	buf_finish(&d->textual);
 	buf_finish(&d->normal);
 	buf_finish(&d->filtered);
 	return d->failed;
@@ -124,18 +180,24 @@ static enum store_err finish_content(struct delivery_copy *c, int64_t *out_conte
 	return content_writer_finish(c->writer, &d.meta, out_content);
 }
 
-enum store_err delivery_copy_publish(struct delivery_copy *c, struct account *a, uint32_t *out_uid)
+enum store_err delivery_copy_publish(struct delivery_copy *c, struct account *a, struct span detail, uint32_t *out_uid)
 {
+	const struct delivery *d = c->delivery;
 	struct append_item item = {.internal_date = a->env->now_s(a->env->ctx),
 				   .size = (uint32_t)content_writer_size(c->writer)};
-	const struct flag_spec none = {0, ""};
-	int64_t inbox;
-	enum store_err err = mailbox_find(a, "INBOX", &inbox);
-	if (!err)
-		err = flagset_apply(a, 0, FLAG_SET, &none, &item.flagset);
+	const struct target_facts facts = {.detail = detail, .is_junk = d->is_junk};
+	int64_t since = item.internal_date - d->rules.duplicates_s, mailbox;
+	bool seen = false;
+	enum store_err err = d->digest ? seen_find(a, d->came, since, &seen) : STORE_OK;
+	*out_uid = 0;
+	if (err || seen)
+		return err;
+	err = target_find(a, &facts, &mailbox);
 	if (!err)
 		err = finish_content(c, &item.content);
-	return err ? err : messages_append(a, inbox, &item, 1, out_uid);
+	if (!err && d->digest)
+		err = seen_note(a, d->came, since);
+	return err ? err : messages_append(a, mailbox, &item, 1, out_uid);
 }
 
 void delivery_copy_end(struct delivery_copy *c)

@@ -21,14 +21,20 @@ struct lmtp {
 		LMTP_COMMANDS,
 		LMTP_LOOKUP,  /* an op is away */
 		LMTP_READING, /* the data */
+		LMTP_CHUNK,   /* the octets of a BDAT */
 		LMTP_DELIVERING,
 		LMTP_ENDING
 	} state;
-	bool greeted, skips_line, running;
+	bool greeted, skips_line, running, is_utf8;
 	unsigned errors, serial;
 	struct span domain; /* of LHLO; heap */
 	struct transaction *transaction; /* from MAIL on */
 	struct lmtp_data data;
+	struct {
+		uint64_t left; /* octets of the chunk */
+		bool is_last, is_unwanted;
+		bool any; /* of this transaction: there was one */
+	} chunk;
 };
 
 static void lmtp_run(struct lmtp *l);
@@ -52,6 +58,7 @@ static void reset(struct lmtp *l)
 	transaction_release(l->transaction);
 	l->transaction = NULL;
 	l->data = (struct lmtp_data){0};
+	l->chunk.any = false;
 }
 
 /* ---- looking a recipient up ---- */
@@ -60,16 +67,18 @@ struct lookup {
 	struct op op;
 	char address[ADDRESS_MAX + 1]; /* "" when it cannot be one: nobody has that */
 	struct directory_user user;
+	char detail[ADDRESS_LOCAL_MAX + 1];
 	enum store_err err;
 };
 
 /* user+detail@domain is user@domain, unless there is a user of that whole name (RFC 5233 1). */
-static bool without_detail(const char *address, char out[ADDRESS_MAX + 1])
+static bool without_detail(const char *address, char out[ADDRESS_MAX + 1], char detail[ADDRESS_LOCAL_MAX + 1])
 {
 	const char *at = strrchr(address, '@'), *plus = at ? memchr(address, '+', (size_t)(at - address)) : NULL;
 	if (!plus || plus == address)
 		return false;
 	snprintf(out, ADDRESS_MAX + 1, "%.*s%s", (int)(plus - address), address, at);
+	snprintf(detail, ADDRESS_LOCAL_MAX + 1, "%.*s", (int)(at - plus - 1), plus + 1);
 	return true;
 }
 
@@ -79,7 +88,7 @@ static enum op_result lookup_run(struct op *op, struct account *account)
 	char plain[ADDRESS_MAX + 1];
 	(void)account;
 	k->err = k->address[0] ? directory_user_find(op->directory, k->address, &k->user) : STORE_NOTFOUND;
-	if (k->err == STORE_NOTFOUND && without_detail(k->address, plain))
+	if (k->err == STORE_NOTFOUND && without_detail(k->address, plain, k->detail))
 		k->err = directory_user_find(op->directory, plain, &k->user);
 	return OP_DONE;
 }
@@ -95,7 +104,7 @@ static void lookup_done(struct op *op, struct conn *conn)
 		} else if (k->err) {
 			lmtp_reply(conn_out(conn), LMTP_REPLY_UNKNOWN_USER); /* common, and no error of the protocol */
 		} else {
-			transaction_add_recipient(l->transaction, &k->user);
+			transaction_add_recipient(l->transaction, &k->user, span_of(k->detail));
 			reply(l, LMTP_REPLY_RECIPIENT_OK);
 		}
 		lmtp_run(l);
@@ -137,7 +146,10 @@ static void mail(struct lmtp *l, const struct lmtp_command *c)
 	} else if (c->has_size && c->size > most) {
 		reply(l, LMTP_REPLY_TOO_LARGE); /* RFC 1870 6.1 */
 	} else {
-		l->transaction = transaction_create(c->path, most);
+		const struct delivery_rules rules = {.junk_header = config_of(l)->junk_header,
+						     .duplicates_s = config_of(l)->duplicates_s, .is_binary = c->is_binary};
+		l->transaction = transaction_create(c->path, most, &rules);
+		l->is_utf8 = c->is_utf8;
 		reply(l, LMTP_REPLY_SENDER_OK);
 	}
 }
@@ -146,31 +158,56 @@ static void rcpt(struct lmtp *l, const struct lmtp_command *c)
 {
 	if (!l->transaction)
 		reply(l, LMTP_REPLY_MAIL_FIRST);
+	else if (l->chunk.any)
+		reply(l, LMTP_REPLY_BDAT_FIRST);
 	else if (l->transaction->recipients_n >= LIMIT_LMTP_RECIPIENTS)
 		reply(l, LMTP_REPLY_TOO_MANY_RECIPIENTS);
 	else
 		look_up(l, c->path);
 }
 
-static void data(struct lmtp *l)
+/* The message begins. */
+static void begin_data(struct lmtp *l)
 {
 	struct buf head;
 	int64_t now_s = time(NULL);
-	if (!l->transaction || l->transaction->recipients_n == 0) {
-		reply(l, LMTP_REPLY_NO_RECIPIENTS); /* RFC 2033 4.2 */
-		return;
-	}
 	uint64_t id = (uint64_t)now_s << 24 | (l->conn->id & 0xffff) << 8 | (l->serial++ & 0xff);
 	const char *peer = conn_peer(l->conn);
 	bool is_local = strcmp(peer, "local") == 0;
 	struct trace_received received = {.domain = l->domain, .peer = is_local ? NULL : peer,
-					  .host = config_of(l)->hostname, .id = id, .unix_s = now_s};
+					  .host = config_of(l)->hostname, .is_utf8 = l->is_utf8, .id = id,
+					  .unix_s = now_s};
 	buf_init(&head, 4096);
 	trace_write_received(&head, &received);
 	transaction_begin_data(l->transaction, l->conn->loop->server->accounts, buf_span(&head));
 	buf_finish(&head);
-	l->state = LMTP_READING;
-	reply(l, LMTP_REPLY_GO_ON);
+}
+
+static void data(struct lmtp *l)
+{
+	if (!l->transaction || l->transaction->recipients_n == 0) {
+		reply(l, LMTP_REPLY_NO_RECIPIENTS); /* RFC 2033 4.2 */
+	} else if (l->chunk.any) {
+		reply(l, LMTP_REPLY_BDAT_FIRST); /* RFC 3030 2 */
+	} else if (l->transaction->rules.is_binary) {
+		reply(l, LMTP_REPLY_BINARY_DATA); /* RFC 3030 3 */
+	} else {
+		begin_data(l);
+		l->state = LMTP_READING;
+		reply(l, LMTP_REPLY_GO_ON);
+	}
+}
+
+/* Whatever is wrong, the octets are taken (RFC 3030 2). */
+static void bdat(struct lmtp *l, const struct lmtp_command *c)
+{
+	l->chunk.left = c->size;
+	l->chunk.is_last = c->is_last;
+	l->chunk.is_unwanted = !l->transaction || l->transaction->recipients_n == 0;
+	if (!l->chunk.is_unwanted && !l->chunk.any)
+		begin_data(l);
+	l->chunk.any = !l->chunk.is_unwanted;
+	l->state = LMTP_CHUNK;
 }
 
 static void command(struct lmtp *l, struct span line)
@@ -184,6 +221,8 @@ static void command(struct lmtp *l, struct span line)
 	}
 	if (error) {
 		reply(l, lmtp_reply_of_error(error));
+		if (c.kind == LMTP_BDAT)
+			l->state = LMTP_ENDING; /* where the next command begins nobody knows */
 		return;
 	}
 	switch (c.kind) {
@@ -191,6 +230,7 @@ static void command(struct lmtp *l, struct span line)
 	case LMTP_MAIL: mail(l, &c); break;
 	case LMTP_RCPT: rcpt(l, &c); break;
 	case LMTP_DATA: data(l); break;
+	case LMTP_BDAT: bdat(l, &c); break;
 	case LMTP_HELO: reply(l, LMTP_REPLY_NOT_LMTP); break;
 	case LMTP_VRFY: reply(l, LMTP_REPLY_VRFY); break;
 	case LMTP_NOOP: reply(l, LMTP_REPLY_DONE); break;
@@ -257,6 +297,38 @@ static bool read_data(struct lmtp *l, struct span *in)
 	return true;
 }
 
+static void end_chunk(struct lmtp *l)
+{
+	bool has_recipients = !l->chunk.is_unwanted, has_begun = l->transaction != NULL;
+	l->state = LMTP_COMMANDS;
+	if (has_recipients && l->chunk.is_last) {
+		transaction_end_data(l->transaction);
+		l->state = LMTP_DELIVERING;
+	} else if (has_recipients) {
+		reply(l, l->transaction->too_large ? LMTP_REPLY_TOO_LARGE : LMTP_REPLY_CHUNK);
+	} else if (!has_begun || !l->chunk.is_last) {
+		reply(l, LMTP_REPLY_NO_RECIPIENTS);
+	} else {
+		reset(l); /* a reply for each recipient, and there is none (RFC 2033 4.3) */
+	}
+}
+
+/* Some of the chunk; false: there is nothing, or it has to wait. */
+static bool read_chunk(struct lmtp *l, struct span *in)
+{
+	size_t n = in->len < LIMIT_LMTP_CHUNK_BYTES ? in->len : LIMIT_LMTP_CHUNK_BYTES;
+	n = n < l->chunk.left ? n : (size_t)l->chunk.left;
+	if (l->chunk.left && (n == 0 || (!l->chunk.is_unwanted && !transaction_has_room(l->transaction))))
+		return false;
+	if (n && !l->chunk.is_unwanted)
+		transaction_add(l->transaction, l->conn, span_make(in->ptr, n));
+	*in = span_after(*in, n);
+	l->chunk.left -= n;
+	if (l->chunk.left == 0)
+		end_chunk(l);
+	return true;
+}
+
 static bool deliver(struct lmtp *l)
 {
 	if (!transaction_step(l->transaction, l->conn))
@@ -274,6 +346,8 @@ static bool step(struct lmtp *l, struct span *in)
 		return read_line(l, in);
 	case LMTP_READING:
 		return read_data(l, in);
+	case LMTP_CHUNK:
+		return read_chunk(l, in);
 	case LMTP_DELIVERING:
 		return deliver(l);
 	case LMTP_LOOKUP: case LMTP_ENDING:

@@ -1,18 +1,18 @@
 #include "server/lmtp_transaction.h"
 
 #include "server/accounts.h"
-#include "server/delivery.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
 
 enum { FIRST_CHUNK_BYTES = LIMIT_LMTP_MEMORY_BYTES, CHUNK_BYTES = LIMIT_LMTP_CHUNK_BYTES };
 
-struct transaction *transaction_create(struct span sender, uint64_t message_bytes_max)
+struct transaction *transaction_create(struct span sender, uint64_t message_bytes_max, const struct delivery_rules *rules)
 {
 	struct transaction *t = xcalloc(1, sizeof(*t));
 	t->references = 1;
 	t->message_bytes_max = message_bytes_max;
+	t->rules = *rules;
 	arena_init(&t->arena);
 	t->sender = arena_copy(&t->arena, sender);
 	buf_init(&t->chunk, FIRST_CHUNK_BYTES + CHUNK_BYTES);
@@ -30,17 +30,18 @@ void transaction_release(struct transaction *t)
 	free(t);
 }
 
-void transaction_add_recipient(struct transaction *t, const struct directory_user *user)
+void transaction_add_recipient(struct transaction *t, const struct directory_user *user, struct span detail)
 {
 	t->recipients = xrealloc(t->recipients, (t->recipients_n + 1) * sizeof(*t->recipients));
 	struct recipient *r = &t->recipients[t->recipients_n++];
-	*r = (struct recipient){.address = arena_copy(&t->arena, span_of(user->address))};
+	*r = (struct recipient){.address = arena_copy(&t->arena, span_of(user->address)),
+				.detail = arena_copy(&t->arena, detail)};
 	memcpy(r->account, user->account, sizeof(r->account));
 }
 
 void transaction_begin_data(struct transaction *t, struct accounts *accounts, struct span head)
 {
-	t->delivery = delivery_create(accounts, t->message_bytes_max, head);
+	t->delivery = delivery_create(accounts, t->message_bytes_max, head, &t->rules);
 }
 
 /* ---- ops ---- */
@@ -204,7 +205,7 @@ static enum op_result publish_run(struct op *op, struct account *a)
 			o->err = delivery_copy_write(&o->copy, &whole, &more);
 	}
 	if (!o->err)
-		o->err = delivery_copy_publish(&o->copy, a, &o->uid);
+		o->err = delivery_copy_publish(&o->copy, a, o->transaction->recipients[o->recipient].detail, &o->uid);
 	delivery_copy_end(&o->copy);
 	return o->err ? OP_FAILED : OP_DONE;
 }
@@ -233,7 +234,7 @@ static enum lmtp_reply reply_of(const struct transaction_op *o)
 	enum store_err err = o->ran && o->op.fate == OP_RAN ? o->err : STORE_IO;
 	switch ((int)err) {
 	case STORE_OK:
-		return LMTP_REPLY_DELIVERED;
+		return o->uid ? LMTP_REPLY_DELIVERED : LMTP_REPLY_DELIVERED_BEFORE;
 	case STORE_CANNOT:
 		return LMTP_REPLY_HAS_NUL;
 	case STORE_LIMIT:
@@ -250,6 +251,7 @@ static void deliver_done(struct op *op, struct conn *conn);
 static void submit_publish(struct transaction_op *o, struct conn *c)
 {
 	op_init(&o->op, "LMTP delivery", publish_run, deliver_done);
+	o->op.login = "lmtp"; /* for the journal */
 	o->op.writes = true;
 	o->ran = false;
 	conn_submit(c, o->lane, &o->op);
@@ -274,6 +276,8 @@ static void answer(struct transaction_op *o)
 	if (r->reply == LMTP_REPLY_DELIVERED)
 		log_event(LOG_INFO, "delivered", log_span("user", r->address), log_span("sender", o->transaction->sender),
 			  log_number("uid", o->uid), log_number("size", (int64_t)o->transaction->delivery->size));
+	else if (r->reply == LMTP_REPLY_DELIVERED_BEFORE)
+		log_event(LOG_INFO, "delivered_before", log_span("user", r->address), log_span("sender", o->transaction->sender));
 	else
 		log_event(LOG_WARNING, "not_delivered", log_span("user", r->address),
 			  log_span("sender", o->transaction->sender), log_text("reply", lmtp_replies[r->reply].text));

@@ -16,13 +16,14 @@
 
 #include "protocol/lmtp/reply.h"
 #include "server/conn.h"
+#include "server/delivery.h"
 #include "storage/directory.h"
 
 struct accounts;
-struct delivery;
 
 struct recipient {
 	struct span address; /* as the directory has it; in the arena */
+	struct span detail;  /* user+detail@; in the arena */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
 	bool begun, done;
 	enum lmtp_reply reply; /* once done */
@@ -35,6 +36,7 @@ struct transaction {
 	struct recipient *recipients;
 	size_t recipients_n;
 	uint64_t message_bytes_max, received;
+	struct delivery_rules rules;
 	struct delivery *delivery; /* from the first octet on */
 	struct buf chunk;          /* octets that no worker has taken */
 	bool has_begun_chunks, chunk_is_away, ended, too_large;
@@ -44,11 +46,12 @@ struct transaction {
 };
 
 /* When an op has come back, on_data() of the connection's user is called. */
-struct transaction *transaction_create(struct span sender, uint64_t message_bytes_max);
+struct transaction *transaction_create(struct span sender, uint64_t message_bytes_max, const struct delivery_rules *rules);
 /* The session needs it no more.  Accepts NULL. */
 void transaction_release(struct transaction *t);
 
-void transaction_add_recipient(struct transaction *t, const struct directory_user *user);
+/* `detail`: what stood behind the plus in the local part; copied. */
+void transaction_add_recipient(struct transaction *t, const struct directory_user *user, struct span detail);
 /* The data begin: `head` is the lines that all copies have before the message. */
 void transaction_begin_data(struct transaction *t, struct accounts *accounts, struct span head);
 /* False: no more octets now; the session is called when there is room. */

@@ -52,6 +52,8 @@ MUST_USE enum store_err mailbox_take_recent(struct account *a, int64_t id, uint3
 
 /* Reads.  STORE_NOTFOUND also for a name without mailbox. */
 MUST_USE enum store_err mailbox_find(struct account *a, const char *name, int64_t *out);
+/* The mailbox for a SPECIAL_* use, the oldest where there are several. */
+MUST_USE enum store_err mailbox_find_special(struct account *a, uint32_t special, int64_t *out);
 /* Also a name without mailbox. */
 MUST_USE enum store_err mailbox_find_name(struct account *a, const char *name, int64_t *out);
 /* Without reading the roster. */

@@ -185,3 +185,17 @@ void mailbox_names_finish(struct mailbox_names *names)
 	free(names->text);
 	*names = (struct mailbox_names){0};
 }
+
+enum store_err mailbox_find_special(struct account *a, uint32_t special, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id FROM mailbox WHERE special & ? AND state=0 ORDER BY id LIMIT 1");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, special);
+	enum store_err err;
+	*out = 0;
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}

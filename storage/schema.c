@@ -16,6 +16,7 @@
  *   flagset       distinct sets of flags; a message's flags are one such id.  The empty set is 0 and has no row
  *   content       what is derived from a message's bytes, computed once at delivery
  *   keys          what SORT and THREAD compare, apart so that reading all of a mailbox reads little (keys.h)
+ *   seen          digests of messages delivered of late (seen.h)
  *   thread        which thread a Message-ID belongs to (thread.h)
  *   header, body  the bytes, apart so that lists never read past them; see content.c
  */
@@ -47,6 +48,8 @@ const char account_schema[] =
 	"CREATE INDEX content_digest ON content(digest);"
 	"CREATE TABLE keys(content INTEGER PRIMARY KEY, sent INTEGER, reply INTEGER NOT NULL, subject BLOB, sender BLOB,"
 	" recipient BLOB, copied BLOB, sender_name BLOB, recipient_name BLOB, ids BLOB);"
+	"CREATE TABLE seen(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, at INTEGER NOT NULL);"
+	"CREATE INDEX seen_digest ON seen(digest);"
 	"CREATE TABLE thread(key INTEGER PRIMARY KEY, id INTEGER NOT NULL);"
 	"CREATE TABLE header(content INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE body(content INTEGER PRIMARY KEY, frames BLOB NOT NULL, data BLOB);";

@@ -5,7 +5,7 @@ static const struct {
 	enum lmtp_kind kind;
 } verbs[] = {
 	{"LHLO", LMTP_LHLO}, {"HELO", LMTP_HELO}, {"EHLO", LMTP_HELO}, {"MAIL", LMTP_MAIL}, {"RCPT", LMTP_RCPT},
-	{"DATA", LMTP_DATA}, {"RSET", LMTP_RSET}, {"NOOP", LMTP_NOOP}, {"QUIT", LMTP_QUIT}, {"VRFY", LMTP_VRFY},
+	{"DATA", LMTP_DATA}, {"BDAT", LMTP_BDAT}, {"RSET", LMTP_RSET}, {"NOOP", LMTP_NOOP}, {"QUIT", LMTP_QUIT}, {"VRFY", LMTP_VRFY},
 };
 
 static struct span trim(struct span s)
@@ -128,8 +128,13 @@ static enum lmtp_error mail_parameter(struct span parameter, struct lmtp_command
 	}
 	if (parameter.len >= body.len && span_iequal(span_make(parameter.ptr, body.len), body)) {
 		struct span value = span_after(parameter, body.len);
-		bool known = span_is(value, "7BIT") || span_is(value, "8BITMIME"); /* RFC 1652 3 */
+		c->is_binary = span_is(value, "BINARYMIME"); /* RFC 3030 3 */
+		bool known = c->is_binary || span_is(value, "7BIT") || span_is(value, "8BITMIME"); /* RFC 6152 3 */
 		return known ? LMTP_OK : LMTP_BAD_ARGUMENTS;
+	}
+	if (span_is(parameter, "SMTPUTF8")) { /* RFC 6531 3.4 */
+		c->is_utf8 = true;
+		return LMTP_OK;
 	}
 	return LMTP_BAD_PARAMETER;
 }
@@ -153,6 +158,14 @@ static enum lmtp_error rcpt(struct span arguments, struct lmtp_command *c)
 	return rest.len ? LMTP_BAD_PARAMETER : LMTP_OK;
 }
 
+/* "BDAT" SP chunk-size [SP "LAST"] (RFC 3030 2). */
+static enum lmtp_error bdat(struct span arguments, struct lmtp_command *c)
+{
+	struct span rest, size = word(arguments, &rest);
+	c->is_last = span_is(rest, "LAST");
+	return read_size(size, &c->size) && (rest.len == 0 || c->is_last) ? LMTP_OK : LMTP_BAD_ARGUMENTS;
+}
+
 enum lmtp_error lmtp_parse(struct span line, struct lmtp_command *out)
 {
 	struct span arguments, verb = word(trim(line), &arguments);
@@ -170,9 +183,11 @@ enum lmtp_error lmtp_parse(struct span line, struct lmtp_command *out)
 		return mail(arguments, out);
 	case LMTP_RCPT:
 		return rcpt(arguments, out);
+	case LMTP_BDAT:
+		return bdat(arguments, out);
 	case LMTP_DATA: case LMTP_RSET: case LMTP_QUIT:
 		return arguments.len ? LMTP_BAD_ARGUMENTS : LMTP_OK;
-	case LMTP_VRFY:
+	case LMTP_VRFY: /* also with SMTPUTF8 behind the name (RFC 6531 3.7.4.2) */
 		return arguments.len ? LMTP_OK : LMTP_BAD_ARGUMENTS;
 	case LMTP_HELO: case LMTP_NOOP:
 		break;

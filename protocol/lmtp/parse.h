@@ -1,4 +1,4 @@
-/* An LMTP client's commands (RFC 2033 4; RFC 5321 4.1; RFC 1870, 1652). Pure. */
+/* An LMTP client's commands (RFC 2033 4; RFC 5321 4.1; RFC 1870, 3030, 6152, 6531). Pure. */
 #ifndef LMTP_PARSE_H
 #define LMTP_PARSE_H
 
@@ -12,7 +12,7 @@ enum {
 
 enum lmtp_kind {
 	LMTP_UNKNOWN, LMTP_LHLO, LMTP_HELO /* or EHLO */, LMTP_MAIL, LMTP_RCPT, LMTP_DATA, LMTP_RSET, LMTP_NOOP, LMTP_QUIT,
-	LMTP_VRFY
+	LMTP_VRFY, LMTP_BDAT
 };
 
 struct lmtp_command {
@@ -21,7 +21,10 @@ struct lmtp_command {
 	/* MAIL, RCPT: what stood between < and >, without a source route (RFC 5321 4.1.1.3); empty only for MAIL. */
 	struct span path;
 	bool has_size;       /* MAIL: SIZE was given (RFC 1870) */
-	uint64_t size;       /* at most INT64_MAX */
+	uint64_t size;       /* at most INT64_MAX; BDAT: of the chunk */
+	bool is_utf8;        /* MAIL: SMTPUTF8 was given (RFC 6531 3.4) */
+	bool is_binary;      /* MAIL: BODY=BINARYMIME was given (RFC 3030 3) */
+	bool is_last;        /* BDAT: the chunk is the last (RFC 3030 2) */
 };
 
 enum lmtp_error {

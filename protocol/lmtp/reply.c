@@ -23,7 +23,11 @@ const struct lmtp_reply_row lmtp_replies[LMTP_REPLIES] = {
 	[LMTP_REPLY_TOO_MANY_RECIPIENTS] = {"452", "4.5.3", "Too many recipients"},
 	[LMTP_REPLY_VRFY] = {"252", "2.5.0", "Send mail and see"},
 	[LMTP_REPLY_GO_ON] = {"354", "", "Go on, and end with a dot"},
+	[LMTP_REPLY_CHUNK] = {"250", "2.0.0", "The chunk is here"},
+	[LMTP_REPLY_BDAT_FIRST] = {"503", "5.5.1", "What began with BDAT goes on with BDAT"}, /* RFC 3030 2 */
+	[LMTP_REPLY_BINARY_DATA] = {"503", "5.5.1", "Binary messages come with BDAT"}, /* RFC 3030 3 */
 	[LMTP_REPLY_DELIVERED] = {"250", "2.0.0", "Delivered"},
+	[LMTP_REPLY_DELIVERED_BEFORE] = {"250", "2.0.0", "It had been delivered before"},
 	[LMTP_REPLY_TOO_LARGE] = {"552", "5.3.4", "The message is too large"},
 	[LMTP_REPLY_HAS_NUL] = {"554", "5.6.0", "A message may not hold NUL octets"},
 	[LMTP_REPLY_NO_SPACE] = {"452", "4.3.1", "There is no space left"},
@@ -63,7 +67,8 @@ void lmtp_reply_lhlo(struct buf *out, const char *hostname, uint64_t message_byt
 {
 	buf_add_text(out, "250-");
 	buf_add_text(out, hostname);
-	buf_add_text(out, "\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SIZE ");
+	buf_add_text(out, "\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n"
+			  "250-BINARYMIME\r\n250 SIZE ");
 	buf_add_u64(out, message_bytes_max);
 	buf_add_text(out, "\r\n");
 }

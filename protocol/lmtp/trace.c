@@ -21,8 +21,8 @@ void trace_write_received(struct buf *out, const struct trace_received *r)
 	buf_add_text(out, "Received: from ");
 	buf_add_span(out, r->domain);
 	buf_printf(out, r->peer ? " ([%s])\r\n" : " (%s)\r\n", r->peer ? r->peer : "local");
-	buf_printf(out, "\tby %s with LMTP id %llx;\r\n\t%.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n", r->host,
-		   (unsigned long long)r->id, days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3, tm.tm_year + 1900,
+	buf_printf(out, "\tby %s with %s id %llx;\r\n\t%.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n", r->host,
+		   r->is_utf8 ? "UTF8LMTP" : "LMTP", (unsigned long long)r->id, days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3, tm.tm_year + 1900,
 		   tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 

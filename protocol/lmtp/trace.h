@@ -9,11 +9,12 @@
 
 /* "Return-Path: <sender>" and "Delivered-To: recipient". */
 void trace_write_recipient(struct buf *out, struct span sender, struct span recipient);
-/* "Received: from domain ([peer]) by host with LMTP id ID; date", folded, in UTC. */
+/* "Received: from domain ([peer]) by host with LMTP id ID; date", folded, in UTC; with UTF8LMTP (RFC 6531 4.3). */
 struct trace_received {
 	struct span domain; /* as LHLO had it */
 	const char *peer; /* an IP address; NULL for the same machine */
 	const char *host;
+	bool is_utf8; /* SMTPUTF8 was asked for */
 	uint64_t id; /* written in hexadecimal */
 	int64_t unix_s;
 };

@@ -128,6 +128,69 @@ def test_many_recipients(daemon):
             connection.logout()
 
 
+def test_chunks(daemon):
+    """The same by BDAT, in chunks of any size, all in one go: nothing is unstuffed, and nothing is read as a command."""
+    cuts = random.Random(11)
+    for n, size in enumerate((1, 5_000, 400_000, 1_500_000), 1):
+        text, body = message(size, n)
+        client = Lmtp(daemon)
+        client.say("MAIL FROM:<s@example.net>", "250")
+        client.say("RCPT TO:<user69@example.org>", "250")
+        at, stream, chunks = 0, b"", 0
+        while at < len(text):
+            length = cuts.randrange(0, max(2, len(text) // 5))
+            piece = text[at:at + length]
+            at += length
+            stream += b"BDAT %d%s\r\n%s" % (len(piece), b" LAST" if at >= len(text) else b"", piece)
+            chunks += 1
+        client.socket.sendall(stream + b"NOOP\r\n")
+        for _ in range(chunks - 1):
+            assert client.reply() == "250 2.0.0 The chunk is here"
+        assert client.reply() == "250 2.0.0 Delivered"
+        assert client.reply() == "250 2.0.0 OK"
+        client.close()
+        connection = log_in(daemon, "user69")
+        check_stored(connection, n, "user69", text, body, n)
+        connection.logout()
+    client = Lmtp(daemon)  # too large: told at once, and for each recipient at the end
+    client.say("MAIL FROM:<s@example.net>", "250")
+    client.say("RCPT TO:<user69@example.org>", "250")
+    client.socket.sendall(b"BDAT %d\r\n%s" % (LIMIT + 1, b"x" * (LIMIT + 1)))
+    assert client.reply().startswith("552 5.3.4")
+    client.socket.sendall(b"BDAT 0 LAST\r\n")
+    assert client.reply().startswith("552 5.3.4")
+    client.say("NOOP", "250")
+    client.close()
+    assert count(daemon, "user69") == 4
+
+
+def test_duplicates(roost):
+    """By option the same bytes are delivered once within the time: also when two come at the same moment, and after a crash."""
+    daemon = Daemon(roost, users=3, extra="duplicates_s = 3600\n")
+    text, _ = message(3_000, 1)
+    other, _ = message(3_000, 2)
+    client = Lmtp(daemon)
+    client.deliver(["user1@example.org", "user2@example.org"], text, "250 2.0.0 Delivered")
+    client.deliver(["user1@example.org", "user2@example.org", "user3@example.org"], other, "250 2.0.0 Delivered")
+    client.deliver(["user1@example.org", "user2@example.org"], text, "250 2.0.0 It had been delivered before")
+    client.deliver(["user3@example.org"], text, "250 2.0.0 Delivered")
+    client.close()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        third, _ = message(40_000, 3)
+        def one(_):
+            c = Lmtp(daemon)
+            c.deliver(["user1@example.org"], third)
+            c.close()
+        list(pool.map(one, range(8)))
+    daemon.kill()
+    daemon.start()
+    client = Lmtp(daemon)
+    client.deliver(["user1@example.org"], third, "250 2.0.0 It had been delivered before")
+    client.close()
+    assert [count(daemon, f"user{n}") for n in (1, 2, 3)] == [3, 2, 2]
+    assert daemon.stop() == 0
+
+
 def descriptors(daemon):
     """What the daemon has open; a descriptor may be closed between being listed and being read."""
     found = []
@@ -225,13 +288,14 @@ def main():
     args = parser.parse_args()
     daemon = Daemon(args.roost, users=70, extra=f"message_bytes_max = {LIMIT}\n")
     try:
-        for test in (test_sizes, test_many_recipients, test_breaks, test_refusals, test_full_disk, test_parallel,
+        for test in (test_sizes, test_many_recipients, test_chunks, test_breaks, test_refusals, test_full_disk, test_parallel,
                      test_bad_commands):
             test(daemon)
             print(f"{test.__name__} ok", flush=True)
             assert daemon.alive(), daemon.log_tail()
     finally:
         code = daemon.stop()
+    test_duplicates(args.roost)
     return code
 
 

@@ -33,8 +33,11 @@ static void test_commands(void **state)
 		{"MAIL FROM:<a@b> SIZE=", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:<a@b> SIZE=1x", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:<a@b> SIZE=1 SIZE=2", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
-		{"MAIL FROM:<a@b> BODY=BINARYMIME", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
-		{"MAIL FROM:<a@b> SMTPUTF8", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> BODY=BINARYMIME", LMTP_OK, LMTP_MAIL, "a@b", 0},
+		{"MAIL FROM:<a@b> BODY=9BIT", LMTP_BAD_ARGUMENTS, LMTP_MAIL, NULL, 0},
+		{"MAIL FROM:<a@b> SMTPUTF8", LMTP_OK, LMTP_MAIL, "a@b", 0},
+		{"MAIL FROM:<a@b> SMTPUTF8=1", LMTP_BAD_PARAMETER, LMTP_MAIL, NULL, 0},
+		{"RCPT TO:<a@b> SMTPUTF8", LMTP_BAD_PARAMETER, LMTP_RCPT, NULL, 0},
 		{"MAIL FROM:<a@b>SIZE=1", LMTP_BAD_SENDER, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:a@b", LMTP_BAD_SENDER, LMTP_MAIL, NULL, 0},
 		{"MAIL FROM:<a@b", LMTP_BAD_SENDER, LMTP_MAIL, NULL, 0},
@@ -59,7 +62,12 @@ static void test_commands(void **state)
 		{"VRFY joe", LMTP_OK, LMTP_VRFY, NULL, 0},
 		{"QUIT now", LMTP_BAD_ARGUMENTS, LMTP_QUIT, NULL, 0},
 		{"", LMTP_BAD_COMMAND, LMTP_UNKNOWN, NULL, 0},
-		{"BDAT 5 LAST", LMTP_BAD_COMMAND, LMTP_UNKNOWN, NULL, 0},
+		{"BDAT 5 LAST", LMTP_OK, LMTP_BDAT, NULL, 5},
+		{"bdat 0", LMTP_OK, LMTP_BDAT, NULL, 0},
+		{"BDAT", LMTP_BAD_ARGUMENTS, LMTP_BDAT, NULL, 0},
+		{"BDAT x", LMTP_BAD_ARGUMENTS, LMTP_BDAT, NULL, 0},
+		{"BDAT -1 LAST", LMTP_BAD_ARGUMENTS, LMTP_BDAT, NULL, 0},
+		{"BDAT 5 FIRST", LMTP_BAD_ARGUMENTS, LMTP_BDAT, NULL, 0},
 		{"MAILFROM:<a@b>", LMTP_BAD_COMMAND, LMTP_UNKNOWN, NULL, 0},
 	};
 	(void)state;
@@ -72,7 +80,7 @@ static void test_commands(void **state)
 			assert_true(span_equal(c.domain, span_of(cases[i].path)));
 		else if (cases[i].path)
 			assert_true(span_equal(c.path, span_of(cases[i].path)));
-		assert_int_equal(c.has_size, cases[i].size != 0 || (error && c.has_size));
+		assert_int_equal(c.has_size, (cases[i].size != 0 && c.kind == LMTP_MAIL) || (error && c.has_size));
 		if (!error)
 			assert_int_equal(c.size, cases[i].size);
 	}
@@ -127,7 +135,7 @@ static void test_replies(void **state)
 	assert_true(span_equal(buf_span(&b), span_of("550 5.1.1 There is no such user\r\n354 Go on, and end with a dot\r\n"
 						     "555 5.5.4 This parameter is not known\r\n220 h LMTP Roost\r\n"
 						     "250-h\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-						     "250 SIZE 12\r\n")));
+						     "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 SIZE 12\r\n")));
 	buf_finish(&b);
 }
 
