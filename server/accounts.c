@@ -29,12 +29,11 @@ struct accounts {
 	struct workers *workers;
 	struct loop *loops;
 	const char *store;
-	int64_t retention_s;
-	struct expire_rules expire;
 	bool fulltext;
 	struct store_env env;
 	struct crash_point crash_point; /* env.ctx */
 	struct held *held;
+	struct settings *settings;
 	struct lane *open; /* least recently used first */
 	size_t open_n, open_max, bytes;
 	/* The thread that looks around. */
@@ -137,12 +136,18 @@ void accounts_release(struct lane *lane)
 
 int64_t accounts_retention_s(const struct lane *lane)
 {
-	return lane->accounts->retention_s;
+	return lane->settings.now.value[SETTING_RETENTION_DAYS] * 24 * 3600;
+}
+
+struct settings *accounts_settings(struct accounts *accounts)
+{
+	return accounts->settings;
 }
 
 void accounts_expire_rules(const struct lane *lane, struct expire_rules *out)
 {
-	*out = lane->accounts->expire;
+	const int64_t *value = lane->settings.now.value;
+	*out = (struct expire_rules){(int)value[SETTING_TRASH_DAYS], (int)value[SETTING_JUNK_DAYS]};
 }
 
 bool accounts_index(const struct lane *lane)
@@ -317,6 +322,7 @@ bool accounts_is_held(const struct lane *lane)
 enum store_err accounts_open(struct lane *lane)
 {
 	struct accounts *accounts = lane->accounts;
+	settings_refresh(accounts->settings, lane->id, &lane->settings);
 	if (lane->account)
 		return STORE_OK;
 	if (accounts_is_held(lane))
@@ -444,8 +450,6 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
 	db_start();
 	accounts->store = config->store;
-	accounts->retention_s = (int64_t)config->retention_days * 24 * 3600;
-	accounts->expire = (struct expire_rules){config->trash_days, config->junk_days};
 	accounts->fulltext = config->fulltext;
 	accounts->workers = workers;
 	accounts->loops = loops;
@@ -468,13 +472,17 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->directory = make_lane(accounts, "directory");
+	struct directory *reader = NULL;
 	enum store_err err = open_directory(accounts, false, &accounts->directory->directory);
+	if (!err)
+		err = open_directory(accounts, true, &reader);
 	if (err) {
 		log_event(LOG_ERROR, "store_failed", log_text("path", config->store), log_text("file", "directory.db"),
 			  log_text("error", accounts_error_name(err)));
 		accounts_destroy(accounts);
 		return NULL;
 	}
+	accounts->settings = settings_create(config, reader);
 	invariant(pthread_create(&accounts->looker, NULL, look_around, accounts) == 0);
 	pthread_setname_np(accounts->looker, "accounts");
 	accounts->has_looker = true;
@@ -498,6 +506,7 @@ void accounts_destroy(struct accounts *accounts)
 		HASH_DEL(accounts->lanes, lane);
 		destroy_lane(lane);
 	}
+	settings_destroy(accounts->settings); /* before the writer, who as the last one leaves no log */
 	if (accounts->directory)
 		destroy_lane(accounts->directory);
 	held_close(accounts->held);

@@ -18,6 +18,7 @@ struct directory;
 struct expire_rules;
 struct lane;
 struct loop;
+struct settings;
 struct workers;
 
 /* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
@@ -55,7 +56,8 @@ bool accounts_is_held(const struct lane *lane);
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 
-/* How long what was expunged is kept, in seconds. */
+struct settings *accounts_settings(struct accounts *accounts);
+/* How long what was expunged is kept, in seconds.  On the lane. */
 int64_t accounts_retention_s(const struct lane *lane);
 
 /* What goes by age. */

@@ -10,6 +10,7 @@
 #include "server/conn.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/settings.h"
 
 #include <openssl/crypto.h>
 #include <sys/socket.h>
@@ -115,6 +116,7 @@ static enum op_result run_on_directory(struct admin_task *task)
 		err = directory_end(task->op.directory, result == OP_DONE);
 	if (err)
 		admin_store_error(task, "the directory", err);
+	settings_changed(accounts_settings(auth_pool_config(task->auth)->accounts));
 	if (task->verb->flags & ADMIN_FORGETS) /* here, since the command may be gone before it hears of it */
 		auth_pool_forget(task->auth);
 	return result;
@@ -234,6 +236,7 @@ static void begin(struct admin *a, struct span body)
 	task->verb = verb ? verb : &none;
 	op_init(&task->op, task->verb->name, run_op, on_op_done);
 	task->auth = a->conn->loop->server->auth;
+	task->config = &a->conn->loop->server->config;
 	task->message_bytes_max = a->conn->loop->server->config.message_bytes_max;
 	buf_init(&task->out, ROWS_LIMIT_BYTES);
 	buf_init(&task->input, INPUT_HIGH);

@@ -43,6 +43,7 @@ struct admin_param {
 
 struct admin_task;
 struct auth_pool;
+struct config;
 struct check;
 struct intake;
 struct mail_export;
@@ -96,6 +97,7 @@ struct admin_task {
 	enum admin_phase phase;        /* what the op is to do */
 	int64_t message_bytes_max;
 	struct auth_pool *auth;
+	const struct config *config;
 };
 
 /* For run(). */
@@ -103,6 +105,8 @@ struct admin_task {
 const char *admin_value(const struct admin_task *task, const char *name);
 /* It is to run on each account: --all was given. */
 bool admin_is_for_all(const struct admin_task *task);
+/* The argument DOMAIN in its normal form; false: it is none, and that is said. */
+bool admin_take_domain(struct admin_task *task, char out[ADDRESS_DOMAIN_MAX + 1]);
 /* Ends well, with something to say ("" for nothing). */
 void admin_say(struct admin_task *task, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void admin_fail(struct admin_task *task, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -129,6 +133,10 @@ void admin_task_dispose(struct admin_task *task);
 enum op_result admin_domain_add(struct admin_task *task, struct account *account);
 enum op_result admin_domain_list(struct admin_task *task, struct account *account);
 enum op_result admin_domain_remove(struct admin_task *task, struct account *account);
+enum op_result admin_domain_set(struct admin_task *task, struct account *account);
+enum op_result admin_domain_show(struct admin_task *task, struct account *account);
+enum op_result admin_user_set(struct admin_task *task, struct account *account);
+enum op_result admin_user_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_add(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);

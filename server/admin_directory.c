@@ -5,7 +5,7 @@
 
 enum { ROWS_MAX = 500 /* a slice */, NUMBERED_MAX = 100000 };
 
-static bool take_domain(struct admin_task *task, char out[ADDRESS_DOMAIN_MAX + 1])
+bool admin_take_domain(struct admin_task *task, char out[ADDRESS_DOMAIN_MAX + 1])
 {
 	const char *text = admin_value(task, "DOMAIN");
 	if (address_domain_normalise(text, strlen(text), out))
@@ -18,7 +18,7 @@ enum op_result admin_domain_add(struct admin_task *task, struct account *account
 {
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	(void)account;
-	if (!take_domain(task, domain))
+	if (!admin_take_domain(task, domain))
 		return OP_FAILED;
 	enum store_err err = directory_domain_add(task->op.directory, domain);
 	admin_store_error(task, domain, err);
@@ -29,7 +29,7 @@ enum op_result admin_domain_remove(struct admin_task *task, struct account *acco
 {
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	(void)account;
-	if (!take_domain(task, domain))
+	if (!admin_take_domain(task, domain))
 		return OP_FAILED;
 	enum store_err err = directory_domain_remove(task->op.directory, domain);
 	if (err == STORE_HASCHILDREN)
@@ -89,7 +89,7 @@ enum op_result admin_user_list(struct admin_task *task, struct account *account)
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	bool of_one = admin_value(task, "DOMAIN") != NULL;
 	(void)account;
-	if (of_one && !take_domain(task, domain))
+	if (of_one && !admin_take_domain(task, domain))
 		return OP_FAILED;
 	task->more = false;
 	admin_store_error(task, "the directory",

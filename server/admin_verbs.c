@@ -20,6 +20,10 @@ const struct admin_verb admin_verbs[] = {
 	{"domain list", "Lists the domains.", ADMIN_LISTS, 1, admin_domain_list, {{0}}, NULL},
 	{"domain remove", "Gives a domain up that has no users any more.", ADMIN_WRITES, 0, admin_domain_remove,
 	 {WORD("DOMAIN")}, NULL},
+	{"domain set", "Sets something for the users of a domain that have nothing else set; without VALUE: as the configuration has it.",
+	 ADMIN_WRITES, 0, admin_domain_set, {WORD("DOMAIN"), WORD("SETTING"), MAYBE("VALUE")}, NULL},
+	{"domain show", "Shows what is set for a domain, and where it comes from.", ADMIN_LISTS, 3, admin_domain_show,
+	 {WORD("DOMAIN")}, NULL},
 	{"expire", "Expunges what has been too long in a user's mailboxes for deleted and unwanted mail, as the daemon does by itself.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_WRITES | ADMIN_LISTS, 2, admin_expire,
 	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other"),
@@ -61,5 +65,9 @@ const struct admin_verb admin_verbs[] = {
 	 {WORD("ADDRESS")}, NULL},
 	{"user remove", "Removes a user; the mail stays on disk until somebody deletes it.", ADMIN_WRITES | ADMIN_FORGETS, 0,
 	 admin_user_remove, {WORD("ADDRESS")}, NULL},
+	{"user set", "Sets something for a user; without VALUE: as the domain or the configuration has it.", ADMIN_WRITES, 0,
+	 admin_user_set, {WORD("ADDRESS"), WORD("SETTING"), MAYBE("VALUE")}, NULL},
+	{"user show", "Shows what is set for a user, and where it comes from.", ADMIN_LISTS, 3, admin_user_show,
+	 {WORD("ADDRESS")}, NULL},
 };
 const size_t admin_verbs_n = countof(admin_verbs);

@@ -76,7 +76,8 @@ void lane_submit(struct lane *lane, struct op *op)
 bool lane_run_here(struct lane *lane, struct op *op)
 {
 	workers_lock(lane->workers);
-	bool ours = lane->state == LANE_RESTING && lane->account && !lane->account->in_transaction;
+	bool ours = lane->state == LANE_RESTING && lane->account && !lane->account->in_transaction &&
+		    settings_are_fresh(accounts_settings(lane->accounts), &lane->settings);
 	if (ours) {
 		lane->state = LANE_RUNNING;
 		lane->in_background_list = false;

@@ -13,6 +13,7 @@
 #define SERVER_LANE_H
 
 #include "server/op.h"
+#include "server/settings.h"
 #include "storage/account.h"
 #include "storage/directory.h"
 
@@ -48,6 +49,7 @@ struct lane {
 	/* Owned by the worker that has the turn. */
 	struct account *account; /* NULL: not open */
 	struct directory *directory;
+	struct lane_settings settings; /* accounts_open() sees to it that they are fresh */
 	uint64_t weighed_ms; /* when `bytes` was measured */
 	int64_t expired_s;   /* when old mail was last looked for (expirer.h) */
 	bool indexing;       /* an op of indexer.c is there; and when it was thought of, and done, last */

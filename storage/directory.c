@@ -1,10 +1,8 @@
-#include "storage/directory.h"
+#include "storage/directory_private.h"
+
+#include "storage/setting.h"
 
 enum { DIRECTORY_ID = 0x526f6f64 }; /* "Rood" */
-
-struct directory {
-	struct db db;
-};
 
 /* hex(randomblob()) is SQLite's own generator, seeded from the system's: 128 bits never repeat. */
 static const char schema[] =
@@ -15,7 +13,9 @@ static const char schema[] =
 	"CREATE INDEX user_domain ON user(domain);"
 	"CREATE TABLE credential(account TEXT NOT NULL, label TEXT NOT NULL, hash TEXT NOT NULL,"
 	" scram_sha1 TEXT NOT NULL, scram_sha256 TEXT NOT NULL, PRIMARY KEY(account, label)) WITHOUT ROWID;"
-	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;";
+	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
+	" PRIMARY KEY(owner, name)) WITHOUT ROWID;";
 
 static enum store_err open_as(const struct store_env *env, const char *path, bool read_only, struct directory **out)
 {
@@ -75,17 +75,11 @@ enum store_err directory_end(struct directory *d, bool ok)
 	return err ? err : db_sync(&d->db, POINT_DIRECTORY_SYNC);
 }
 
-static void bind(sqlite3_stmt *stmt, int at, const char *text)
-{
-	if (stmt)
-		sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
-}
-
 /* Whether `stmt`, of one text parameter, has a row. */
 static enum store_err exists(struct directory *d, const char *sql, const char *text, enum store_err when_missing)
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
-	bind(stmt, 1, text);
+	directory_bind(stmt, 1, text);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
 		return err ? err : when_missing;
@@ -93,41 +87,44 @@ static enum store_err exists(struct directory *d, const char *sql, const char *t
 	return STORE_OK;
 }
 
-static enum store_err has_domain(struct directory *d, const char *domain)
+enum store_err directory_has_domain(struct directory *d, const char *domain)
 {
 	return exists(d, "SELECT 1 FROM domain WHERE name=?", domain, STORE_NOTFOUND);
 }
 
-static enum store_err run_text(struct directory *d, const char *sql, const char *text)
+enum store_err directory_run(struct directory *d, const char *sql, const char *text)
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
-	bind(stmt, 1, text);
+	directory_bind(stmt, 1, text);
 	return db_run(&d->db, stmt);
 }
 
 enum store_err directory_domain_add(struct directory *d, const char *domain)
 {
-	return run_text(d, "INSERT INTO domain VALUES(?)", domain);
+	return directory_run(d, "INSERT INTO domain VALUES(?)", domain);
 }
 
 enum store_err directory_domain_remove(struct directory *d, const char *domain)
 {
-	enum store_err err = has_domain(d, domain);
+	enum store_err err = directory_has_domain(d, domain);
 	if (err)
 		return err;
 	err = exists(d, "SELECT 1 FROM user WHERE domain=?", domain, STORE_NOTFOUND);
 	if (err != STORE_NOTFOUND)
 		return err ? err : STORE_HASCHILDREN;
-	return run_text(d, "DELETE FROM domain WHERE name=?", domain);
+	char owner[ADDRESS_DOMAIN_MAX + 2];
+	snprintf(owner, sizeof(owner), "@%s", domain);
+	err = directory_settings_drop(d, owner);
+	return err ? err : directory_run(d, "DELETE FROM domain WHERE name=?", domain);
 }
 
 static enum store_err set_credential(struct directory *d, const char *account, const struct directory_secrets *secrets)
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT OR REPLACE INTO credential VALUES(?,'',?,?,?)");
-	bind(stmt, 1, account);
-	bind(stmt, 2, secrets->hash);
-	bind(stmt, 3, secrets->scram_sha1);
-	bind(stmt, 4, secrets->scram_sha256);
+	directory_bind(stmt, 1, account);
+	directory_bind(stmt, 2, secrets->hash);
+	directory_bind(stmt, 3, secrets->scram_sha1);
+	directory_bind(stmt, 4, secrets->scram_sha256);
 	return db_run(&d->db, stmt);
 }
 
@@ -135,7 +132,7 @@ static enum store_err set_credential(struct directory *d, const char *account, c
 static enum store_err find_account(struct directory *d, const char *address, char out[DIRECTORY_ACCOUNT_LEN + 1])
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account FROM user WHERE address=?");
-	bind(stmt, 1, address);
+	directory_bind(stmt, 1, address);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
 		return err ? err : STORE_NOTFOUND;
@@ -146,12 +143,12 @@ static enum store_err find_account(struct directory *d, const char *address, cha
 
 enum store_err directory_user_add(struct directory *d, const char *address, const struct directory_secrets *secrets)
 {
-	enum store_err err = has_domain(d, address_domain(address));
+	enum store_err err = directory_has_domain(d, address_domain(address));
 	if (err)
 		return err;
 	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO user VALUES(?,?,lower(hex(randomblob(16))))");
-	bind(stmt, 1, address);
-	bind(stmt, 2, address_domain(address));
+	directory_bind(stmt, 1, address);
+	directory_bind(stmt, 2, address_domain(address));
 	err = db_run(&d->db, stmt);
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
 	if (!err)
@@ -173,14 +170,14 @@ enum store_err directory_user_remove(struct directory *d, const char *address, i
 	if (err)
 		return err;
 	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO removed VALUES(?,?,?)");
-	bind(stmt, 1, out_account);
-	bind(stmt, 2, address);
+	directory_bind(stmt, 1, out_account);
+	directory_bind(stmt, 2, address);
 	if (stmt)
 		sqlite3_bind_int64(stmt, 3, now_s);
 	err = db_run(&d->db, stmt);
 	if (!err)
-		err = run_text(d, "DELETE FROM credential WHERE account=?", out_account);
-	return err ? err : run_text(d, "DELETE FROM user WHERE address=?", address);
+		err = directory_run(d, "DELETE FROM credential WHERE account=?", out_account);
+	return err ? err : directory_run(d, "DELETE FROM user WHERE address=?", address);
 }
 
 enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out)
@@ -188,7 +185,7 @@ enum store_err directory_user_find(struct directory *d, const char *address, str
 	sqlite3_stmt *stmt =
 		db_prepare(&d->db, "SELECT account, hash, scram_sha1, scram_sha256 FROM user JOIN credential USING(account)"
 				   " WHERE address=? AND label=''");
-	bind(stmt, 1, address);
+	directory_bind(stmt, 1, address);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
 		return err ? err : STORE_NOTFOUND;
@@ -207,7 +204,7 @@ enum store_err directory_domains(struct directory *d, const char *after,
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT name, (SELECT count(*) FROM user WHERE domain=name) FROM domain"
 						" WHERE name>? ORDER BY name");
-	bind(stmt, 1, after);
+	directory_bind(stmt, 1, after);
 	enum store_err err;
 	while (db_next(&d->db, stmt, &err)) {
 		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1))) {
@@ -224,9 +221,9 @@ enum store_err directory_users(struct directory *d, const char *domain, const ch
 	sqlite3_stmt *stmt =
 		domain ? db_prepare(&d->db, "SELECT address, account FROM user WHERE address>? AND domain=? ORDER BY address")
 		       : db_prepare(&d->db, "SELECT address, account FROM user WHERE address>? ORDER BY address");
-	bind(stmt, 1, after);
+	directory_bind(stmt, 1, after);
 	if (domain)
-		bind(stmt, 2, domain);
+		directory_bind(stmt, 2, domain);
 	enum store_err err;
 	while (db_next(&d->db, stmt, &err)) {
 		if (!each(ctx, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1))) {

@@ -6,6 +6,7 @@
  *   user        address, domain, account                    one row an account
  *   credential  account, label, hash, scram_sha1, scram_sha256      label "" is the user's own password
  *   removed     account, address, when                      users that are gone; their mail is still on disk
+ *   setting     owner, name, value                          what is set for a user or a domain (setting.h)
  *   meta        key, value                                  random keys made with the database
  *
  * One writer (directory_open) on one thread at a time, the directory's lane; beside it any number of readers
@@ -64,6 +65,7 @@ MUST_USE enum store_err directory_user_remove(struct directory *d, const char *a
 					      char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
 
 /* STORE_NOTFOUND. */
+MUST_USE enum store_err directory_has_domain(struct directory *d, const char *domain);
 MUST_USE enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out);
 /* Calls `each` for every domain behind `after` ("" for all), in order; false stops. */
 MUST_USE enum store_err directory_domains(struct directory *d, const char *after,

@@ -126,6 +126,32 @@ def test_users(store):
 
 
 @both_ways
+def test_settings(store):
+    def value(*words, name="retention_days"):
+        return next((r["value"], r["from"]) for r in store.json(*words) if r["setting"] == name)
+
+    with_users(store)
+    assert value("user", "show", "alice@example.org") == ("7", "configuration")
+    store.run("domain", "set", "Example.org", "retention_days", "30")
+    assert value("domain", "show", "example.org") == ("30", "domain")
+    assert value("user", "show", "alice@example.org") == ("30", "domain")
+    store.run("user", "set", "alice@example.org", "retention_days", "0")
+    assert value("user", "show", "alice@example.org") == ("0", "user")
+    assert "retention_days\t0\tuser\n" in store.run("user", "show", "alice@example.org")
+    store.run("user", "set", "alice@example.org", "retention_days")
+    assert value("user", "show", "alice@example.org") == ("30", "domain")
+    store.run("domain", "set", "example.org", "retention_days")
+    assert value("domain", "show", "example.org") == ("7", "configuration")
+    for bad in ("-1", "x", "", "3651", "1K"):
+        assert "a number from 0 to 3650 is expected" in store.run("user", "set", "--", "alice@example.org", "retention_days", bad, code=1)
+    assert "no such setting" in store.run("user", "set", "alice@example.org", "nothing", "1", code=1)
+    assert "not found" in store.run("user", "set", "bob@example.org", "retention_days", "1", code=1)
+    assert "not found" in store.run("user", "show", "bob@example.org", code=1)
+    assert "not found" in store.run("domain", "set", "example.com", "retention_days", "1", code=1)
+    assert "not found" in store.run("domain", "show", "example.com", code=1)
+
+
+@both_ways
 def test_passwd(store):
     with_users(store)
     if store.daemon:

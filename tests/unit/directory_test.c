@@ -1,5 +1,5 @@
 /* Addresses in their normal form; domains, users and credentials in directory.db, its writer and its readers. */
-#include "storage/directory.h"
+#include "storage/setting.h"
 
 #include "tests/unit/scratch_dir.h"
 
@@ -102,6 +102,67 @@ static void test_users(void **state)
 	scratch_dir_destroy(&dir);
 }
 
+/* The user's value before the domain's before the default; they go with what they belong to. */
+static void test_settings(void **state)
+{
+	(void)state;
+	struct directory_secrets secrets = {"h", "s1", "s256"};
+	struct setting_values values = {.value = {[SETTING_RETENTION_DAYS] = 7}};
+	struct directory_user user;
+	struct scratch_dir dir;
+	int64_t five = 5, nine = 9, absurd = 100000;
+	scratch_dir_create(&dir);
+	struct directory *d = make(&dir);
+	assert_int_equal(directory_domain_add(d, "example.org"), STORE_OK);
+	assert_int_equal(directory_user_add(d, "a@example.org", &secrets), STORE_OK);
+	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 7);
+	assert_int_equal(directory_setting_set(d, "@example.org", SETTING_RETENTION_DAYS, &five), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 5);
+	assert_int_equal(values.source[SETTING_RETENTION_DAYS], SETTING_DOMAIN);
+	assert_int_equal(directory_setting_set(d, user.account, SETTING_RETENTION_DAYS, &nine), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 9);
+	assert_int_equal(values.source[SETTING_RETENTION_DAYS], SETTING_USER);
+	/* Of a later version, perhaps: the domain's holds. */
+	assert_int_equal(directory_setting_set(d, user.account, SETTING_RETENTION_DAYS, &absurd), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 5);
+	assert_int_equal(directory_setting_set(d, "@example.org", SETTING_RETENTION_DAYS, NULL), STORE_OK);
+	values = (struct setting_values){.value = {[SETTING_RETENTION_DAYS] = 7}};
+	assert_int_equal(directory_settings_of_domain(d, "example.org", &values), STORE_OK);
+	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 7);
+	assert_int_equal(directory_settings_of(d, "nobody's", &values), STORE_OK);
+	directory_close(d);
+	scratch_dir_destroy(&dir);
+}
+
+/* What setting_read() takes is what setting_write() gives, by type. */
+static void test_setting_values(void **state)
+{
+	(void)state;
+	char text[SETTING_VALUE_MAX], again[100];
+	int64_t value;
+	for (enum setting_id id = 0; id < SETTINGS_N; id++) {
+		const struct setting *s = &setting_table[id];
+		assert_int_equal(setting_find(s->name), id);
+		assert_true(s->min <= s->standard && s->standard <= s->max);
+		setting_write(id, s->max, text);
+		assert_true(setting_read(id, text, &value));
+		assert_int_equal(value, s->max);
+		setting_write(id, s->standard, text);
+		assert_true(setting_read(id, text, &value));
+		assert_int_equal(value, s->standard);
+		for (size_t i = 0; i < 6; i++)
+			assert_false(setting_read(id, ((const char *[]){"", "-1", " 1", "x", "1x", "99999999999999999999"})[i], &value));
+		setting_describe(id, again, sizeof(again));
+		assert_true(strlen(again) > 0);
+	}
+	assert_int_equal(setting_find("nothing"), SETTINGS_N);
+}
+
 /* A reader sees what is committed, when it is committed, and what was undone never. */
 static void test_readers(void **state)
 {
@@ -193,6 +254,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_setting_values),
 		cmocka_unit_test(test_readers),
 		cmocka_unit_test(test_lists),
 	};

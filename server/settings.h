@@ -1,0 +1,34 @@
+/*
+ * What is set for users and domains (storage/setting.h), as lanes see it: each lane has the values that hold for its
+ * account and reads them again, by a connection of our own to the directory, when something was changed since.  So a
+ * change holds from each account's next op on, and no lane waits for another.
+ */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include "storage/setting.h"
+
+struct config;
+struct settings;
+
+/* The values of a lane, with what they are as new as; zeroed: never read. */
+struct lane_settings {
+	uint64_t generation;
+	struct setting_values now;
+};
+
+/* What holds for everybody: the configuration's, or the table's. */
+void settings_defaults(const struct config *config, struct setting_values *out);
+
+/* Takes the reader over.  `config` outlives it. */
+struct settings *settings_create(const struct config *config, struct directory *reader);
+/* Takes NULL. */
+void settings_destroy(struct settings *s);
+/* After every commit to the directory that may have changed some.  Any thread. */
+void settings_changed(struct settings *s);
+/* Nothing was changed since.  Any thread. */
+bool settings_are_fresh(const struct settings *s, const struct lane_settings *of);
+/* Reads them when they are not fresh; on a worker.  When that fails it is logged, and what was there stays. */
+void settings_refresh(struct settings *s, const char *account, struct lane_settings *of);
+
+#endif

@@ -1,0 +1,58 @@
+#include "storage/setting.h"
+
+#include "storage/directory_private.h"
+
+enum store_err directory_setting_set(struct directory *d, const char *owner, enum setting_id id, const int64_t *value)
+{
+	sqlite3_stmt *stmt = value ? db_prepare(&d->db, "INSERT OR REPLACE INTO setting VALUES(?,?,?)")
+				   : db_prepare(&d->db, "DELETE FROM setting WHERE owner=? AND name=?");
+	directory_bind(stmt, 1, owner);
+	directory_bind(stmt, 2, setting_table[id].name);
+	if (stmt && value)
+		sqlite3_bind_int64(stmt, 3, *value);
+	return db_run(&d->db, stmt);
+}
+
+/* Lets what this owner has stand in `values`. */
+static enum store_err lay_over(struct directory *d, const char *owner, enum setting_source source,
+			       struct setting_values *values)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT name, value FROM setting WHERE owner=?");
+	directory_bind(stmt, 1, owner);
+	enum store_err err;
+	while (db_next(&d->db, stmt, &err)) {
+		enum setting_id id = setting_find((const char *)sqlite3_column_text(stmt, 0));
+		int64_t value = sqlite3_column_int64(stmt, 1);
+		if (id == SETTINGS_N || value < setting_table[id].min || value > setting_table[id].max)
+			continue;
+		values->value[id] = value;
+		values->source[id] = (unsigned char)source;
+	}
+	return err;
+}
+
+enum store_err directory_settings_of_domain(struct directory *d, const char *domain, struct setting_values *values)
+{
+	char owner[ADDRESS_DOMAIN_MAX + 2];
+	snprintf(owner, sizeof(owner), "@%s", domain);
+	return lay_over(d, owner, SETTING_DOMAIN, values);
+}
+
+enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT domain FROM user WHERE account=?");
+	directory_bind(stmt, 1, account);
+	enum store_err err;
+	if (!db_next(&d->db, stmt, &err))
+		return err;
+	snprintf(domain, sizeof(domain), "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_reset(stmt);
+	err = directory_settings_of_domain(d, domain, values);
+	return err ? err : lay_over(d, account, SETTING_USER, values);
+}
+
+enum store_err directory_settings_drop(struct directory *d, const char *owner)
+{
+	return directory_run(d, "DELETE FROM setting WHERE owner=?", owner);
+}

@@ -1,0 +1,78 @@
+#include "storage/setting.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+static const char units[] = "KMGT";
+
+/* In the order of enum setting_id. */
+const struct setting setting_table[SETTINGS_N] = {
+	[SETTING_RETENTION_DAYS] = {"retention_days", SETTING_NUMBER, SETTING_OF_BOTH, 0, 3650, 7,
+				    "How many days what was expunged is kept, and can be had back."},
+	[SETTING_TRASH_DAYS] = {"trash_days", SETTING_NUMBER, SETTING_OF_BOTH, 0, 36500, 0,
+				"After how many days in the mailbox for deleted mail a message is expunged; 0: never."},
+	[SETTING_JUNK_DAYS] = {"junk_days", SETTING_NUMBER, SETTING_OF_BOTH, 0, 36500, 0,
+			       "The same for the mailbox for unwanted mail."},
+};
+
+enum setting_id setting_find(const char *name)
+{
+	enum setting_id id = 0;
+	while (id < SETTINGS_N && strcmp(setting_table[id].name, name) != 0)
+		id++;
+	return id;
+}
+
+void setting_describe(enum setting_id id, char *out, size_t size)
+{
+	const struct setting *s = &setting_table[id];
+	switch (s->type) {
+	case SETTING_NUMBER:
+		snprintf(out, size, "a number from %" PRId64 " to %" PRId64, s->min, s->max);
+		break;
+	case SETTING_BYTES:
+		snprintf(out, size, "a number of bytes, or one with K, M, G or T behind it");
+		break;
+	case SETTING_BOOL:
+		snprintf(out, size, "true or false");
+		break;
+	}
+}
+
+static bool read_number(const struct setting *s, const char *text, int64_t *out)
+{
+	char *end;
+	int64_t unit = 1;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (end == text || errno != 0 || text[0] == ' ' || *out < 0)
+		return false;
+	const char *found = s->type == SETTING_BYTES && *end ? strchr(units, *end) : NULL;
+	for (const char *u = units; found && u <= found; u++)
+		unit *= 1024;
+	if (end[found ? 1 : 0] || *out > s->max / unit)
+		return false;
+	*out *= unit;
+	return *out >= s->min;
+}
+
+bool setting_read(enum setting_id id, const char *text, int64_t *out)
+{
+	const struct setting *s = &setting_table[id];
+	if (s->type != SETTING_BOOL)
+		return read_number(s, text, out);
+	*out = strcmp(text, "true") == 0;
+	return *out || strcmp(text, "false") == 0;
+}
+
+void setting_write(enum setting_id id, int64_t value, char out[SETTING_VALUE_MAX])
+{
+	if (setting_table[id].type == SETTING_BOOL) {
+		snprintf(out, SETTING_VALUE_MAX, "%s", value ? "true" : "false");
+		return;
+	}
+	size_t unit = 0;
+	for (; setting_table[id].type == SETTING_BYTES && value && value % 1024 == 0 && units[unit]; unit++)
+		value /= 1024;
+	snprintf(out, SETTING_VALUE_MAX, "%" PRId64 "%.1s", value, unit ? &units[unit - 1] : "");
+}
