@@ -176,6 +176,8 @@ enum step cmd_noop(struct session *s, struct command *cmd);
 enum step cmd_notify(struct session *s, struct command *cmd);
 enum step cmd_search(struct session *s, struct command *cmd);
 enum step cmd_select(struct session *s, struct command *cmd);
+enum step cmd_sort(struct session *s, struct command *cmd);
+enum step cmd_thread(struct session *s, struct command *cmd);
 enum step cmd_uidbatches(struct session *s, struct command *cmd);
 enum step cmd_close(struct session *s, struct command *cmd);
 enum step cmd_unselect(struct session *s, struct command *cmd);

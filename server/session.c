@@ -89,8 +89,8 @@ static uint32_t events_told(const struct command *cmd)
 static enum view_told tell_view(struct command *cmd, struct account *account)
 {
 	struct view *v = cmd->view;
-	/* RFC 7162 3.2.10.2: the numbers in a UID SEARCH must hold as well. */
-	bool numbers = !cmd->request.uid || (cmd->request.kind == CMD_SEARCH && cmd->request.search.by_numbers);
+	/* RFC 7162 3.2.10.2: the numbers in a UID SEARCH, SORT or THREAD must hold as well. */
+	bool numbers = !cmd->request.uid || (request_searches(&cmd->request) && cmd->request.search.by_numbers);
 	bool expunges = !(cmd->row->flags & CMD_NO_EXPUNGE) || !numbers;
 	uint32_t uidnext = v->uidnext;
 	v->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);

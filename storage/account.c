@@ -226,13 +226,15 @@ void account_close(struct account *a)
 enum store_err account_reopen(struct account **a)
 {
 	const struct store_env *env = (*a)->env;
-	uint64_t told = (*a)->modseq_committed;
+	uint64_t told = (*a)->modseq_committed, epoch = (*a)->keys_epoch + 2;
 	char *dir = (*a)->dir;
 	(*a)->dir = NULL;
 	(*a)->db.broken = true; /* its log is to be read afresh */
 	account_close(*a);
 	enum store_err err = account_open(env, dir, false, a);
 	free(dir);
+	if (!err)
+		(*a)->keys_epoch = epoch; /* an op that waits may remember keys of the old one */
 	if (!err && told > (*a)->modseq)
 		err = account_jump(*a, told, false);
 	if (err) {

@@ -51,6 +51,12 @@ static const struct capability_row {
 	{"QRESYNC", AFTER_LOGIN},                          /* RFC 7162 3.2 */
 	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
+	{"SORT", AFTER_LOGIN},                             /* RFC 5256 */
+	{"SORT=DISPLAY", AFTER_LOGIN},                     /* RFC 5957 */
+	{"ESORT", AFTER_LOGIN},                            /* RFC 5267 3 */
+	{"THREAD=ORDEREDSUBJECT", AFTER_LOGIN},            /* RFC 5256 */
+	{"THREAD=REFERENCES", AFTER_LOGIN},                /* RFC 5256 */
+	{"THREAD=REFS", AFTER_LOGIN},                      /* draft-ietf-morg-inthread-01 4 */
 	{"I18NLEVEL=1", AFTER_LOGIN},                      /* RFC 5255 4 */
 	{"WITHIN", AFTER_LOGIN},                           /* RFC 5032 */
 	{"SEARCHRES", AFTER_LOGIN},                        /* RFC 5182 */

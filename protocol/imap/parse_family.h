@@ -35,6 +35,12 @@ void parse_copy(struct lexer *lx, struct request *r);
 void parse_batches(struct lexer *lx, struct request *r);
 void parse_expunge(struct lexer *lx, struct request *r);
 void parse_search(struct lexer *lx, struct request *r);
+void parse_sort(struct lexer *lx, struct request *r);
+void parse_thread(struct lexer *lx, struct request *r);
+/* "(" return options ")" */
+void parse_search_returns(struct lexer *lx, struct search_request *s);
+/* The keys, to the end. */
+void parse_search_program(struct lexer *lx, struct search_request *s);
 
 /* "tag SP". The span is absent when there is no tag; one that ends the text is a tag. */
 struct span parse_tag(struct lexer *lx);

@@ -281,17 +281,29 @@ static void return_option(struct lexer *lx, struct search_request *s)
 	partial_parse(lx, &s->partial);
 }
 
+void parse_search_returns(struct lexer *lx, struct search_request *s)
+{
+	s->has_return = true;
+	for (bool on = lexer_list(lx); on; on = lexer_list_more(lx))
+		return_option(lx, s);
+	if (!s->returns)
+		s->returns = RETURN_ALL; /* RFC 4731 3.1 */
+}
+
+void parse_search_program(struct lexer *lx, struct search_request *s)
+{
+	s->key = all_keys(lx, 0);
+	s->has_modseq = lx->search_modseq;
+	s->by_numbers = lx->search_numbers;
+}
+
 void parse_search(struct lexer *lx, struct request *r)
 {
 	struct search_request *s = &r->search;
 	lexer_space(lx);
 	if (lexer_accept_word(lx, "RETURN")) {
 		lexer_space(lx);
-		s->has_return = true;
-		for (bool on = lexer_list(lx); on; on = lexer_list_more(lx))
-			return_option(lx, s);
-		if (!s->returns)
-			s->returns = RETURN_ALL; /* RFC 4731 3.1 */
+		parse_search_returns(lx, s);
 		lexer_space(lx);
 	}
 	if (lexer_accept_word(lx, "CHARSET")) {
@@ -301,9 +313,7 @@ void parse_search(struct lexer *lx, struct request *r)
 		if ((lx->dialect & (DIALECT_UTF8 | DIALECT_REV2)) == DIALECT_UTF8)
 			lexer_fail(lx, "No charset may be named once UTF8=ACCEPT is enabled"); /* RFC 9755 3 */
 	}
-	s->key = all_keys(lx, 0);
-	s->has_modseq = lx->search_modseq;
-	s->by_numbers = lx->search_numbers;
+	parse_search_program(lx, s);
 	if (!s->has_return && (lx->dialect & DIALECT_REV2)) { /* RFC 9051 6.4.4 */
 		s->has_return = true;
 		s->returns = RETURN_ALL;

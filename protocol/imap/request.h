@@ -13,8 +13,8 @@ enum command_kind {
 	CMD_UNKNOWN, CMD_APPEND, CMD_AUTHENTICATE, CMD_CAPABILITY, CMD_CHECK, CMD_CLOSE, CMD_COMPRESS, CMD_COPY, CMD_CREATE,
 	CMD_DELETE, CMD_ENABLE, CMD_EXAMINE, CMD_EXPUNGE, CMD_FETCH, CMD_GETMETADATA, CMD_ID, CMD_IDLE, CMD_LIST, CMD_LOGIN,
 	CMD_LOGOUT, CMD_LSUB, CMD_MOVE, CMD_NAMESPACE, CMD_NOOP, CMD_NOTIFY, CMD_RENAME, CMD_REPLACE, CMD_SEARCH, CMD_SELECT,
-	CMD_SETMETADATA, CMD_STARTTLS,
-	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_UIDBATCHES, CMD_UNAUTHENTICATE, CMD_UNSELECT, CMD_UNSUBSCRIBE
+	CMD_SETMETADATA, CMD_SORT, CMD_STARTTLS,
+	CMD_STATUS, CMD_STORE, CMD_SUBSCRIBE, CMD_THREAD, CMD_UIDBATCHES, CMD_UNAUTHENTICATE, CMD_UNSELECT, CMD_UNSUBSCRIBE
 };
 
 /* LOGIN (RFC 3501 6.2.3) */
@@ -232,10 +232,24 @@ struct search_key {
 
 enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
 
-/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394) */
+enum sort_kind { SORT_BY_ARRIVAL, SORT_BY_CC, SORT_BY_DATE, SORT_BY_DISPLAY_FROM, SORT_BY_DISPLAY_TO, SORT_BY_FROM,
+		 SORT_BY_SIZE, SORT_BY_SUBJECT, SORT_BY_TO, SORT_KINDS };
+
+/* RFC 5256, BASE.6.4.SORT; RFC 5957 4 */
+struct sort_key {
+	enum sort_kind kind;
+	bool reverse;
+};
+
+enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES, THREAD_REFS };
+
+/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394), SORT and THREAD (RFC 5256, 5267 3) */
 struct search_request {
+	struct sort_key sort[SORT_KINDS]; /* SORT: each kind once; one that comes again says nothing more */
+	size_t sort_n;
+	enum thread_algorithm algorithm;  /* THREAD */
 	struct search_key *key; /* SEARCH_AND */
-	struct span charset;    /* ptr NULL when not given */
+	struct span charset;    /* ptr NULL when not given, which SEARCH alone may do */
 	bool has_return;        /* the answer is ESEARCH */
 	uint32_t returns;       /* RETURN_*, at least one when has_return */
 	bool by_numbers;        /* a key of sequence numbers */
@@ -303,10 +317,16 @@ struct request {
 	};
 };
 
-/* A SEARCH whose result is to be saved as "$" (RFC 5182); also of a command that could not be read to its end. */
+/* `search` holds its arguments. */
+static inline bool request_searches(const struct request *r)
+{
+	return r->kind == CMD_SEARCH || r->kind == CMD_SORT || r->kind == CMD_THREAD;
+}
+
+/* A SEARCH or SORT whose result is to be saved as "$" (RFC 5182); also of a command that could not be read to its end. */
 static inline bool request_saves(const struct request *r)
 {
-	return r->kind == CMD_SEARCH && (r->search.returns & RETURN_SAVE);
+	return request_searches(r) && (r->search.returns & RETURN_SAVE);
 }
 
 #endif

@@ -230,6 +230,16 @@ void response_search_begin(struct buf *out)
 	buf_add_text(out, "* SEARCH");
 }
 
+void response_sort_begin(struct buf *out)
+{
+	buf_add_text(out, "* SORT");
+}
+
+void response_thread_begin(struct buf *out)
+{
+	buf_add_text(out, "* THREAD");
+}
+
 void response_search_range(struct buf *out, uint32_t lo, uint32_t hi)
 {
 	for (uint64_t n = lo; n <= hi && !out->failed; n++) {

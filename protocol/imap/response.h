@@ -72,6 +72,9 @@ void response_id(struct buf *out, const struct response_id_field *fields, size_t
 
 /* "* SEARCH 1 2 5 (MODSEQ 917)": begin, numbers of each range, end; modseq is 0 for none (RFC 7162 3.1.5). */
 void response_search_begin(struct buf *out);
+/* The same with "* SORT"; and "* THREAD", which the threads follow, then the line's end. */
+void response_sort_begin(struct buf *out);
+void response_thread_begin(struct buf *out);
 void response_search_range(struct buf *out, uint32_t lo, uint32_t hi);
 void response_search_end(struct buf *out, uint64_t modseq);
 

@@ -10,7 +10,7 @@ static const char *const command_names[] = {
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
 	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
-	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_NOTIFY] = "NOTIFY", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH",
+	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_NOTIFY] = "NOTIFY", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH", [CMD_SORT] = "SORT", [CMD_THREAD] = "THREAD",
 	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNAUTHENTICATE] = "UNAUTHENTICATE",
 	 [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
@@ -426,7 +426,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 	}
 }
 
-static void print_search(struct buf *out, const struct search_request *s)
+static void print_returns(struct buf *out, const struct search_request *s)
 {
 	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT", "SAVE"};
 	if (s->has_return) {
@@ -438,10 +438,38 @@ static void print_search(struct buf *out, const struct search_request *s)
 			buf_add_char(out, ')');
 		}
 	}
+}
+
+static void print_search(struct buf *out, const struct search_request *s)
+{
+	print_returns(out, s);
 	if (s->charset.ptr) {
 		print_word(out, "CHARSET");
 		print_astring(out, s->charset);
 	}
+	print_keys(out, s->key);
+}
+
+static void print_sort(struct buf *out, const struct search_request *s)
+{
+	static const char *const names[SORT_KINDS] = {"ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM",
+						      "SIZE", "SUBJECT", "TO"};
+	print_returns(out, s);
+	for (size_t i = 0; i < s->sort_n; i++) {
+		buf_add_text(out, i ? " " : " (");
+		buf_add_text(out, s->sort[i].reverse ? "REVERSE " : "");
+		buf_add_text(out, names[s->sort[i].kind]);
+	}
+	buf_add_char(out, ')');
+	print_astring(out, s->charset);
+	print_keys(out, s->key);
+}
+
+static void print_thread(struct buf *out, const struct search_request *s)
+{
+	static const char *const names[] = {"ORDEREDSUBJECT", "REFERENCES", "REFS"};
+	print_word(out, names[s->algorithm]);
+	print_astring(out, s->charset);
 	print_keys(out, s->key);
 }
 
@@ -492,6 +520,8 @@ static void print_arguments(struct buf *out, const struct request *r)
 		print_astring(out, r->rename.to);
 		break;
 	case CMD_SEARCH: print_search(out, &r->search); break;
+	case CMD_SORT: print_sort(out, &r->search); break;
+	case CMD_THREAD: print_thread(out, &r->search); break;
 	case CMD_UIDBATCHES:
 		buf_printf(out, " %u", r->batches.size);
 		if (r->batches.first)

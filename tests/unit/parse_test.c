@@ -411,6 +411,45 @@ static void test_store(void **state)
 	check_all(good, countof(good), bad, countof(bad));
 }
 
+/* RFC 5256 5, RFC 5957 5, RFC 5267 6 */
+static void test_sort(void **state)
+{
+	static const struct good good[] = {
+		{"a SORT (DATE) UTF-8 ALL", NULL},
+		{"a uid sort (reverse date from) \"us-ascii\" not seen",
+		 "a UID SORT (REVERSE DATE FROM) us-ascii NOT Seen"},
+		{"a SORT (ARRIVAL CC DATE DISPLAYFROM DISPLAYTO FROM SIZE SUBJECT TO) x 1", NULL},
+		{"a SORT (DATE REVERSE DATE TO DATE) x 1", "a SORT (DATE TO) x 1"},
+		{"a SORT RETURN () (SIZE) x ALL", "a SORT RETURN (ALL) (SIZE) x ALL"},
+		{"a SORT RETURN (MIN PARTIAL -1:-5) (SIZE) x ALL", NULL},
+		{"a THREAD references UTF-8 ALL", "a THREAD REFERENCES UTF-8 ALL"},
+		{"a UID THREAD ORDEREDSUBJECT x OR 1 UID 2", NULL}, {"a THREAD REFS x $", NULL},
+	};
+	static const struct bad bad[] = {
+		{"a SORT", 6, "A space is expected"}, {"a SORT DATE UTF-8 ALL", 7, "A parenthesis is expected"},
+		{"a SORT () UTF-8 ALL", 9, "A sort key is expected"}, {"a SORT (X) UTF-8 ALL", 9, "This sort key is not known"},
+		{"a SORT (REVERSE) UTF-8 ALL", 15, "A space is expected"}, {"a SORT (DATE) UTF-8", 19, "A space is expected"},
+		{"a SORT (DATE", 12, "A space or a closing parenthesis is expected"},
+		{"a SORT (DATE)  ALL", 14, "A string is expected"}, {"a THREAD", 8, "A space is expected"},
+		{"a THREAD LATEST UTF-8 ALL", 15, "This threading algorithm is not known"},
+		{"a THREAD REFS UTF-8", 19, "A space is expected"},
+	};
+	struct arena a;
+	struct request r;
+	struct parse_error error;
+	(void)state;
+	check_all(good, countof(good), bad, countof(bad));
+	/* RFC 9755 3 */
+	arena_init(&a);
+	assert_int_equal(parse_request(&a, span_of("a SORT (DATE) US-ASCII ALL"), DIALECT_UTF8, &r, &error), PARSE_BAD);
+	assert_int_equal(parse_request(&a, span_of("a THREAD REFS utf-8 ALL"), DIALECT_UTF8, &r, &error), PARSE_OK);
+	assert_true(r.search.algorithm == THREAD_REFS && !r.search.has_modseq);
+	/* RFC 5182 2.1: what cannot be read to its end was to be saved all the same. */
+	assert_int_equal(parse_request(&a, span_of("a SORT RETURN (SAVE) (X) y ALL"), DIALECT_REV1, &r, &error), PARSE_BAD);
+	assert_true(request_saves(&r));
+	arena_finish(&a);
+}
+
 static void test_search(void **state)
 {
 	static const struct good good[] = {
@@ -746,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_auth), cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_notify), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sets), cmocka_unit_test(test_fetch), cmocka_unit_test(test_store),
+		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_search), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_parentheses),
 		cmocka_unit_test(test_tag_is_known_where_readable), cmocka_unit_test(test_uidonly), cmocka_unit_test(test_peek),
 		cmocka_unit_test(test_append), cmocka_unit_test(test_replace),

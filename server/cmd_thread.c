@@ -1,0 +1,134 @@
+/*
+ * THREAD (RFC 5256): the messages are found as SEARCH finds them, threaded by what is in memory of each (threads.h), and
+ * told, each in slices.
+ */
+#include "protocol/imap/response.h"
+#include "server/found.h"
+#include "server/threads.h"
+#include "storage/keys.h"
+
+enum { WEIGHT_PAGE = 256, WANT = 1 << KEYS_SUBJECT | KEYS_LINKS };
+
+struct threading {
+	struct found found;
+	struct threads_message *messages;
+	struct threads threads;
+	enum { THREADING_FINDS, THREADING_LOADS, THREADING_THREADS, THREADING_TELLS } phase;
+	uint32_t at;
+	uint64_t epoch; /* the account's keys are those that were loaded */
+	bool headed;
+};
+
+static void threading_finish(struct command *cmd)
+{
+	struct threading *t = cmd->state;
+	threads_finish(&t->threads);
+	found_finish(&t->found);
+	free(t->messages);
+}
+
+static struct threads_message read_message(const struct found_message *m, const struct keys_page *page)
+{
+	uint32_t at = (uint32_t)((uint64_t)m->content % KEYS_PAGE);
+	int64_t sent_s = page->sent_s[at];
+	return (struct threads_message){.sent_s = sent_s == KEYS_NO_DATE ? m->arrived_s : sent_s, /* RFC 5256 2.2 */
+					.arrived_s = m->arrived_s,
+					.subject = page->string[KEYS_SUBJECT][at],
+					.links = page->links[at],
+					.is_reply = page->is_reply[at / 64] >> (at % 64) & 1};
+}
+
+/* True when all are read; else the slice is over, or *err says why not. */
+static bool load(struct threading *t, struct account *a, struct slice *slice, enum store_err *err)
+{
+	const struct keys *k = keys_get(a);
+	for (; t->at < t->found.n; t->at++) {
+		const struct found_message *m = &t->found.v[t->at];
+		const struct keys_page *page = keys_page_loaded(k, m->content, WANT);
+		if (slice_is_over(slice, page ? 1 : WEIGHT_PAGE))
+			return false;
+		*err = page ? STORE_OK : keys_page(a, m->content, WANT, &page);
+		if (*err)
+			return false;
+		t->messages[t->at] = read_message(m, page);
+	}
+	return true;
+}
+
+static void begin(struct threading *t, struct account *a)
+{
+	threads_finish(&t->threads);
+	free(t->messages);
+	t->messages = xcalloc(t->found.n, sizeof(*t->messages));
+	t->at = 0;
+	t->epoch = a->keys_epoch;
+	t->phase = THREADING_LOADS;
+}
+
+static bool make_threads(struct threading *t, struct command *cmd, struct account *a, struct slice *slice,
+			 enum store_err *err)
+{
+	if (t->phase == THREADING_FINDS || t->epoch != a->keys_epoch)
+		begin(t, a);
+	const struct keys *k = keys_get(a);
+	if (t->phase == THREADING_LOADS) {
+		if (!load(t, a, slice, err))
+			return false;
+		threads_init(&t->threads, cmd->request.search.algorithm, t->messages, t->found.n, k->ids_n,
+			     k->pool[KEYS_SUBJECT].n);
+		t->phase = THREADING_THREADS;
+	}
+	return threads_run(&t->threads, k->links, slice);
+}
+
+static uint32_t number(void *ctx, uint32_t message)
+{
+	const struct command *cmd = ctx;
+	const struct threading *t = cmd->state;
+	return found_number(cmd, t->found.v[message].index);
+}
+
+/* False when the chunk is full. */
+static bool write_answer(struct threading *t, struct command *cmd)
+{
+	if (!t->headed)
+		response_thread_begin(&cmd->out);
+	t->headed = true;
+	if (!threads_write(&t->threads, LIMIT_SLICE_BYTES, number, cmd, &cmd->out))
+		return false;
+	buf_add_text(&cmd->out, "\r\n");
+	return true;
+}
+
+static enum op_result thread_run(struct command *cmd, struct account *a)
+{
+	struct threading *t = cmd->state;
+	struct slice slice;
+	slice_begin(&slice);
+	cmd->more = false;
+	if (t->phase == THREADING_FINDS) {
+		enum found_state state = found_run(&t->found, cmd, a, &slice);
+		if (state != FOUND_ALL)
+			return state == FOUND_AGAIN ? found_pause(&t->found, cmd) : OP_DONE;
+	}
+	if (t->phase != THREADING_TELLS) {
+		enum store_err err = STORE_OK;
+		bool made = make_threads(t, cmd, a, &slice, &err);
+		if (err)
+			command_store_error(cmd, err);
+		if (!made)
+			return err ? OP_DONE : OP_AGAIN;
+		t->phase = THREADING_TELLS;
+	}
+	cmd->more = cmd->open = !write_answer(t, cmd);
+	command_store_error(cmd, t->found.search.err);
+	return OP_DONE;
+}
+
+enum step cmd_thread(struct session *session, struct command *cmd)
+{
+	struct threading *t = arena_alloc(&cmd->arena, sizeof(*t));
+	cmd->state = t;
+	cmd->finish = threading_finish;
+	return found_init(&t->found, session, cmd) ? session_op(session, cmd, thread_run) : STEP_DONE;
+}
