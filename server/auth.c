@@ -119,8 +119,15 @@ bool auth_is_allowed(const struct auth_link *link)
 	return link->tls || link->clear_allowed;
 }
 
+static bool is_scram(const struct mechanism *m)
+{
+	return strncmp(m->name, "SCRAM-", 6) == 0;
+}
+
 static bool is_offered(const struct mechanism *m, const struct auth_link *link)
 {
+	if (link->scram_off && is_scram(m))
+		return false;
 	switch (m->need) {
 	case NEED_NOTHING:
 		return auth_is_allowed(link);
@@ -249,7 +256,7 @@ static struct attempt *make_attempt(struct auth *a, const struct auth_link *link
 	t->mechanism = mechanism;
 	t->link.tls = link->tls;
 	t->link.default_domain = link->default_domain;
-	if (link->stream && mechanism && strncmp(mechanism->name, "SCRAM-", 6) == 0)
+	if (link->stream && mechanism && is_scram(mechanism))
 		tls_peer_bindings(link->stream, &t->link.bindings);
 	if (link->stream && mechanism && mechanism->need == NEED_CERTIFICATE)
 		tls_peer_identities(link->stream, &t->link.identities);
@@ -298,7 +305,7 @@ bool auth_start(struct auth *a, const struct auth_link *link, struct span mechan
 	if (i == countof(mechanisms))
 		return refuse(now, NULL, "This mechanism is not known here");
 	if (!is_offered(&mechanisms[i], link))
-		return refuse(now, NULL, mechanisms[i].need == NEED_TLS ? "This needs TLS" : "This needs a certificate of yours");
+		return refuse(now, NULL, "This mechanism is not to be had on this connection");
 	struct attempt *t = make_attempt(a, link, &mechanisms[i]);
 	if (initial.ptr && !take_input(t, span_is(initial, "=") ? span_make("", 0) : initial)) {
 		give_up(a);

@@ -38,6 +38,7 @@ struct auth_link {
 	bool tls;           /* the link is protected */
 	bool clear_allowed; /* the listener lets passwords through without TLS */
 	const struct tls_stream *stream; /* NULL: there is no TLS; looked at during the call only */
+	bool scram_off;                  /* a back end may be asked that does not know what SCRAM needs */
 	const char *default_domain;      /* of users who give none; "": there is none.  Outlives the login */
 };
 

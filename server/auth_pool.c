@@ -1,6 +1,8 @@
 #include "server/auth_pool.h"
 
 #include "server/accounts.h"
+#include "server/auth_saslauthd.h"
+#include "server/config.h"
 #include "server/log.h"
 
 #include <openssl/crypto.h>
@@ -71,6 +73,7 @@ bool auth_pool_submit(struct auth_pool *pool, struct auth_job *job)
 static bool start_worker(struct auth_pool *pool, struct auth_worker *worker)
 {
 	worker->pool = pool;
+	worker->config = pool->config.config;
 	worker->crypt = xcalloc(1, sizeof(*worker->crypt));
 	enum store_err err = accounts_read_directory(pool->config.accounts, &worker->directory);
 	if (!err)
@@ -152,12 +155,33 @@ static enum store_err find(struct auth_worker *worker, const char *address, stru
 	return err;
 }
 
+static enum auth_verdict ask_directory(struct auth_worker *worker, const char *address, const char *prepared,
+				       char out_account[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	struct directory_user user;
+	enum store_err err = find(worker, address, &user);
+	bool right = password_verify(prepared, err ? worker->pool->nobody : user.secrets.hash, worker->crypt) && !err;
+	if (right)
+		memcpy(out_account, user.account, sizeof(user.account));
+	return right ? AUTH_RIGHT : (err && err != STORE_NOTFOUND ? AUTH_UNKNOWN_YET : AUTH_WRONG);
+}
+
+static enum auth_verdict ask(struct auth_worker *worker, const char *address, const char *prepared,
+			     char out_account[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	const char *at = strrchr(address, '@');
+	const struct auth_config *auth = at ? config_auth(worker->config, at + 1) : NULL;
+	if (!auth || auth->backend != AUTH_BACKEND_SASLAUTHD)
+		return ask_directory(worker, address, prepared, out_account);
+	enum auth_verdict verdict = auth_saslauthd_check(auth->socket, address, prepared, strlen(prepared));
+	return verdict == AUTH_RIGHT ? auth_worker_account(worker, address, out_account) : verdict;
+}
+
 enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password, size_t len,
 				    char out_account[DIRECTORY_ACCOUNT_LEN + 1])
 {
 	struct auth_pool *pool = worker->pool;
 	char prepared[PASSWORD_MAX + 1];
-	struct directory_user user;
 	if (!password_prepare(password, len, prepared))
 		return AUTH_WRONG;
 	enum auth_verdict verdict = AUTH_WRONG;
@@ -165,15 +189,9 @@ enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *addr
 	if (auth_cache_has(pool->cache, address, prepared, now_ms, out_account)) {
 		verdict = AUTH_RIGHT;
 	} else {
-		enum store_err err = find(worker, address, &user);
-		bool right = password_verify(prepared, err ? pool->nobody : user.secrets.hash, worker->crypt) && !err;
-		if (right) {
-			memcpy(out_account, user.account, sizeof(user.account));
-			auth_cache_add(pool->cache, generation, address, prepared, user.account, now_ms);
-			verdict = AUTH_RIGHT;
-		} else if (err && err != STORE_NOTFOUND) {
-			verdict = AUTH_UNKNOWN_YET;
-		}
+		verdict = ask(worker, address, prepared, out_account);
+		if (verdict == AUTH_RIGHT)
+			auth_cache_add(pool->cache, generation, address, prepared, out_account, now_ms);
 	}
 	OPENSSL_cleanse(prepared, sizeof(prepared));
 	return verdict;
@@ -191,11 +209,15 @@ enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *ad
 
 enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)
 {
-	struct auth_pool *pool = worker->pool;
 	enum store_err err = find(worker, address, out);
 	if (err != STORE_NOTFOUND)
 		return err ? AUTH_UNKNOWN_YET : AUTH_RIGHT;
-	*out = (struct directory_user){0};
-	password_fake_scram(pool->key, address, pool->config.cost.scram_iterations, &out->secrets);
+	auth_worker_fake(worker, address, out);
 	return AUTH_WRONG;
+}
+
+void auth_worker_fake(struct auth_worker *worker, const char *address, struct directory_user *out)
+{
+	*out = (struct directory_user){0};
+	password_fake_scram(worker->pool->key, address, worker->pool->config.cost.scram_iterations, &out->secrets);
 }

@@ -14,10 +14,12 @@
 
 struct accounts;
 struct auth_pool;
+struct config;
 
 /* What a job may use while it runs; one a thread. */
 struct auth_worker {
 	struct auth_pool *pool;
+	const struct config *config;
 	struct directory *directory; /* reads only */
 	struct crypt_data *crypt;
 };
@@ -31,6 +33,7 @@ struct auth_job {
 };
 
 struct auth_pool_config {
+	const struct config *config; /* for the back ends; outlives the pool */
 	struct accounts *accounts; /* outlives the pool */
 	const char *hostname;
 	int threads;
@@ -55,8 +58,9 @@ void auth_pool_forget(struct auth_pool *pool);
 
 enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_UNKNOWN_YET };
 
-/* On a thread of the pool: whether `password` is that of `address` (normal form), and then the account.  A wrong
- * password and an unknown user take the same time.  AUTH_UNKNOWN_YET: the directory could not be read. */
+/* On a thread of the pool: whether `password` is that of `address` (normal form), by the directory or by the saslauthd of its
+ * domain, and then the account.  A wrong password and an unknown user take the same time.  AUTH_UNKNOWN_YET: whoever knows
+ * could not be asked. */
 MUST_USE enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password,
 					     size_t len, char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
 /* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */
@@ -65,5 +69,8 @@ MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const
 /* The user with SCRAM secrets; AUTH_WRONG for an unknown user, with secrets all the same (password_fake_scram). */
 MUST_USE enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address,
 					       struct directory_user *out);
+
+/* Secrets that fit no password, as an unknown user's. */
+void auth_worker_fake(struct auth_worker *worker, const char *address, struct directory_user *out);
 
 #endif

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { SECTIONS_MAX = 4, SOCKET_PATH_MAX = 107 /* sun_path, unix(7) */ };
+enum { SECTIONS_MAX = 8, SOCKET_PATH_MAX = 107 /* sun_path, unix(7) */ };
 
 static bool is_in(const struct option *o, const char *section)
 {
@@ -54,6 +54,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 	union {
 		struct config config;
 		struct listen_config listen;
+		struct auth_config auth;
 		struct narrow_config narrow;
 	} tried;
 	invariant(o && text);
@@ -86,12 +87,16 @@ static cfg_t *make_parser(void)
 {
 	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
 	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
+	cfg_opt_t *auth = xcalloc(config_options_n + 1, sizeof(*auth));
 	cfg_opt_t *narrow = xcalloc(config_options_n + 1, sizeof(*narrow));
-	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
+	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
+		  auth_section = CFG_SEC("auth", auth, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
 	listen[list_options("listen", listen)] = end;
+	auth[list_options("auth", auth)] = end;
 	narrow[list_options("narrow", narrow)] = end;
 	size_t n = list_options(NULL, options);
 	options[n++] = listen_section;
+	options[n++] = auth_section;
 	options[n++] = narrow_section;
 	options[n] = end;
 	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
@@ -99,6 +104,7 @@ static cfg_t *make_parser(void)
 	cfg_set_error_function(cfg, on_error);
 	free(options);
 	free(listen);
+	free(auth);
 	free(narrow);
 	return cfg;
 }
@@ -183,6 +189,26 @@ static bool read_listens(const char *path, struct config *c)
 	return true;
 }
 
+static bool read_auths(const char *path, struct config *c)
+{
+	size_t len = strlen(c->sasl_config);
+	c->auths_n = cfg_size(c->parsed, "auth");
+	c->auths = xcalloc(c->auths_n, sizeof(*c->auths));
+	for (size_t i = 0; i < c->auths_n; i++)
+		if (!read_section(path, cfg_getnsec(c->parsed, "auth", (unsigned)i), "auth", &c->auths[i]))
+			return false;
+	/* The library takes a directory and a name, to which it adds the end. */
+	if (len && (c->sasl_config[0] != '/' || len < 7 || strcmp(c->sasl_config + len - 5, ".conf") != 0)) {
+		complain(path, 0, "sasl_config = \"%s\": a path that begins with / and ends in .conf is expected", c->sasl_config);
+		return false;
+	}
+	if (!len && (config_uses_backend(c, AUTH_BACKEND_SQL) || config_uses_backend(c, AUTH_BACKEND_LDAPDB))) {
+		complain(path, 0, "sasl_config must be given where sql or ldapdb verifies passwords");
+		return false;
+	}
+	return true;
+}
+
 static bool read_narrows(const char *path, struct config *c)
 {
 	c->narrows_n = cfg_size(c->parsed, "narrow");
@@ -194,6 +220,26 @@ static bool read_narrows(const char *path, struct config *c)
 			return false;
 	}
 	return true;
+}
+
+const struct auth_config *config_auth(const struct config *c, const char *domain)
+{
+	const struct auth_config *found = NULL;
+	for (size_t i = 0; i < c->auths_n; i++) {
+		if (strcasecmp(c->auths[i].who, domain) == 0)
+			return &c->auths[i];
+		if (!*c->auths[i].who)
+			found = &c->auths[i];
+	}
+	return found;
+}
+
+bool config_uses_backend(const struct config *c, enum auth_backend backend)
+{
+	for (size_t i = 0; i < c->auths_n; i++)
+		if (c->auths[i].backend == backend)
+			return true;
+	return false;
 }
 
 const char *config_capabilities_off(const struct config *c, const char *who)
@@ -240,12 +286,14 @@ bool config_read(const char *path, struct config *out)
 	if (rc == CFG_FILE_ERROR)
 		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
+	       read_auths(path, out) &&
 	       read_narrows(path, out) && fill_in(path, out);
 }
 
 void config_finish(struct config *c)
 {
 	free(c->listens);
+	free(c->auths);
 	free(c->narrows);
 	free(c->made);
 	if (c->parsed)

@@ -32,6 +32,20 @@ struct narrow_config {
 	const char *capabilities_off;
 };
 
+/* What verifies the passwords of a domain's users. */
+enum auth_backend {
+	AUTH_BACKEND_DIRECTORY, /* the store's own */
+	AUTH_BACKEND_SASLAUTHD, /* PAM, LDAP and so on, behind a socket */
+	AUTH_BACKEND_SQL,       /* these two are plugins of libsasl2 */
+	AUTH_BACKEND_LDAPDB
+};
+
+struct auth_config {
+	const char *who; /* a domain; "": every other */
+	enum auth_backend backend;
+	const char *socket; /* of saslauthd */
+};
+
 struct config {
 	const char *store, *hostname, *admin_socket, *admin_contact, *comment;
 	const char *certificates; /* a directory; NULL: no TLS */
@@ -51,6 +65,9 @@ struct config {
 	int background_yield_at; /* lanes that wait for a worker; 0: never */
 	struct listen_config *listens;
 	size_t listens_n;
+	const char *sasl_config; /* a file of libsasl2's options; "": there is none */
+	struct auth_config *auths;
+	size_t auths_n;
 	struct narrow_config *narrows;
 	size_t narrows_n;
 	struct cfg_t *parsed; /* owns the strings of the file */
@@ -62,6 +79,10 @@ MUST_USE bool config_read(const char *path, struct config *out);
 void config_finish(struct config *c);
 /* What the first narrow section of that address or domain leaves out; NULL: there is none. */
 const char *config_capabilities_off(const struct config *c, const char *who);
+
+/* Who verifies the passwords of that domain; NULL: the store's own directory. */
+const struct auth_config *config_auth(const struct config *c, const char *domain);
+bool config_uses_backend(const struct config *c, enum auth_backend backend);
 
 enum option_type { OPTION_TEXT, OPTION_INT, OPTION_LONG, OPTION_BOOL, OPTION_CHOICE };
 

@@ -9,8 +9,12 @@ static const char *const protocols[] = {[PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAP
 static const char *const truths[] = {"false", "true", NULL};
 static const char *const fsyncs[] = {[FSYNC_MESSAGES] = "messages", [FSYNC_ALWAYS] = "always", NULL};
 
+static const char *const backends[] = {[AUTH_BACKEND_DIRECTORY] = "directory", [AUTH_BACKEND_SASLAUTHD] = "saslauthd",
+				       [AUTH_BACKEND_SQL] = "sql", [AUTH_BACKEND_LDAPDB] = "ldapdb", NULL};
+
 #define IN(field) offsetof(struct config, field)
 #define IN_LISTEN(field) offsetof(struct listen_config, field)
+#define IN_AUTH(field) offsetof(struct auth_config, field)
 #define IN_NARROW(field) offsetof(struct narrow_config, field)
 
 const struct option config_options[] = {
@@ -67,6 +71,9 @@ const struct option config_options[] = {
 	 "for passwords set from then on."},
 	{NULL, "scram_iterations", OPTION_INT, IN(scram_iterations), "10000", SCRAM_ITERATIONS_MIN, SCRAM_ITERATIONS_MAX, NULL,
 	 "The same for the secrets of SCRAM; the client does this work at every login."},
+	{NULL, "sasl_config", OPTION_TEXT, IN(sasl_config), "", 0, 0, NULL,
+	 "A file of libsasl2's, NAME.conf, with the options of its plugins sql and ldapdb: sql_engine: sqlite3 and so on, one a line. "
+	 "Empty: none."},
 	{NULL, "login_delay_ms", OPTION_INT, IN(login_delay_ms), "2000", 0, 60000, NULL,
 	 "How long the answer to a failed login waits; it doubles with each on the same connection, three times."},
 	{NULL, "login_failures_max", OPTION_INT, IN(login_failures_max), "5", 1, 1000, NULL,
@@ -103,6 +110,15 @@ const struct option config_options[] = {
 	{"listen", "client_authorities", OPTION_TEXT, IN_LISTEN(client_authorities), "", 0, 0, NULL,
 	 "A PEM file with certificates of authorities: clients may show a certificate of one of them, and log in by it "
 	 "(AUTHENTICATE EXTERNAL) as the user whose address is in it. Empty: they are not asked for one."},
+
+	{"auth", "who", OPTION_TEXT, IN_AUTH(who), "", 0, 0, NULL,
+	 "A domain, whose users' passwords are verified so. Empty: every domain that has no section of its own."},
+	{"auth", "backend", OPTION_CHOICE, IN_AUTH(backend), "directory", 0, 0, backends,
+	 "directory: what roost user passwd has set; saslauthd: its daemon is asked, which knows PAM, LDAP and others; sql and ldapdb: the "
+	 "plugins of libsasl2, which fetch the password in clear, and read the file that sasl_config names. Users must have been added with "
+	 "roost user add all the same: that gives them their mailboxes. While one domain uses saslauthd, SCRAM is not offered, since it "
+	 "needs what saslauthd does not tell."},
+	{"auth", "socket", OPTION_TEXT, IN_AUTH(socket), "/run/saslauthd/mux", 0, 0, NULL, "Where saslauthd listens."},
 
 	{"narrow", "who", OPTION_TEXT, IN_NARROW(who), NULL, 0, 0, NULL,
 	 "A user's address, or a domain, which means all users of it."},

@@ -65,6 +65,10 @@ void config_write_example(struct buf *out)
 			  "# listen { protocol = \"imaps\" address = \"0.0.0.0\" }\n"
 			  "#\n# What may stand in it:\n#\n");
 	add_section(out, "listen", "");
+	buf_add_text(out, "\n# Who verifies the passwords of a domain's users, where it is not the store's own directory: one section each.\n"
+			  "# auth { who = \"example.org\" backend = \"saslauthd\" }\n"
+			  "#\n# What may stand in it:\n#\n");
+	add_section(out, "auth", "");
 	buf_add_text(out, "\n# What is not offered to a user, or to a domain's: one section each.\n"
 			  "# narrow { who = \"example.org\" capabilities_off = \"UIDONLY\" }\n"
 			  "#\n# What may stand in it:\n#\n");
@@ -99,7 +103,7 @@ void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
-	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);
 		for (size_t i = 0; i < config_options_n; i++)

@@ -23,6 +23,7 @@ const struct limit limits[] = {
 	{"LIMIT_IN_BYTES", LIMIT_IN_BYTES, "bytes", "input of one connection in memory, whatever the session does"},
 	{"LIMIT_TLS_AHEAD_BYTES", LIMIT_TLS_AHEAD_BYTES, "bytes", "output that is encrypted before the socket takes it"},
 	{"LIMIT_DEFLATE_AHEAD_BYTES", LIMIT_DEFLATE_AHEAD_BYTES, "bytes", "output that is compressed before the socket takes it"},
+	{"LIMIT_BACKEND_S", LIMIT_BACKEND_S, "s", "that saslauthd has for each step before the login is told to try again later"},
 	{"LIMIT_CERTIFICATE_FILES", LIMIT_CERTIFICATE_FILES, "", "files of certificates and keys that are looked at"},
 	{"LIMIT_CERTIFICATE_BYTES", LIMIT_CERTIFICATE_BYTES, "bytes", "one of them; larger ones are not read"},
 	{"LIMIT_CERTIFICATE_QUIET_MS", LIMIT_CERTIFICATE_QUIET_MS, "ms",

@@ -1,75 +1,30 @@
 #include "server/sasl.h"
 
-#include "server/log.h"
+#include "server/config.h"
+#include "server/sasl_private.h"
 
-#include <sasl/saslplug.h>
-
-static const char plugin_name[] = "roost";
-static const char *const plugin_files[] = {"libplain.", "liblogin.", "libscram."};
-static const char *const mechanisms[] = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL"};
-
-typedef int callback_fn(void); /* sasl_callback_t keeps every callback as this */
-#define CALLBACK(fn) ((callback_fn *)(void (*)(void))(fn))
-
-static void *mutex_create(void)
+bool sasl_exchange_asks_library(const struct sasl_exchange *x)
 {
-	uv_mutex_t *mutex = xmalloc(sizeof(*mutex));
-	invariant(uv_mutex_init(mutex) == 0);
-	return mutex;
+	return x->backend && (x->backend->backend == AUTH_BACKEND_SQL || x->backend->backend == AUTH_BACKEND_LDAPDB);
 }
 
-static int mutex_lock(void *mutex)
-{
-	uv_mutex_lock(mutex);
-	return SASL_OK;
-}
-
-static int mutex_unlock(void *mutex)
-{
-	uv_mutex_unlock(mutex);
-	return SASL_OK;
-}
-
-static void mutex_destroy(void *mutex)
-{
-	if (mutex)
-		uv_mutex_destroy(mutex);
-	free(mutex);
-}
-
-/* All options the library may ask for.  A password verifier that does not exist: after our callback has said no,
- * nobody else is asked. */
+/* Which plugin the library asks, and who compares clear passwords, goes by the user. */
 static int on_option(void *context, const char *plugin, const char *option, const char **result, unsigned *len)
 {
-	static const char *const options[][2] = {
-		{"auxprop_plugin", plugin_name}, {"pwcheck_method", plugin_name}, {"log_level", "0"}};
-	(void)context, (void)plugin;
-	for (size_t i = 0; i < countof(options); i++) {
-		if (strcmp(option, options[i][0]) == 0) {
-			*result = options[i][1];
-			if (len)
-				*len = (unsigned)strlen(*result);
-			return SASL_OK;
-		}
-	}
-	return SASL_FAIL;
-}
-
-/* No configuration files of the library's own, and no plugins beside the list. */
-static int on_verify_file(void *context, const char *file, sasl_verify_type_t type)
-{
-	(void)context;
-	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-	for (size_t i = 0; type == SASL_VRFY_PLUGIN && i < countof(plugin_files); i++)
-		if (strncmp(name, plugin_files[i], strlen(plugin_files[i])) == 0)
-			return SASL_OK;
-	return type == SASL_VRFY_PASSWD || type == SASL_VRFY_OTHER ? SASL_OK : SASL_CONTINUE;
-}
-
-/* What there is to say about a login is said once, in server/auth.c. */
-static int on_log(void *context, int level, const char *message)
-{
-	(void)context, (void)level, (void)message;
+	struct sasl_exchange *x = context;
+	bool asks = sasl_exchange_asks_library(x);
+	(void)plugin;
+	if (strcmp(option, "auxprop_plugin") == 0)
+		*result = !asks ? SASL_PLUGIN_NAME :
+				  x->backend->backend == AUTH_BACKEND_SQL ? "sql " SASL_PLUGIN_NAME : "ldapdb " SASL_PLUGIN_NAME;
+	else if (strcmp(option, "pwcheck_method") == 0)
+		*result = asks ? "auxprop" : SASL_PLUGIN_NAME;
+	else if (strcmp(option, "scram_iteration_counter") == 0)
+		*result = x->iterations;
+	else
+		return SASL_FAIL;
+	if (len)
+		*len = (unsigned)strlen(*result);
 	return SASL_OK;
 }
 
@@ -78,6 +33,8 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 {
 	struct sasl_exchange *x = context;
 	(void)conn, (void)properties;
+	if (sasl_exchange_asks_library(x))
+		return SASL_CONTINUE; /* which goes on with its own verifier */
 	x->verdict = auth_worker_check(x->worker, user, password, len, x->account);
 	return x->verdict == AUTH_RIGHT ? SASL_OK : (x->verdict == AUTH_WRONG ? SASL_BADAUTH : SASL_UNAVAIL);
 }
@@ -109,8 +66,10 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 	memcpy(out, text, len);
 	out[len] = '\0';
 	*out_len = (unsigned)len;
-	if (flags & SASL_CU_AUTHID)
+	if (flags & SASL_CU_AUTHID) {
 		snprintf(x->user, sizeof(x->user), "%s", out);
+		x->backend = text == address ? config_auth(x->worker->config, address_domain(address)) : NULL;
+	}
 	return SASL_OK;
 }
 
@@ -127,103 +86,14 @@ static int on_proxy(sasl_conn_t *conn, void *context, const char *wanted, unsign
 	return same ? SASL_OK : SASL_NOAUTHZ;
 }
 
-/* The exchange behind a plugin's view of a connection. */
-static struct sasl_exchange *exchange_of(sasl_server_params_t *params)
-{
-	sasl_callback_ft fn;
-	void *context = NULL;
-	int rc = params->utils->getcallback(params->utils->conn, SASL_CB_SERVER_USERDB_CHECKPASS, &fn, &context);
-	return rc == SASL_OK ? context : NULL;
-}
-
-/* Fills in what a mechanism asked for.  SCRAM asks for "*authPassword", one value a mechanism. */
-static int lookup(void *glob, sasl_server_params_t *params, unsigned flags, const char *user, unsigned len)
-{
-	(void)glob;
-	struct sasl_exchange *x = exchange_of(params);
-	const struct propval *wanted = params->utils->prop_get(params->propctx);
-	while (wanted && wanted->name && strcmp(wanted->name, "*authPassword") != 0)
-		wanted++;
-	if (!x || !x->worker || !wanted || !wanted->name || wanted->values || (flags & SASL_AUXPROP_AUTHZID))
-		return SASL_OK;
-	char name[ADDRESS_MAX + 1];
-	if (len > ADDRESS_MAX)
-		return SASL_NOUSER;
-	memcpy(name, user, len);
-	name[len] = '\0';
-	struct directory_user found;
-	x->verdict = auth_worker_secrets(x->worker, name, &found);
-	if (x->verdict == AUTH_UNKNOWN_YET)
-		return SASL_UNAVAIL;
-	snprintf(x->account, sizeof(x->account), "%s", found.account);
-	int rc = params->utils->prop_set(params->propctx, wanted->name, found.secrets.scram_sha1, -1);
-	return rc == SASL_OK ? params->utils->prop_set(params->propctx, NULL, found.secrets.scram_sha256, -1) : rc;
-}
-
-static void plugin_free(void *glob, const sasl_utils_t *utils)
-{
-	utils->free(glob);
-}
-
-static int plugin_init(const sasl_utils_t *utils, int max_version, int *out_version, sasl_auxprop_plug_t **plug,
-		       const char *name)
-{
-	(void)name;
-	if (max_version < SASL_AUXPROP_PLUG_VERSION)
-		return SASL_BADVERS;
-	sasl_auxprop_plug_t *p = utils->malloc(sizeof(*p) + sizeof(plugin_name));
-	if (!p)
-		return SASL_NOMEM;
-	*p = (sasl_auxprop_plug_t){.glob_context = p, .auxprop_free = plugin_free, .auxprop_lookup = lookup};
-	p->name = memcpy(p + 1, plugin_name, sizeof(plugin_name));
-	*out_version = SASL_AUXPROP_PLUG_VERSION;
-	*plug = p;
-	return SASL_OK;
-}
-
-static bool is_loaded(const char *mechanism)
-{
-	const char **loaded = sasl_global_listmech();
-	while (loaded && *loaded && strcmp(*loaded, mechanism) != 0)
-		loaded++;
-	return loaded && *loaded;
-}
-
-bool sasl_library_open(void)
-{
-	static const sasl_callback_t callbacks[] = {{SASL_CB_GETOPT, CALLBACK(on_option), NULL},
-						    {SASL_CB_VERIFYFILE, CALLBACK(on_verify_file), NULL},
-						    {SASL_CB_LOG, CALLBACK(on_log), NULL},
-						    {SASL_CB_LIST_END, NULL, NULL}};
-	sasl_set_mutex(mutex_create, mutex_lock, mutex_unlock, mutex_destroy);
-	int rc = sasl_server_init(callbacks, plugin_name);
-	if (rc == SASL_OK)
-		rc = sasl_auxprop_add_plugin(plugin_name, plugin_init);
-	if (rc != SASL_OK) {
-		log_event(LOG_ERROR, "sasl_failed", log_text("error", sasl_errstring(rc, NULL, NULL)));
-		return false;
-	}
-	for (size_t i = 0; i < countof(mechanisms); i++) {
-		if (!is_loaded(mechanisms[i])) {
-			log_event(LOG_ERROR, "sasl_failed", log_text("mechanism", mechanisms[i]),
-				  log_text("error", "its plugin is not there; install libsasl2-modules"));
-			return false;
-		}
-	}
-	return true;
-}
-
-void sasl_library_close(void)
-{
-	sasl_server_done();
-}
-
 static enum sasl_status open_conn(struct sasl_exchange *x)
 {
 	x->callbacks[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(on_check_password), x};
 	x->callbacks[1] = (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(on_canonical_user), x};
 	x->callbacks[2] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(on_proxy), x};
-	x->callbacks[3] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+	x->callbacks[3] = (sasl_callback_t){SASL_CB_GETOPT, CALLBACK(on_option), x};
+	x->callbacks[4] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+	snprintf(x->iterations, sizeof(x->iterations), "%d", auth_pool_config(x->worker->pool)->cost.scram_iterations);
 	const char *hostname = auth_pool_config(x->worker->pool)->hostname;
 	int rc = sasl_server_new("imap", hostname, NULL, NULL, NULL, x->callbacks, 0, &x->conn);
 	sasl_ssf_t ssf = x->link->tls ? 256 : 0;
@@ -237,8 +107,20 @@ static enum sasl_status open_conn(struct sasl_exchange *x)
 	return rc == SASL_OK ? SASL_STATUS_MORE : SASL_STATUS_UNAVAILABLE;
 }
 
+/* Where the library compared, its answer is the verdict: a no, or else that nobody knows. */
+static void take_verdict(struct sasl_exchange *x, int rc)
+{
+	bool is_no = rc == SASL_BADAUTH || rc == SASL_NOUSER || rc == SASL_BADPROT || rc == SASL_BADBINDING || rc == SASL_NOVERIFY;
+	if (rc == SASL_OK || x->not_authorized)
+		x->verdict = auth_worker_account(x->worker, x->user, x->account);
+	else if (rc != SASL_CONTINUE)
+		x->verdict = is_no ? AUTH_WRONG : AUTH_UNKNOWN_YET;
+}
+
 static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 {
+	if (x->conn && sasl_exchange_asks_library(x))
+		take_verdict(x, rc);
 	x->worker = NULL;
 	if (rc == SASL_CONTINUE)
 		return SASL_STATUS_MORE;

@@ -1,8 +1,11 @@
 /*
  * libsasl2, as Roost uses it.  The mechanisms are the library's plugins; the accounts are ours: an auxprop plugin
  * inside the process hands out SCRAM secrets, and SASL_CB_SERVER_USERDB_CHECKPASS compares passwords with the stored
- * hash, because the library's own comparison wants clear text.  Nothing is read from the library's configuration
- * files, and of its plugins only those of sasl.c's list are loaded.
+ * hash, because the library's own comparison wants clear text.  Of the library's
+ * configuration files only the one is read that ours names, and of its plugins only those of sasl_library.c are loaded.
+ *
+ * Which back end verifies a user's password (struct auth_config) is known once the user is: our directory and saslauthd are
+ * asked by us; for sql and ldapdb the library asks its own plugin, and compares.
  */
 #ifndef SERVER_SASL_H
 #define SERVER_SASL_H
@@ -12,10 +15,13 @@
 
 #include <sasl/sasl.h>
 
-/* Once a process, before any exchange, while no other thread runs.  False when the library or a mechanism is
- * missing; the reason is logged. */
-MUST_USE bool sasl_library_open(void);
-void sasl_library_close(void);
+struct sasl_library;
+
+/* Once a process, before any exchange, while no other thread runs.  NULL when the library, a mechanism, or a plugin that the
+ * configuration asks for is missing; the reason is logged.  `config` outlives it. */
+struct sasl_library *sasl_library_open(const struct config *config);
+/* Takes NULL. */
+void sasl_library_close(struct sasl_library *library);
 
 enum sasl_status {
 	SASL_STATUS_MORE,           /* send the challenge and step with the answer */
@@ -43,6 +49,8 @@ struct sasl_exchange {
 	enum auth_verdict verdict;  /* what the directory said */
 	bool not_authorized;
 	sasl_channel_binding_t binding;
+	const struct auth_config *backend; /* the user's; NULL: the directory */
+	char iterations[8];                /* of SCRAM, as an option of the library's */
 	char user[ADDRESS_MAX + 1];    /* the name that was tried, for the log; cut when it is long */
 	char address[ADDRESS_MAX + 1]; /* "" until it is certain */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];

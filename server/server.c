@@ -30,7 +30,8 @@ static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
 static struct auth_pool *make_auth(struct server *s)
 {
 	const struct config *c = &s->config;
-	struct auth_pool_config config = {.accounts = s->accounts,
+	struct auth_pool_config config = {.config = c,
+					  .accounts = s->accounts,
 					  .hostname = c->hostname,
 					  .threads = c->auth_threads,
 					  .queue_max = (size_t)c->auth_queue_max,
@@ -61,8 +62,9 @@ struct server *server_open(const struct config *config)
 	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
 	if (config->certificates)
 		s->tls = tls_open(config);
-	s->has_sasl = s->lock >= 0 && (!config->certificates || s->tls) && sasl_library_open();
-	if (s->has_sasl) {
+	if (s->lock >= 0 && (!config->certificates || s->tls))
+		s->sasl = sasl_library_open(&s->config);
+	if (s->sasl) {
 		char crashes[4096];
 		accounts_crashes_path(config, crashes, sizeof(crashes));
 		s->crashes = crash_handlers_install(crashes);
@@ -97,8 +99,7 @@ void server_close(struct server *s)
 	for (int i = 0; i < running; i++)
 		loop_finish(&s->loops[i]);
 	auth_pool_destroy(s->auth);
-	if (s->has_sasl)
-		sasl_library_close();
+	sasl_library_close(s->sasl);
 	accounts_stop(s->accounts);
 	workers_destroy(s->workers);
 	accounts_destroy(s->accounts);

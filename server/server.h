@@ -10,6 +10,7 @@ struct auth_pool;
 struct conn_user;
 struct crash_handlers;
 struct peers;
+struct sasl_library;
 struct tls;
 struct workers;
 
@@ -22,10 +23,11 @@ struct server {
 	struct accounts *accounts;
 	struct peers *peers;
 	const struct conn_user *const *users; /* by protocol: what serves a connection */
+	struct sasl_library *sasl;
 	struct auth_pool *auth;
 	struct tls *tls; /* NULL without certificates */
 	int lock;        /* on the store */
-	bool has_sasl, is_running;
+	bool is_running;
 };
 
 /* Takes the store's lock and starts everything but listeners.  NULL, with the reason printed, when that fails.

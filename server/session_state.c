@@ -35,6 +35,7 @@ struct auth_link session_auth_link(const struct session *s)
 				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
 				  .clear_allowed = s->conn->listener->cleartext_login,
 				  .stream = conn_tls(s->conn),
+				  .scram_off = config_uses_backend(session_config(s), AUTH_BACKEND_SASLAUTHD),
 				  .default_domain = domain && *domain ? domain : session_config(s)->default_domain};
 }
 

@@ -58,6 +58,9 @@ static void test_wrong_files(void **state)
 		{"store = \"/x\"\nlisten { protocol = \"imaps\" }\n", ":2: listen: imaps needs certificates; the option of that name says where they are\n"},
 		{"store = \"/x\"\ntls { key = \"/k\" }\n",
 		 ":2: no such option 'tls' (roost.conf(5) tells what may stand here)\n"},
+		{"store = \"/x\"\nlisten { default_domain = \"a@b\" }\n",
+		 ":2: default_domain = \"a@b\": the name of a domain is expected\n"},
+		{"store = \"/x\"\nauth { backend = \"sql\" }\n", ": sasl_config must be given where sql or ldapdb verifies passwords\n"},
 		{"store = \"/x\"\ncolour = 1\n", ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
 		{"store = \"/x\"\nlisten { colour = 1 }\n",
 		 ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
@@ -120,6 +123,17 @@ static void test_values(void **state)
 	assert_string_equal(config_capabilities_off(&c, "Example.org"), "QRESYNC");
 	assert_string_equal(config_capabilities_off(&c, "joe@example.org"), "IDLE APPENDLIMIT");
 	assert_null(config_capabilities_off(&c, "example.net"));
+	assert_null(config_auth(&c, "example.org"));
+	config_finish(&c);
+	assert_null(read_text("store = \"/x\"\ndefault_domain = \"Example.org\"\n"
+			      "auth { who = \"example.org\" backend = \"directory\" }\n"
+			      "auth { backend = \"saslauthd\" socket = \"/run/mux\" }\n",
+			      &c));
+	assert_int_equal(config_auth(&c, "EXAMPLE.ORG")->backend, AUTH_BACKEND_DIRECTORY);
+	assert_int_equal(config_auth(&c, "example.net")->backend, AUTH_BACKEND_SASLAUTHD);
+	assert_string_equal(config_auth(&c, "example.net")->socket, "/run/mux");
+	assert_true(config_uses_backend(&c, AUTH_BACKEND_SASLAUTHD));
+	assert_false(config_uses_backend(&c, AUTH_BACKEND_SQL));
 	config_finish(&c);
 }
 
@@ -132,6 +146,7 @@ static void test_table(void **state)
 		union {
 			struct config config;
 			struct listen_config listen;
+			struct auth_config auth;
 			struct narrow_config narrow;
 		} base;
 		if (o->standard)
