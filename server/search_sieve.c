@@ -5,7 +5,7 @@
 
 enum {
 	PAGES_MAX = 8,      /* of sent dates, read for one stretch */
-	SENT_DAYS_APART = 5 /* at most: a date in its own zone (RFC 5322 3.3: -9959) and in UTC */
+	SENT_DAYS_APART = 1 /* at most: a date in its own zone, which is less than a day off (mime/date.h), and in UTC */
 };
 
 int64_t search_day_of(int64_t unix_s)
