@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Debian's Postfix or Exim, run without being installed:  stage.sh fetch postfix|exim DIR | run postfix|exim DIR
+# fetch gets the packages (apt-get, as root) and unpacks them into DIR/root; run starts the mail server in the foreground, in a
+# mount namespace of its own that sees them in their places, with the configuration in DIR/etc and users of its own.  The two
+# packages exclude each other, and a test is to leave the machine as it was.
+set -euo pipefail
+die() { echo "stage.sh: $*" >&2; exit 1; }
+verb=${1:?fetch or run} which=${2:?postfix or exim} dir=$(realpath -m "${3:?DIR}")
+case $which in
+postfix) package=postfix ;;
+exim) package=exim4-daemon-light ;;
+*) die "postfix or exim" ;;
+esac
+case $verb in
+fetch)
+	mkdir -p "$dir/root" "$dir/archives/partial"
+	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
+		-o Dir::Cache::archives="$dir/archives" -y -q --download-only --no-install-recommends install $package \
+		>"$dir/apt.log" 2>&1 || { tail -3 "$dir/apt.log" >&2; die "$package cannot be fetched"; }
+	for deb in "$dir"/archives/*.deb; do dpkg -x "$deb" "$dir/root"; done
+	[ -d "$dir/root/usr" ] || die "$package is installed on this machine, and cannot be staged"
+	;;
+run)
+	# Users as the packages would make them; everything else of /etc shows through.
+	mkdir -p "$dir/etc" "$dir/spool/postfix" "$dir/lib/postfix" "$dir/lib/exim4"
+	cp /etc/passwd /etc/group "$dir/etc/"
+	printf 'postfix:x:64101:64101::/nonexistent:/usr/sbin/nologin\nDebian-exim:x:64103:64103::/nonexistent:/usr/sbin/nologin\n' \
+		>>"$dir/etc/passwd"
+	printf 'postfix:x:64101:\npostdrop:x:64102:\nDebian-exim:x:64103:\n' >>"$dir/etc/group"
+	chown 64101 "$dir/lib/postfix"
+	mkdir -p "$dir/spool/exim"
+	chown 64103:64103 "$dir/spool/exim" "$dir"
+	# shellcheck disable=SC2016
+	exec unshare --mount bash -c '
+		set -e
+		dir=$1 which=$2
+		mount --make-rprivate /
+		mount -t overlay overlay -o "lowerdir=$dir/root/usr:/usr" /usr
+		mount -t overlay overlay -o "lowerdir=$dir/etc:$dir/root/etc:/etc" /etc
+		mount --bind "$dir/spool" /var/spool
+		mount --bind "$dir/lib" /var/lib
+		if [ "$which" = postfix ]; then exec postfix start-fg; fi
+		exec exim4 -bdf -q1s
+	' stage "$dir" "$which"
+	;;
+*) die "fetch or run" ;;
+esac
