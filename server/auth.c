@@ -36,7 +36,7 @@ static const struct {
 	const char *code, *text;
 } refusals[] = {
 	[SASL_STATUS_FAILED] = {"AUTHENTICATIONFAILED", "User or password is wrong"},
-	[SASL_STATUS_NOT_AUTHORIZED] = {"AUTHORIZATIONFAILED", "Nobody may act for another here"},
+	[SASL_STATUS_NOT_AUTHORIZED] = {"AUTHORIZATIONFAILED", "You may not log in as this user"},
 	[SASL_STATUS_UNAVAILABLE] = {"UNAVAILABLE", "Nobody can log in just now, try again later"},
 };
 
@@ -204,6 +204,7 @@ static void tell(struct auth *a, struct attempt *t)
 		result.status = AUTH_OK;
 		result.account = t->sasl.account;
 		result.address = t->sasl.address;
+		result.master = t->sasl.target[0] ? t->sasl.user : NULL;
 	} else {
 		result.code = refusals[t->status].code;
 		result.text = refusals[t->status].text;
@@ -233,7 +234,8 @@ static void attempt_done(struct auth_job *job)
 		a->state = AUTH_DELAYED;
 		log_event(LOG_WARNING, "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
 			  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"),
-			  log_number("failures", a->failures));
+			  log_number("failures", a->failures),
+			  log_text(t->sasl.target[0] ? "as" : NULL, t->sasl.target)); /* a master user's */
 		invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
 		t->timer.data = t;
 		uv_timer_start(&t->timer, on_delay_over, (uint64_t)auth_pool_config(a->pool)->failure_delay_ms << doublings, 0);

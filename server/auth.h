@@ -24,6 +24,7 @@ struct auth_result {
 	struct span challenge; /* base64, may be empty */
 	const char *code, *text; /* static; a response code of RFC 5530, or NULL */
 	const char *account, *address;
+	const char *master; /* whose password it was, when it was another's (server/sasl.h); else NULL */
 	bool cut;
 }; /* what it points to lives until the function it was given to returns */
 

@@ -4,6 +4,7 @@
 #include "server/auth_saslauthd.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "storage/setting.h"
 
 #include <openssl/crypto.h>
 
@@ -205,6 +206,22 @@ enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *ad
 	if (!err)
 		memcpy(out_account, user.account, sizeof(user.account));
 	return !err ? AUTH_RIGHT : (err == STORE_NOTFOUND ? AUTH_WRONG : AUTH_UNKNOWN_YET);
+}
+
+enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target)
+{
+	struct setting_values values = {.value = {[SETTING_MASTER] = 0}};
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	const char *at = strrchr(target, '@');
+	enum auth_verdict verdict = at ? auth_worker_account(worker, user, account) : AUTH_WRONG;
+	if (verdict != AUTH_RIGHT)
+		return verdict;
+	enum store_err err = directory_settings_of(worker->directory, account, &values);
+	if (err)
+		return AUTH_UNKNOWN_YET;
+	bool may = values.value[SETTING_MASTER] ||
+		   (values.value[SETTING_DOMAIN_MASTER] && strcmp(at + 1, address_domain(user)) == 0);
+	return may ? AUTH_RIGHT : AUTH_WRONG;
 }
 
 enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)

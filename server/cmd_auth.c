@@ -5,7 +5,7 @@
 static enum step log_in(struct session *s, struct command *cmd, const struct auth_result *result)
 {
 	struct buf code;
-	session_log_in(s, result->account, result->address); /* result is gone after it */
+	session_log_in(s, result->account, result->address, result->master); /* result is gone after it */
 	buf_init(&code, 4096);
 	buf_add_text(&code, "CAPABILITY ");
 	session_add_capabilities(s, &code);

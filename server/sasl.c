@@ -51,6 +51,18 @@ static bool to_address(const struct sasl_exchange *x, const char *text, size_t l
 	return n > 0 && (size_t)n < sizeof(whole) && !memchr(text, 0, len) && address_normalise(whole, (size_t)n, out);
 }
 
+/* "other*master": takes it apart, unless somebody has that name as it is.  The length of what is before the star, or 0. */
+static size_t find_star(struct sasl_exchange *x, const char *text, size_t len)
+{
+	const char *star = len ? memrchr(text, '*', len) : NULL;
+	char address[ADDRESS_MAX + 1], account[DIRECTORY_ACCOUNT_LEN + 1];
+	size_t before = star ? (size_t)(star - text) : 0;
+	if (before == 0 || before + 1 == len || !to_address(x, text, before, address))
+		return 0;
+	bool is_name = to_address(x, text, len, address) && auth_worker_account(x->worker, address, account) == AUTH_RIGHT;
+	return is_name ? 0 : before;
+}
+
 /* Identities become addresses.  What is none stays as it is, and nobody has that name. */
 static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, unsigned in_len, unsigned flags,
 			     const char *realm, char *out, unsigned out_max, unsigned *out_len)
@@ -58,7 +70,12 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 	struct sasl_exchange *x = context;
 	(void)conn, (void)realm;
 	char address[ADDRESS_MAX + 1];
-	size_t len = in_len ? in_len : strlen(in);
+	size_t len = in_len ? in_len : strlen(in), before = flags & SASL_CU_AUTHID ? find_star(x, in, len) : 0;
+	if (before) {
+		invariant(to_address(x, in, before, x->target));
+		in += before + 1;
+		len -= before + 1;
+	}
 	const char *text = to_address(x, in, len, address) ? address : in;
 	len = text == address ? strlen(address) : len;
 	if (len >= out_max)
@@ -73,17 +90,40 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 	return SASL_OK;
 }
 
-/* Nobody acts for another here. */
+/* The password is right: as whom it logs in. */
+static int choose_identity(struct sasl_exchange *x, const char *wanted)
+{
+	if (strcmp(wanted, x->user) != 0) {
+		/* One who is named in two places must be the same one. */
+		x->not_authorized = x->target[0] && strcmp(x->target, wanted) != 0;
+		snprintf(x->target, sizeof(x->target), "%s", wanted);
+	}
+	if (!x->target[0] || strcmp(x->target, x->user) == 0) {
+		x->target[0] = '\0';
+		snprintf(x->address, sizeof(x->address), "%s", x->user);
+		return SASL_OK;
+	}
+	enum auth_verdict verdict = x->not_authorized ? AUTH_WRONG : auth_worker_may_act(x->worker, x->user, x->target);
+	x->not_authorized = verdict == AUTH_WRONG;
+	if (verdict == AUTH_UNKNOWN_YET)
+		x->verdict = verdict;
+	if (verdict == AUTH_RIGHT)
+		snprintf(x->address, sizeof(x->address), "%s", x->target);
+	return verdict == AUTH_RIGHT ? SASL_OK : SASL_NOAUTHZ;
+}
+
 static int on_proxy(sasl_conn_t *conn, void *context, const char *wanted, unsigned wanted_len, const char *user,
 		    unsigned user_len, const char *realm, unsigned realm_len, struct propctx *properties)
 {
 	struct sasl_exchange *x = context;
-	(void)conn, (void)realm, (void)realm_len, (void)properties;
-	bool same = wanted_len == user_len && memcmp(wanted, user, user_len) == 0;
-	x->not_authorized = !same;
-	if (same)
-		snprintf(x->address, sizeof(x->address), "%.*s", (int)user_len, user);
-	return same ? SASL_OK : SASL_NOAUTHZ;
+	char name[ADDRESS_MAX + 1];
+	(void)conn, (void)user, (void)user_len, (void)realm, (void)realm_len, (void)properties;
+	if (wanted_len > ADDRESS_MAX || memchr(wanted, 0, wanted_len)) {
+		x->not_authorized = true;
+		return SASL_NOAUTHZ;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)wanted_len, wanted);
+	return choose_identity(x, name);
 }
 
 static enum sasl_status open_conn(struct sasl_exchange *x)
@@ -121,6 +161,12 @@ static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 {
 	if (x->conn && sasl_exchange_asks_library(x))
 		take_verdict(x, rc);
+	if (rc == SASL_OK && x->verdict == AUTH_RIGHT && x->target[0]) { /* whose mail it is then */
+		x->verdict = auth_worker_account(x->worker, x->target, x->account);
+		x->not_authorized = x->verdict == AUTH_WRONG;
+		if (x->not_authorized)
+			return SASL_STATUS_NOT_AUTHORIZED;
+	}
 	x->worker = NULL;
 	if (rc == SASL_CONTINUE)
 		return SASL_STATUS_MORE;
@@ -232,9 +278,8 @@ enum sasl_status sasl_exchange_password(struct sasl_exchange *x, struct auth_wor
 	if (open_conn(x) != SASL_STATUS_MORE)
 		return SASL_STATUS_UNAVAILABLE;
 	int rc = sasl_checkpass(x->conn, user, (unsigned)strlen(user), password.ptr, password.len);
-	const void *name = NULL;
-	if (rc == SASL_OK && sasl_getprop(x->conn, SASL_USERNAME, &name) == SASL_OK && name)
-		snprintf(x->address, sizeof(x->address), "%s", (const char *)name);
+	if (rc == SASL_OK)
+		rc = choose_identity(x, x->user);
 	return outcome(x, rc);
 }
 

@@ -6,6 +6,9 @@
  *
  * Which back end verifies a user's password (struct auth_config) is known once the user is: our directory and saslauthd are
  * asked by us; for sql and ldapdb the library asks its own plugin, and compares.
+ *
+ * A master user logs in as another one: by the authorization identity of its mechanism (RFC 4616, RFC 5802), or, where a client
+ * cannot say that, as "other*master" with the master's password.
  */
 #ifndef SERVER_SASL_H
 #define SERVER_SASL_H
@@ -51,8 +54,9 @@ struct sasl_exchange {
 	sasl_channel_binding_t binding;
 	const struct auth_config *backend; /* the user's; NULL: the directory */
 	char iterations[8];                /* of SCRAM, as an option of the library's */
-	char user[ADDRESS_MAX + 1];    /* the name that was tried, for the log; cut when it is long */
-	char address[ADDRESS_MAX + 1]; /* "" until it is certain */
+	char user[ADDRESS_MAX + 1];    /* whose password it is, for the log; cut when it is long */
+	char target[ADDRESS_MAX + 1];  /* as whom that one wants to be logged in; "": as itself */
+	char address[ADDRESS_MAX + 1]; /* who is logged in; "" until it is certain */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
 };
 

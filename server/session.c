@@ -55,7 +55,7 @@ enum step session_op(struct session *s, struct command *cmd,
 	s->dirty = false;
 	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
-		cmd->op.login = arena_copy(&cmd->arena, span_of(s->address)).ptr;
+		cmd->op.login = arena_copy(&cmd->arena, span_of(s->master ? s->master : s->address)).ptr;
 		cmd->op.device = arena_copy(&cmd->arena, span_of(s->device)).ptr;
 	}
 	cmd->here = cmd->quick && !cmd->op.writes && !cmd->telling;
@@ -423,6 +423,7 @@ static void on_closed(struct conn *c)
 	notify_unwatch(&s->watch);
 	auth_destroy(s->auth);
 	accounts_release(s->lane);
+	free(s->master);
 	free(s);
 }
 

@@ -91,17 +91,19 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	capability_write(out, &context);
 }
 
-void session_log_in(struct session *s, const char *account, const char *address)
+void session_log_in(struct session *s, const char *account, const char *address, const char *master)
 {
 	invariant(!s->lane);
 	conn_admit(s->conn, LIMIT_IDLE_S);
 	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", address);
+	s->master = master ? strdup(master) : NULL;
 	reader_set_limits(&s->reader, &reader_limits_after_login);
 	/* RFC 8314 4: with the version and cipher of the TLS that protected the password. */
 	log_event(LOG_INFO, "login", log_text("user", address), log_text("peer", conn_peer(s->conn)),
-		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)));
+		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)),
+		  log_text(master ? "master" : NULL, master));
 	auth_destroy(s->auth);
 	s->auth = NULL;
 }
@@ -120,6 +122,8 @@ void session_log_out(struct session *s)
 	s->yields = false;
 	s->metadata_since = 0;
 	s->address[0] = '\0';
+	free(s->master);
+	s->master = NULL;
 	s->stop_deflate = session_is_compressed(s);
 	reader_set_limits(&s->reader, &reader_limits_before_login);
 	conn_admit(s->conn, LIMIT_STRANGER_IDLE_S); /* it is no stranger, and still has to hurry */

@@ -13,6 +13,10 @@ const struct setting setting_table[SETTINGS_N] = {
 				"After how many days in the mailbox for deleted mail a message is expunged; 0: never."},
 	[SETTING_JUNK_DAYS] = {"junk_days", SETTING_NUMBER, SETTING_OF_BOTH, 0, 36500, 0,
 			       "The same for the mailbox for unwanted mail."},
+	[SETTING_MASTER] = {"master", SETTING_BOOL, SETTING_OF_USER, 0, 1, 0,
+			    "May log in as any user with the own password: for migration and support."},
+	[SETTING_DOMAIN_MASTER] = {"domain_master", SETTING_BOOL, SETTING_OF_USER, 0, 1, 0,
+				   "The same, for the users of the own domain."},
 };
 
 enum setting_id setting_find(const char *name)
