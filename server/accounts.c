@@ -51,6 +51,7 @@ const char *accounts_error_name(enum store_err err)
 	case STORE_CANNOT: return "cannot";
 	case STORE_HASCHILDREN: return "has children";
 	case STORE_LIMIT: return "limit";
+	case STORE_OVERQUOTA: return "over quota";
 	case STORE_FULL: return "full";
 	case STORE_BUSY: return "busy";
 	case STORE_CORRUPT: return "corrupt";

@@ -314,6 +314,7 @@ static void submit_to_account(struct admin *a, enum admin_phase phase)
 	task->phase = phase;
 	unsigned flags = task->verb->flags;
 	task->op.writes = (flags & ADMIN_WRITES) && (phase == ADMIN_RUN || (flags & ADMIN_STREAMS));
+	task->op.beyond_quota = !(flags & ADMIN_WITHIN_QUOTA);
 	task->op.login = "admin"; /* for the journal */
 	task->op.device = task->verb->name;
 	submit(a, task->lane);

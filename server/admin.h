@@ -23,6 +23,7 @@ enum admin_flags {
 	ADMIN_INPUT = 16,   /* takes standard input, with `take` */
 	ADMIN_FORGETS = 32, /* remembered passwords are forgotten after it */
 	ADMIN_LISTS = 64,   /* its rows are what one asks for: --json */
+	ADMIN_WITHIN_QUOTA = 256, /* as mail that comes in by itself is; others may add more than the account may hold */
 	ADMIN_STREAMS = 128 /* mail goes in or out by way of files at the command's end (cli_transfer.h).  Going in, `take`
 			     * changes the account as the input comes, and after a failure no more of it is wanted. */
 };
@@ -137,6 +138,9 @@ enum op_result admin_domain_set(struct admin_task *task, struct account *account
 enum op_result admin_domain_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_set(struct admin_task *task, struct account *account);
 enum op_result admin_user_show(struct admin_task *task, struct account *account);
+enum op_result admin_quota_recount(struct admin_task *task, struct account *account);
+enum op_result admin_quota_set(struct admin_task *task, struct account *account);
+enum op_result admin_quota_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_add(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);

@@ -7,6 +7,7 @@
 #include "storage/append.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
+#include "storage/usage.h"
 
 static void add_mailbox(struct admin_task *task, const struct mailbox_name *name, const struct mailbox_info *info)
 {
@@ -112,6 +113,8 @@ enum op_result admin_deliver(struct admin_task *task, struct account *account)
 		err = intake_finish(task->intake, &item.content, &item.size);
 	if (!err)
 		err = messages_append(account, mailbox, &item, 1, &uid);
+	if (!err)
+		err = usage_check(account);
 	intake_destroy(task->intake);
 	task->intake = NULL;
 	say_intake(task, err);

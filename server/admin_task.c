@@ -61,6 +61,7 @@ void admin_store_error(struct admin_task *task, const char *what, enum store_err
 		[STORE_CANNOT] = "this can never be done",
 		[STORE_HASCHILDREN] = "there is something below it",
 		[STORE_LIMIT] = "a limit is reached",
+		[STORE_OVERQUOTA] = "the quota is used up; nothing was added",
 		[STORE_FULL] = "the disk is full; nothing was changed",
 		[STORE_BUSY] = "somebody else has it open",
 		[STORE_CORRUPT] = "what is stored is damaged; the log of the daemon says where",

@@ -25,7 +25,7 @@ struct command_line {
 static const struct {
 	const char *name, *arguments, *help;
 } own_verbs[] = {
-	{"config example|man", "", "Prints config.example, or the options as in roost.conf(5)."},
+	{"config example|man", "", "Prints config.example, or roost.conf(5)."},
 	{"help", " [VERB]", "Prints this, or more about a verb."},
 	{"serve", "", "Runs the daemon in the foreground, until SIGTERM or SIGINT."},
 	{"version", "", "Prints the version."},

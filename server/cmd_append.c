@@ -25,6 +25,7 @@
 #include "storage/expunge.h"
 #include "storage/flagset.h"
 #include "storage/mailbox.h"
+#include "storage/usage.h"
 
 struct append_message {
 	struct flag_list flags;
@@ -127,12 +128,19 @@ static bool find_replaced(struct command *cmd, struct account *account)
 	return has_replaced(cmd, account);
 }
 
+/* So that nothing is uploaded in vain.  What REPLACE takes away counts only when it is done. */
+static enum store_err room_for_literal(const struct command *cmd, struct account *account)
+{
+	const struct append *a = cmd->state;
+	return cmd->request.kind == CMD_REPLACE ? STORE_OK : usage_check_room(account, a->literal.literal.size);
+}
+
 static enum op_result check_run(struct command *cmd, struct account *account)
 {
 	int64_t mailbox;
 	if (command_mailbox(cmd, account, cmd->request.append.name, "TRYCREATE", &mailbox) &&
 	    (cmd->request.kind != CMD_REPLACE || find_replaced(cmd, account)))
-		command_ok(cmd, NULL, "Done");
+		command_store_error(cmd, room_for_literal(cmd, account));
 	return OP_DONE;
 }
 
@@ -280,6 +288,10 @@ static enum op_result publish_run(struct command *cmd, struct account *account)
 		err = publish(cmd, account, mailbox, &first);
 	if (ok && !err && replaces)
 		err = remove_replaced(cmd, account);
+	if (ok && !err) {
+		err = usage_check(account);
+		command_store_error(cmd, err);
+	}
 	if (ok && !err)
 		err = mailbox_info(account, mailbox, &info);
 	append_release(cmd);

@@ -11,6 +11,7 @@
 #include "server/limits.h"
 #include "server/progress.h"
 #include "storage/copy.h"
+#include "storage/usage.h"
 
 struct copy {
 	struct uidset set;
@@ -32,6 +33,8 @@ static enum store_err copy(struct copy *c, struct command *cmd, struct account *
 	struct copy_result result = {0};
 	enum store_err err = move ? messages_move(a, cmd->view->mailbox, set, target, &result)
 				  : messages_copy(a, cmd->view->mailbox, set, target, &result);
+	if (!err)
+		err = usage_check(a);
 	command_store_error(cmd, err);
 	if (!err && result.n)
 		copyuid_init(&c->code, &result);

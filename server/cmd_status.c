@@ -15,15 +15,18 @@ enum store_err status_write_items(struct command *cmd, struct account *a, int64_
 {
 	struct mailbox_info info;
 	uint32_t recent = 0;
+	uint64_t deleted_bytes = 0;
 	struct buf *out = &cmd->out;
 	enum store_err err = mailbox_info(a, mailbox, &info);
 	if (!err && (want & STATUS_RECENT))
 		err = mailbox_recent(a, mailbox, &recent);
+	if (!err && (want & STATUS_DELETED_STORAGE))
+		err = mailbox_deleted_bytes(a, mailbox, &deleted_bytes);
 	if (err)
 		return err;
 	const struct status_values values = {.messages = info.messages, .recent = recent, .uidnext = info.uidnext,
 					     .uidvalidity = info.uidvalidity, .unseen = info.unseen, .size = info.bytes,
-					     .highest_modseq = info.modseq, .deleted = info.deleted,
+					     .highest_modseq = info.modseq, .deleted = info.deleted, .deleted_bytes = deleted_bytes,
 					     .append_limit = (uint64_t)cmd->message_bytes_max,
 					     .mailboxid = info.objectid};
 	response_mailbox_status(out, name, want, &values, cmd->dialect);

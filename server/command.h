@@ -171,6 +171,7 @@ enum step cmd_id(struct session *s, struct command *cmd);
 enum step cmd_logout(struct session *s, struct command *cmd);
 enum step cmd_getmetadata(struct session *s, struct command *cmd);
 enum step cmd_setmetadata(struct session *s, struct command *cmd);
+enum step cmd_quota(struct session *s, struct command *cmd);
 enum step cmd_namespace(struct session *s, struct command *cmd);
 enum step cmd_noop(struct session *s, struct command *cmd);
 enum step cmd_notify(struct session *s, struct command *cmd);

@@ -54,6 +54,8 @@ struct config {
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
 	int retention_days, trash_days, junk_days;
+	long quota_storage, quota_messages, quota_mailboxes; /* 0: none */
+	bool quota_refuse;
 	bool fulltext;
 	long message_bytes_max;
 	const char *junk_header;
@@ -105,7 +107,7 @@ extern const size_t config_options_n;
 void option_describe(const struct option *o, struct buf *out);
 /* Stores the value that `text` stands for at o->offset in `base`; false: it is none.  OPTION_TEXT keeps the pointer. */
 MUST_USE bool option_store(const struct option *o, const char *text, void *base);
-/* config.example, and the options of roost.conf(5) in man(7). */
+/* config.example, and roost.conf(5) in man(7): both whole. */
 void config_write_example(struct buf *out);
 void config_write_man(struct buf *out);
 

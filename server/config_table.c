@@ -4,6 +4,7 @@
 #include "server/password.h"
 
 #include <errno.h>
+#include <limits.h>
 
 static const char *const protocols[] = {[PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp", NULL};
 static const char *const truths[] = {"false", "true", NULL};
@@ -56,6 +57,15 @@ const struct option config_options[] = {
 	 "Keep a full-text index of each account, for searches in the text of messages. It takes about a third of the text's size "
 	 "on disk, is filled in the background after mail has come in, and needs no backup. Without it such searches read each "
 	 "message."},
+	{NULL, "quota_storage", OPTION_LONG, IN(quota_storage), "0", 0, LONG_MAX, NULL,
+	 "How much mail a user may have, in bytes: each message as large as it came, each copy anew, what was expunged no more. What "
+	 "is there stays when this is made less. 0: any. For a domain or a user: roost domain set, roost quota set."},
+	{NULL, "quota_messages", OPTION_LONG, IN(quota_messages), "0", 0, LONG_MAX, NULL, "How many messages a user may have. 0: any."},
+	{NULL, "quota_mailboxes", OPTION_LONG, IN(quota_mailboxes), "0", 0, LONG_MAX, NULL,
+	 "How many mailboxes a user may have. 0: as many as anybody, 10,000."},
+	{NULL, "quota_refuse", OPTION_BOOL, IN(quota_refuse), "false", 0, 0, NULL,
+	 "Mail to somebody who has all that is allowed goes back to its sender (552 5.2.2). Otherwise the mail server in front tries "
+	 "again for some days (452 4.2.2)."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "junk_header", OPTION_TEXT, IN(junk_header), "X-Spam-Flag: YES", 0, 0, NULL,

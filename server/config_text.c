@@ -99,15 +99,54 @@ static void add_man_option(struct buf *out, const struct option *o)
 		buf_printf(out, "%s.\n", o->standard);
 }
 
+/* What no option says. */
+static const char man_head[] =
+	".TH ROOST.CONF 5 \"\" \"Roost\" \"Roost\"\n"
+	".SH NAME\n"
+	"roost.conf \\- configuration of the IMAP server Roost\n"
+	".SH SYNOPSIS\n"
+	".B /etc/roost/roost.conf\n"
+	".SH DESCRIPTION\n"
+	"The file is read when\n"
+	".BR roost (1)\n"
+	"starts, by the daemon and by the commands alike; another one is named with\n"
+	".BR \\-c .\n"
+	"It holds settings,\n"
+	".IR \"name = value\" ,\n"
+	"and sections,\n"
+	".IR \"name { settings }\" .\n"
+	"Texts with spaces or signs stand between double quotes; what follows a # is a comment.\n"
+	".PP\n"
+	"Roost does not start half\\-configured: an option it does not know, a value out of range or a\n"
+	"section that lacks something is reported with the file and the line, and what was expected there.\n"
+	".PP\n"
+	"A configuration for one domain:\n"
+	".PP\n"
+	".nf\n"
+	".RS\n"
+	"store = \"/var/lib/roost\"\n"
+	"hostname = \"imap.example.org\"\n"
+	"certificates = \"/etc/roost/certificates\"\n"
+	"listen { protocol = \"imap\"  address = \"0.0.0.0\" }\n"
+	"listen { protocol = \"imaps\" address = \"0.0.0.0\" }\n"
+	"listen { protocol = \"lmtp\"  path = \"/run/roost/lmtp.sock\" }\n"
+	".RE\n"
+	".fi\n";
+static const char man_tail[] =
+	".SH SEE ALSO\n"
+	".BR roost (1)\n";
+
 void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
 	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
+	buf_add_text(out, man_head);
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);
 		for (size_t i = 0; i < config_options_n; i++)
 			if (strcmp(config_options[i].section ? config_options[i].section : "", sections[s].name) == 0)
 				add_man_option(out, &config_options[i]);
 	}
+	buf_add_text(out, man_tail);
 }

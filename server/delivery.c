@@ -6,6 +6,7 @@
 #include "protocol/mime/unbinary.h"
 #include "storage/append.h"
 #include "storage/seen.h"
+#include "storage/usage.h"
 
 #include <openssl/evp.h>
 
@@ -197,7 +198,9 @@ enum store_err delivery_copy_publish(struct delivery_copy *c, struct account *a,
 		err = finish_content(c, &item.content);
 	if (!err && d->digest)
 		err = seen_note(a, d->came, since);
-	return err ? err : messages_append(a, mailbox, &item, 1, out_uid);
+	if (!err)
+		err = messages_append(a, mailbox, &item, 1, out_uid);
+	return err ? err : usage_check(a);
 }
 
 void delivery_copy_end(struct delivery_copy *c)

@@ -7,6 +7,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/notify.h"
+#include "server/quota.h"
 #include "server/expirer.h"
 #include "server/sweeper.h"
 #include "server/worker.h"
@@ -151,6 +152,7 @@ static void do_chores(struct lane *lane, unsigned chores)
 static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 {
 	account_set_actor(lane->account, op->login, op->device);
+	lane->account->beyond_quota = op->beyond_quota;
 	enum store_err err = account_begin(lane->account);
 	if (err) {
 		op->fate = OP_UNAVAILABLE;
@@ -187,6 +189,8 @@ static enum op_result run_op(struct turn *t, struct op *op)
 	if (!op->err && !t->lent)
 		account_lend(lane->account, t->tools->scratch);
 	t->lent = !op->err;
+	if (!op->err)
+		quota_apply(lane);
 	if (op->err)
 		op->fate = OP_UNAVAILABLE;
 	else

@@ -4,6 +4,7 @@
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "storage/usage.h"
 
 enum { FIRST_CHUNK_BYTES = LIMIT_LMTP_MEMORY_BYTES, CHUNK_BYTES = LIMIT_LMTP_CHUNK_BYTES };
 
@@ -55,6 +56,7 @@ struct transaction_op {
 	/* A delivery. */
 	struct delivery_copy copy;
 	bool copied;
+	bool refuse_over_quota; /* for good; read on the lane */
 	enum store_err err;
 	uint32_t uid;
 };
@@ -165,6 +167,9 @@ static enum store_err begin_copy(struct transaction_op *o, struct account *a)
 		if (!err)
 			err = delivery_seal(t->delivery);
 	}
+	o->refuse_over_quota = o->lane->settings.now.value[SETTING_QUOTA_REFUSE];
+	if (!err)
+		err = usage_check_room(a, t->delivery->size);
 	if (err)
 		return err;
 	struct buf head;
@@ -239,6 +244,8 @@ static enum lmtp_reply reply_of(const struct transaction_op *o)
 		return LMTP_REPLY_HAS_NUL;
 	case STORE_LIMIT:
 		return LMTP_REPLY_TOO_LARGE;
+	case STORE_OVERQUOTA:
+		return o->refuse_over_quota ? LMTP_REPLY_OVER_QUOTA : LMTP_REPLY_OVER_QUOTA_NOW;
 	case STORE_FULL:
 		return LMTP_REPLY_NO_SPACE;
 	default:

@@ -52,6 +52,7 @@ struct op {
 	const char *kind; /* static text: the command's name, for the log and the crash record */
 	/* Set before it is submitted. */
 	bool writes;     /* runs inside a savepoint of the lane's transaction */
+	bool beyond_quota; /* with writes: it may add more than the account may hold */
 	bool background; /* waits until no client's op of the account does */
 	/* Who acts, for the journal: static, or in the arena; NULL: the server itself. */
 	const char *login, *device;

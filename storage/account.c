@@ -22,6 +22,7 @@
 #include "storage/schema.h"
 #include "storage/scratch.h"
 #include "storage/sweep.h"
+#include "storage/usage.h"
 
 #include <unistd.h>
 
@@ -120,6 +121,8 @@ static enum store_err load(struct account *a)
 	a->marked_unclean = account_meta(a, "unclean") != 0;
 	if (!err)
 		err = flagset_load(a);
+	if (!err)
+		err = usage_load(a);
 	int64_t inbox;
 	if (!err && mailbox_find(a, "INBOX", &inbox) == STORE_NOTFOUND)
 		err = make_first_mailboxes(a);
@@ -270,6 +273,7 @@ enum store_err account_begin(struct account *a)
 	invariant(!a->in_op && a->changes_n == 0);
 	enum store_err err = STORE_OK;
 	a->before = (struct account_before){.modseq = a->modseq,
+					    .usage = a->usage,
 					    .uidvalidity = a->last_uidvalidity,
 					    .flagsets_n = a->flags->n,
 					    .keywords_n = a->flags->keywords_n,
@@ -348,6 +352,7 @@ static enum store_err undo_op(struct account *a)
 		roster_keep(a);
 	drop_changes(a);
 	a->modseq = a->before.modseq;
+	a->usage = a->before.usage;
 	a->last_uidvalidity = a->before.uidvalidity;
 	flagset_undo(a, a->before.flagsets_n, a->before.keywords_n);
 	a->actor_id = 0;

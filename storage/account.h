@@ -37,9 +37,22 @@ struct content_cursor {
 	int64_t at;
 };
 
+/* What all messages take (usage.h). */
+struct usage {
+	uint64_t bytes, messages;
+};
+
+/* How much there may be; 0: no limit. */
+struct quota {
+	uint64_t bytes, messages, mailboxes;
+	bool has_growth;
+	uint64_t growth_max; /* with has_growth: bytes that one op may add, 0 included */
+};
+
 /* What a failed op must find again. */
 struct account_before {
 	uint64_t modseq;
+	struct usage usage;
 	uint32_t uidvalidity;
 	size_t flagsets_n, keywords_n;
 	bool alone;          /* the op is the transaction's first: it has no savepoint of its own */
@@ -67,6 +80,9 @@ struct account {
 	char *actor_login, *actor_device;
 	int64_t actor_id; /* their row, 0: not looked for */
 	uint32_t last_uidvalidity;
+	struct usage usage;             /* of all mailboxes, and */
+	struct quota quota;             /* what it may become; */
+	bool beyond_quota;              /* not in this op: its owner says so */
 	struct content_writer *writers; /* those that live */
 	struct sweep *sweep;            /* NULL: none was started */
 	struct live *watching;          /* a check's, which is told as a sweep is */

@@ -5,6 +5,7 @@
 #include "storage/check_private.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
+#include "storage/usage.h"
 
 #include <stdarg.h>
 
@@ -95,6 +96,11 @@ static enum store_err check_account(struct check *c)
 	enum store_err err = STORE_OK;
 	for (size_t i = 0; i < countof(rules) && !err; i++)
 		err = report_rows(c, rules[i].sql, rules[i].text);
+	struct usage counted = c->a->usage;
+	if (!err)
+		err = usage_load(c->a); /* nothing runs: memory has what is committed */
+	if (!err && (counted.bytes != c->a->usage.bytes || counted.messages != c->a->usage.messages))
+		check_report(c, CHECK_DAMAGE, "what the account takes is miscounted");
 	check_next_phase(c);
 	return err;
 }

@@ -10,7 +10,8 @@ enum store_err {
 	STORE_CANNOT,      /* never possible: INBOX deleted, a renamed into a/b */
 	STORE_HASCHILDREN, /* a name without mailbox still has children */
 	STORE_LIMIT,       /* a limit of ours: keywords, mailboxes, UIDs */
-	STORE_FULL,        /* the disk or the quota is full; nothing was changed */
+	STORE_OVERQUOTA,   /* the account holds all that it may (usage.h) */
+	STORE_FULL,        /* the disk is full; nothing was changed */
 	STORE_BUSY,        /* somebody else has the store open */
 	STORE_CORRUPT,     /* a checksum or a reference does not hold */
 	STORE_FOREIGN,     /* the file is not ours, or of a newer version; it was not changed */

@@ -2,9 +2,11 @@
 
 #include "storage/changes.h"
 #include "storage/copy.h"
+#include "storage/flagset.h"
 #include "storage/gone.h"
 #include "storage/metadata.h"
 #include "storage/roster_private.h"
+#include "storage/usage.h"
 
 enum state { STATE_MAILBOX = 0, STATE_NAME_ONLY = 1, STATE_ROOT = 2 };
 
@@ -160,10 +162,10 @@ enum store_err mailbox_create(struct account *a, const char *name, uint32_t spec
 		err = find_child(a, parent, at, len, out, &state);
 		if (err == STORE_NOTFOUND) {
 			makes = true;
-			err = names++ <= MAILBOX_MAX ? STORE_OK : STORE_LIMIT; /* the root counts */
+			err = names++ <= MAILBOX_MAX ? usage_check_mailboxes(a, 1) : STORE_LIMIT; /* the root counts */
 		} else if (!err && last) {
 			makes = state == STATE_NAME_ONLY;
-			err = makes ? STORE_OK : STORE_EXISTS;
+			err = makes ? usage_check_mailboxes(a, 1) : STORE_EXISTS;
 		}
 		if (!err && makes) {
 			char path[MAILBOX_NAME_BYTES_MAX + 1];
@@ -250,6 +252,7 @@ static enum store_err bury_all(struct account *a, int64_t id)
 	free(indexes);
 	if (err)
 		return err;
+	usage_subtract(a, r->info.bytes, n);
 	roster_drop(a, id);
 	sqlite3_stmt *stmt = db_prepare(&a->db, "DELETE FROM segment WHERE id BETWEEN ? AND ?");
 	if (!stmt)
@@ -486,6 +489,24 @@ enum store_err mailbox_recent(struct account *a, int64_t id, uint32_t *out)
 	err = roster_get(a, id, &r);
 	if (!err)
 		*out = r->uids.n - roster_lower(r, info.recent + 1);
+	return err;
+}
+
+enum store_err mailbox_deleted_bytes(struct account *a, int64_t id, uint64_t *out)
+{
+	struct mailbox_info info;
+	struct roster *r;
+	enum store_err err = mailbox_info(a, id, &info);
+	*out = 0;
+	if (err || info.deleted == 0)
+		return err;
+	err = roster_get(a, id, &r);
+	for (uint32_t k = 0; !err && k < r->segments_n; k++) {
+		const struct segment *s = &r->segments[k];
+		const struct message_columns c = segment_columns(s);
+		for (uint32_t i = 0; s->deleted && i < s->count; i++)
+			*out += flagset_system(a, c.flagset[i]) & FLAG_DELETED ? c.size[i] : 0;
+	}
 	return err;
 }
 

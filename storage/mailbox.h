@@ -60,6 +60,8 @@ MUST_USE enum store_err mailbox_find_name(struct account *a, const char *name, i
 MUST_USE enum store_err mailbox_info(struct account *a, int64_t id, struct mailbox_info *out);
 /* How many messages are above the recent mark; reads the roster only when there may be some. */
 MUST_USE enum store_err mailbox_recent(struct account *a, int64_t id, uint32_t *out);
+/* The sum of the sizes of messages with \Deleted; reads the roster when there are some. */
+MUST_USE enum store_err mailbox_deleted_bytes(struct account *a, int64_t id, uint64_t *out);
 /* RFC 8474: stays with the mailbox through RENAME, and is never another's. */
 MUST_USE enum store_err mailbox_objectid(struct account *a, int64_t id, char out[MAILBOX_OBJECTID_BYTES]);
 /* Are there names below it? */

@@ -7,6 +7,7 @@
 #include "storage/changes.h"
 #include "storage/flagset.h"
 #include "storage/roster_private.h"
+#include "storage/usage.h"
 
 enum { COLUMN_BYTES = 4 * 8 + 2 * 4 + 2, SEGMENT_CAP_FIRST = 16 };
 
@@ -373,6 +374,7 @@ void roster_append(struct account *a, struct roster *r, const struct roster_entr
 	roster_raise_modseq(r, s, e->modseq);
 	r->info.messages++;
 	r->info.bytes += e->size;
+	usage_add(a, e->size, 1);
 	r->info.unseen += unseen;
 	r->info.deleted += deleted;
 	struct change *change = roster_changed(a, r, CHANGE_ARRIVED);

@@ -5,6 +5,7 @@
 #include "storage/roster_private.h"
 
 #include "storage/changes.h"
+#include "storage/usage.h"
 
 /* A run of touched segments, first to last, while messages are taken out. */
 struct cut {
@@ -115,6 +116,7 @@ static void uncount(struct roster *r, const struct segment *s, uint32_t at)
 void roster_remove(struct account *a, struct roster *r, const uint32_t *indexes, uint32_t n)
 {
 	invariant(n > 0);
+	uint64_t bytes = r->info.bytes;
 	struct cut cut = {.lo = roster_chunk(r, indexes[0]).chunk, .hi = roster_chunk(r, indexes[n - 1]).chunk};
 	/* Neighbours may be joined: they are part of the run. */
 	cut.lo -= cut.lo > 0;
@@ -144,6 +146,7 @@ void roster_remove(struct account *a, struct roster *r, const uint32_t *indexes,
 	}
 	rebuild_uids(r, &cut);
 	squeeze_segments(r, &cut);
+	usage_subtract(a, bytes - r->info.bytes, n);
 	invariant(r->uids.n == r->info.messages && uids_chunks(&r->uids) == r->segments_n);
 	for (uint32_t k = cut.lo; k <= cut.hi; k++)
 		free(cut.fresh[k - cut.lo]);

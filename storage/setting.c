@@ -17,6 +17,14 @@ const struct setting setting_table[SETTINGS_N] = {
 			    "May log in as any user with the own password: for migration and support."},
 	[SETTING_DOMAIN_MASTER] = {"domain_master", SETTING_BOOL, SETTING_OF_USER, 0, 1, 0,
 				   "The same, for the users of the own domain."},
+	[SETTING_QUOTA_STORAGE] = {"quota_storage", SETTING_BYTES, SETTING_OF_BOTH, 0, INT64_MAX, 0,
+				   "How many bytes of mail a user may have; 0: any."},
+	[SETTING_QUOTA_MESSAGES] = {"quota_messages", SETTING_NUMBER, SETTING_OF_BOTH, 0, INT64_MAX, 0,
+				    "How many messages a user may have; 0: any."},
+	[SETTING_QUOTA_MAILBOXES] = {"quota_mailboxes", SETTING_NUMBER, SETTING_OF_BOTH, 0, INT64_MAX, 0,
+				     "How many mailboxes a user may have; 0: as many as anybody."},
+	[SETTING_QUOTA_REFUSE] = {"quota_refuse", SETTING_BOOL, SETTING_OF_BOTH, 0, 1, 0,
+				  "Mail over a quota goes back to its sender (552), instead of being tried again later (452)."},
 };
 
 enum setting_id setting_find(const char *name)

@@ -43,6 +43,10 @@ static const struct capability_row {
 	{"STATUS=SIZE", AFTER_LOGIN},                      /* RFC 8438 */
 	{"SPECIAL-USE", AFTER_LOGIN},                      /* RFC 6154 */
 	{"CREATE-SPECIAL-USE", AFTER_LOGIN},               /* RFC 6154 */
+	{"QUOTA", AFTER_LOGIN},                            /* RFC 9208 */
+	{"QUOTA=RES-STORAGE", AFTER_LOGIN},                /* RFC 9208 5.1 */
+	{"QUOTA=RES-MESSAGE", AFTER_LOGIN},                /* RFC 9208 5.2 */
+	{"QUOTA=RES-MAILBOX", AFTER_LOGIN},                /* RFC 9208 5.3 */
 	{"METADATA", AFTER_LOGIN},                         /* RFC 5464 */
 	{"METADATA-SERVER", AFTER_LOGIN},                  /* RFC 5464 */
 	{"LIST-METADATA", AFTER_LOGIN},                    /* RFC 9590 */

@@ -20,6 +20,7 @@ void parse_list(struct lexer *lx, struct request *r);
 
 void parse_getmetadata(struct lexer *lx, struct request *r);
 void parse_setmetadata(struct lexer *lx, struct request *r);
+void parse_quota(struct lexer *lx, struct request *r);
 /* "(" entry *(SP entry) ")"; `above`: also levels above entries. */
 void parse_metadata_names(struct lexer *lx, bool above, struct metadata_names *out);
 void parse_append_command(struct lexer *lx, struct request *r);

@@ -140,7 +140,7 @@ void parse_rename(struct lexer *lx, struct request *r)
 static uint32_t status_items(struct lexer *lx)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED"};
+					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED", "DELETED-STORAGE"};
 	uint32_t items = parse_words(lx, names, countof(names), "This STATUS item is not known");
 	if (!items)
 		lexer_fail(lx, "A STATUS item is expected");

@@ -60,7 +60,8 @@ void response_mailbox_status(struct buf *out, const char *name, uint32_t items, 
 		    {STATUS_SIZE, "SIZE ", values->size},
 		    {STATUS_APPENDLIMIT, "APPENDLIMIT ", values->append_limit},
 		    {STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ ", values->highest_modseq},
-		    {STATUS_DELETED, "DELETED ", values->deleted}};
+		    {STATUS_DELETED, "DELETED ", values->deleted},
+		    {STATUS_DELETED_STORAGE, "DELETED-STORAGE ", values->deleted_bytes}};
 	buf_add_text(out, "* STATUS ");
 	name_write(out, name, dialect);
 	buf_add_text(out, " (");

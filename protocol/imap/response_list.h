@@ -31,7 +31,7 @@ void response_uses(struct buf *out, uint32_t uses);
 /* One value for each STATUS_* bit of request.h. */
 struct status_values {
 	uint64_t messages, recent, uidnext, uidvalidity, unseen, size;
-	uint64_t append_limit, highest_modseq, deleted;
+	uint64_t append_limit, highest_modseq, deleted, deleted_bytes;
 	const char *mailboxid;
 };
 /* `items` is STATUS_* bits; they are written in the order of the bits. */

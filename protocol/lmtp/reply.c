@@ -30,6 +30,8 @@ const struct lmtp_reply_row lmtp_replies[LMTP_REPLIES] = {
 	[LMTP_REPLY_DELIVERED_BEFORE] = {"250", "2.0.0", "It had been delivered before"},
 	[LMTP_REPLY_TOO_LARGE] = {"552", "5.3.4", "The message is too large"},
 	[LMTP_REPLY_HAS_NUL] = {"554", "5.6.0", "A message may not hold NUL octets"},
+	[LMTP_REPLY_OVER_QUOTA_NOW] = {"452", "4.2.2", "The mailbox is full; try again later"},
+	[LMTP_REPLY_OVER_QUOTA] = {"552", "5.2.2", "The mailbox is full"},
 	[LMTP_REPLY_NO_SPACE] = {"452", "4.3.1", "There is no space left"},
 	[LMTP_REPLY_TRY_AGAIN] = {"451", "4.3.0", "Not stored: try again later"},
 };

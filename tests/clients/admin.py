@@ -152,6 +152,32 @@ def test_settings(store):
 
 
 @both_ways
+def test_quota(store):
+    with_users(store)
+    store.run("deliver", "alice@example.org", stdin=b"x" * 2999 + b"\n")
+    row, = store.json("quota", "show", "alice@example.org")
+    assert row == {"address": "alice@example.org", "bytes": 3001, "bytes_max": 0, "messages": 1, "messages_max": 0,
+                   "mailboxes": 6, "mailboxes_max": 0}, row
+    store.run("domain", "set", "example.org", "quota_storage", "5K")
+    assert "the quota is used up" in store.run("deliver", "alice@example.org", stdin=b"x" * 2999 + b"\n", code=1)
+    store.run("quota", "set", "alice@example.org", "--storage", "1M", "--messages", "2")
+    store.run("deliver", "alice@example.org", stdin=b"x" * 2999 + b"\n")
+    assert "the quota is used up" in store.run("deliver", "alice@example.org", stdin=b"x\n", code=1)
+    row, = store.json("quota", "show", "--all")
+    assert (row["bytes"], row["bytes_max"], row["messages"], row["messages_max"]) == (6002, 1 << 20, 2, 2), row
+    assert store.json("quota", "recount", "--all") == [{"address": "alice@example.org", "bytes": 6002, "messages": 2, "was_wrong": False}]
+    store.run("check", "alice@example.org")
+    assert "a number of bytes" in store.run("quota", "set", "alice@example.org", "--storage", "much", code=1)
+    assert "is expected" in store.run("quota", "set", "alice@example.org", code=1)
+    assert "not found" in store.run("quota", "set", "bob@example.org", "--storage", "1", code=1)
+    # What is moved in goes beyond it.
+    box = store.directory / "box"
+    box.write_bytes(b"From x@example.net Thu Jan  1 00:00:00 1970\nSubject: a\n\nb\n")
+    store.run("import", "alice@example.org", str(box))
+    assert store.json("quota", "show", "alice@example.org")[0]["messages"] == 3
+
+
+@both_ways
 def test_passwd(store):
     with_users(store)
     if store.daemon:

@@ -8,10 +8,11 @@ static const char *const command_names[] = {
 	[CMD_UNKNOWN] = "?", [CMD_APPEND] = "APPEND", [CMD_AUTHENTICATE] = "AUTHENTICATE",
 	[CMD_CAPABILITY] = "CAPABILITY", [CMD_CHECK] = "CHECK", [CMD_CLOSE] = "CLOSE", [CMD_COMPRESS] = "COMPRESS", [CMD_COPY] = "COPY",
 	[CMD_CREATE] = "CREATE", [CMD_DELETE] = "DELETE", [CMD_ENABLE] = "ENABLE", [CMD_EXAMINE] = "EXAMINE",
-	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
+	[CMD_EXPUNGE] = "EXPUNGE", [CMD_FETCH] = "FETCH", [CMD_GETMETADATA] = "GETMETADATA", [CMD_GETQUOTA] = "GETQUOTA",
+	[CMD_GETQUOTAROOT] = "GETQUOTAROOT", [CMD_ID] = "ID", [CMD_IDLE] = "IDLE", [CMD_LIST] = "LIST",
 	[CMD_LOGIN] = "LOGIN", [CMD_LOGOUT] = "LOGOUT", [CMD_LSUB] = "LSUB", [CMD_MOVE] = "MOVE",
 	[CMD_NAMESPACE] = "NAMESPACE", [CMD_NOOP] = "NOOP", [CMD_NOTIFY] = "NOTIFY", [CMD_RENAME] = "RENAME", [CMD_REPLACE] = "REPLACE", [CMD_SEARCH] = "SEARCH", [CMD_SORT] = "SORT", [CMD_THREAD] = "THREAD",
-	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
+	[CMD_SELECT] = "SELECT", [CMD_SETMETADATA] = "SETMETADATA", [CMD_SETQUOTA] = "SETQUOTA", [CMD_STARTTLS] = "STARTTLS", [CMD_STATUS] = "STATUS", [CMD_STORE] = "STORE",
 	[CMD_SUBSCRIBE] = "SUBSCRIBE", [CMD_UIDBATCHES] = "UIDBATCHES", [CMD_UNAUTHENTICATE] = "UNAUTHENTICATE",
 	 [CMD_UNSELECT] = "UNSELECT", [CMD_UNSUBSCRIBE] = "UNSUBSCRIBE"};
 
@@ -139,7 +140,7 @@ static void print_flags(struct buf *out, const struct flag_list *flags)
 static void print_status_items(struct buf *out, uint32_t items)
 {
 	static const char *const names[] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED"};
+					    "APPENDLIMIT", "MAILBOXID", "HIGHESTMODSEQ", "DELETED", "DELETED-STORAGE"};
 	print_words(out, items, names, countof(names));
 }
 
@@ -509,6 +510,13 @@ static void print_arguments(struct buf *out, const struct request *r)
 	case CMD_NOTIFY: print_notify(out, &r->notify); break;
 	case CMD_GETMETADATA: print_getmetadata(out, &r->getmetadata); break;
 	case CMD_SETMETADATA: print_setmetadata(out, &r->setmetadata); break;
+	case CMD_GETQUOTA: case CMD_GETQUOTAROOT:
+		print_astring(out, r->quota.name);
+		break;
+	case CMD_SETQUOTA:
+		print_astring(out, r->quota.name);
+		buf_add_text(out, " ()"); /* its limits are not kept */
+		break;
 	case CMD_ID: print_id(out, &r->id); break;
 	case CMD_LIST: case CMD_LSUB: print_list(out, &r->list); break;
 	case CMD_LOGIN:

@@ -16,6 +16,13 @@ def free_ports(count):
             s.close()
 
 
+def run(daemon, *words):
+    """A command of roost(1) on the daemon's store, which must go well; what it prints."""
+    p = subprocess.run([str(daemon.roost), "-c", str(daemon.directory / "roost.conf"), *words], capture_output=True, text=True)
+    assert p.returncode == 0, (words, p.stdout, p.stderr)
+    return p.stdout
+
+
 class Daemon:
     """A scratch server: user1..userN@example.org with the password "pass".
 

@@ -2,6 +2,7 @@
 import base64, operator, re, ssl
 
 import connection
+from daemon import run as run_roost
 from match import expose, matches
 from transcript import TranscriptError, parse
 
@@ -131,6 +132,9 @@ class Replay:
         if "@" not in address:
             address += "@example.org"
         connection.deliver(self.daemon.lmtp, address, self.fill(message))
+
+    def step_roost(self, words):
+        run_roost(self.daemon, *self.fill(words).decode().split())
 
     def step_has(self, words):
         for word in words.split():

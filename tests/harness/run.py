@@ -18,6 +18,7 @@ class Ports:
     """What a worker process needs of the daemon."""
 
     def __init__(self, daemon):
+        self.roost, self.directory = daemon.roost, daemon.directory
         self.imap, self.imaps, self.lmtp, self.strict = daemon.imap, daemon.imaps, daemon.lmtp, daemon.strict
 
     def port(self, kind):

@@ -16,6 +16,7 @@
     L: text             a line (LN: without CRLF) of the literal that `{}`, `{+}` or `{n}` at the end of the last line stands for;
                         after it, `C+ text` or `S+ text` continue the line
     DELIVER [address]   the `M: text` lines that follow are delivered by LMTP to the transcript's user
+    ROOST words         runs `roost words` against the daemon's configuration, which must go well
     HAS words           the last response held these words; HASNOT: none of them
     CHECK a op b        compares two captured or written numbers (<, <=, =, !=, >=, >), or words (=, !=)
     CLOSED              the server closes the connection
@@ -34,7 +35,7 @@ from match import protect
 
 Step = collections.namedtuple("Step", "number verb text")
 
-PLAIN_VERBS = {"CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "END", "STARTTLS", "COMPRESS", "WAYS"}
+PLAIN_VERBS = {"ROOST", "CONN", "LOGIN", "CHECK", "HAS", "HASNOT", "CLOSED", "CUT", "END", "STARTTLS", "COMPRESS", "WAYS"}
 
 
 class TranscriptError(Exception):

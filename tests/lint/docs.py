@@ -14,7 +14,7 @@ AREAS = {
     "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
     "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "sort": "SORT", "thread": "THREAD", "store": "STORE", "copy": "COPY", "move": "MOVE",
     "expunge": "EXPUNGE", "idle": "IDLE", "notify": "NOTIFY", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
-    "compress": "Compression", "objectid": "Object ids, save dates, previews",
+    "compress": "Compression", "quota": "Quota", "objectid": "Object ids, save dates, previews",
     "rev2": "IMAP4rev2, once enabled", "utf8": "UTF8=ACCEPT",
     "binary": "BINARY", "replace": "REPLACE", "catenate": "CATENATE",
     "multi": "Several sessions on one mailbox", "limits": "Limits",

@@ -298,6 +298,8 @@ static void test_metadata(void **state)
 		{"a getmetadata (depth INFINITY) INBOX /private", "a GETMETADATA (DEPTH infinity) INBOX (/private)"},
 		{"a GETMETADATA INBOX (MAXSIZE 5) (/shared/a \"/private/b c\")",
 		 "a GETMETADATA (DEPTH 0 MAXSIZE 5) INBOX (/shared/a \"/private/b c\")"},
+		{"a getquota \"\"", "a GETQUOTA \"\""}, {"a GETQUOTAROOT inbox", "a GETQUOTAROOT inbox"},
+		{"a SETQUOTA user (storage 512 X-1 9223372036854775807)", "a SETQUOTA user ()"},
 		{"a GETMETADATA \"\" \"/shared/admin\"", "a GETMETADATA (DEPTH 0) \"\" (/shared/admin)"},
 		{"a SETMETADATA \"\" (/private/a \"v\" /private/b NIL)", NULL},
 		{"a SETMETADATA b (/private/a ~{1+}\r\nx)", "a SETMETADATA b (/private/a \"x\")"},
@@ -305,6 +307,8 @@ static void test_metadata(void **state)
 	};
 	static const struct bad bad[] = {
 		{"a GETMETADATA (DEPTH 2) b /shared/a", 21, "DEPTH is 0, 1 or infinity"},
+		{"a GETQUOTA", 10, "A space is expected"},
+		{"a SETQUOTA user (STORAGE)", 24, "A space is expected"},
 		{"a GETMETADATA b /shared", 23, "The entry's name has too few components"},
 		{"a GETMETADATA b /shared/vendor/x", 32, "The entry's name has too few components"},
 		{"a GETMETADATA b /other/x", 24, "This is not the name of an entry"},

@@ -177,11 +177,13 @@ static void test_mailboxes(void **state)
 				  .uses = USE_SENT | USE_IMPORTANT};
 	response_list(&b, &line, DIALECT_REV1);
 	expect(&b, "* LIST (\\NonExistent \\HasChildren \\Sent \\Important) \"/\" &AOk- (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
-	struct status_values values = {1, 2, 3, 4, 5, 6, 7, 8, 9, "Fx_-"};
+	struct status_values values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, "Fx_-"};
 	response_mailbox_status(&b, "x", STATUS_MESSAGES, &values, DIALECT_REV1), expect(&b, "* STATUS x (MESSAGES 1)\r\n");
 	response_mailbox_status(&b, "x", 255, &values, DIALECT_REV1);
 	expect(&b, "* STATUS x (MESSAGES 1 RECENT 2 UIDNEXT 3 UIDVALIDITY 4 UNSEEN 5 SIZE 6 APPENDLIMIT 7"
 		   " MAILBOXID (Fx_-))\r\n");
+	response_mailbox_status(&b, "x", STATUS_DELETED | STATUS_DELETED_STORAGE, &values, DIALECT_REV1);
+	expect(&b, "* STATUS x (DELETED 9 DELETED-STORAGE 10)\r\n");
 	response_namespace(&b), expect(&b, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
 	buf_finish(&b);
 }
@@ -222,6 +224,10 @@ static void test_capabilities(void **state)
 		   " STATUS=SIZE"
 		   " SPECIAL-USE"
 		   " CREATE-SPECIAL-USE"
+		   " QUOTA"
+		   " QUOTA=RES-STORAGE"
+		   " QUOTA=RES-MESSAGE"
+		   " QUOTA=RES-MAILBOX"
 		   " METADATA"
 		   " METADATA-SERVER"
 		   " LIST-METADATA"
