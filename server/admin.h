@@ -46,10 +46,12 @@ struct admin_task;
 struct auth_pool;
 struct config;
 struct check;
+struct check_digest;
 struct intake;
 struct mail_export;
 struct index_run;
 struct mail_import;
+struct repairing;
 struct undelete;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
@@ -87,6 +89,7 @@ struct admin_task {
 	struct mail_export *export;           /* export's, */
 	struct check *check;                  /* check's: live and die on the lane */
 	struct undelete *undelete;            /* undelete's */
+	struct repairing *repairing;          /* check's, with --repair */
 	struct index_run *index;              /* reindex's */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
@@ -121,6 +124,11 @@ void admin_row_number(struct buf *row, const char *key, int64_t value);
 void admin_row_bool(struct buf *row, const char *key, bool value);
 void admin_row_end(struct admin_task *task, struct buf *row);
 
+/* Of admin_repair.c: what a check found is mended, in steps while task->more is set. */
+void admin_repair_begin(struct admin_task *task);
+enum op_result admin_repair(struct admin_task *task, struct account *account);
+/* Takes NULL; any thread. */
+void admin_repair_finish(struct repairing *p);
 /* Takes NULL; any thread. */
 void admin_undelete_finish(struct undelete *u);
 
@@ -129,6 +137,8 @@ void admin_undelete_finish(struct undelete *u);
 size_t admin_param_of(const struct admin_verb *verb, const char *name);
 /* Frees it, by way of the lane when something of the account's is left.  Takes NULL. */
 void admin_task_dispose(struct admin_task *task);
+
+extern const struct check_digest admin_check_digest; /* as intake makes it */
 
 /* The verbs, by file. */
 enum op_result admin_domain_add(struct admin_task *task, struct account *account);

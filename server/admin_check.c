@@ -8,6 +8,8 @@
 
 enum { SLICE_US = 5000, ROWS_MAX = 1000 /* an account: whoever has more damage than that knows */ };
 
+/* ---- the digest of contents ---- */
+
 static void *digest_start(void)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -27,6 +29,8 @@ static void digest_finish(void *state, unsigned char out[DIGEST_BYTES])
 	memcpy(out, digest, DIGEST_BYTES);
 	EVP_MD_CTX_free(state);
 }
+
+const struct check_digest admin_check_digest = {digest_start, digest_feed, digest_finish};
 
 static void on_problem(void *ctx, enum check_kind kind, const char *line)
 {
@@ -60,11 +64,12 @@ static void conclude(struct admin_task *task, const struct check_counts *n)
 
 enum op_result admin_check(struct admin_task *task, struct account *account)
 {
-	static const struct check_digest digest = {digest_start, digest_feed, digest_finish};
 	uint64_t until_ns = uv_hrtime() + SLICE_US * 1000;
+	if (task->repairing)
+		return admin_repair(task, account);
 	if (!task->check) {
 		task->rows = 0;
-		task->check = check_create(account, &digest, on_problem, task);
+		task->check = check_create(account, &admin_check_digest, on_problem, task);
 	}
 	if (!task->check) {
 		admin_fail(task, "%s: it is being checked by another command", task->user.address);
@@ -77,6 +82,10 @@ enum op_result admin_check(struct admin_task *task, struct account *account)
 	if (!err && more)
 		return OP_AGAIN;
 	struct check_counts counts = check_result(task->check);
+	if (!err && counts.damage && admin_value(task, "repair")) {
+		admin_repair_begin(task);
+		return OP_DONE;
+	}
 	check_destroy(task->check);
 	task->check = NULL;
 	if (err)

@@ -120,6 +120,7 @@ static void destroy(struct admin_task *task)
 	free(task->index);
 	accounts_release(task->lane);
 	admin_undelete_finish(task->undelete);
+	admin_repair_finish(task->repairing);
 	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
 	buf_finish(&task->out);
 	buf_finish(&task->input);

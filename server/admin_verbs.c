@@ -12,7 +12,9 @@ static const char count_help[] = "adds numbered users (name1@, name2@, ... up to
 const struct admin_verb admin_verbs[] = {
 	{"check", "Proves that a user's mail is sound: every reference, counter, checksum and digest. Exit code 1 when not.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 2, admin_check,
-	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
+	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other"),
+	  FLAG("repair", "and mends what can be mended, saying what it does")},
+	 NULL},
 	{"deliver", "Puts the message on standard input into a mailbox of a user: INBOX, or the one named.",
 	 ADMIN_ACCOUNT | ADMIN_INPUT | ADMIN_WRITES | ADMIN_WITHIN_QUOTA, 0, admin_deliver, {WORD("ADDRESS"), MAYBE("MAILBOX")},
 	 admin_deliver_take},

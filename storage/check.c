@@ -179,12 +179,19 @@ void check_destroy(struct check *c)
 	if (c->a)
 		check_give_up(c->a);
 	live_finish(&c->live);
+	free(c->damaged);
 	free(c);
 }
 
 struct check_counts check_result(const struct check *c)
 {
 	return c->counts;
+}
+
+const int64_t *check_damaged(const struct check *c, size_t *n)
+{
+	*n = c->damaged_n;
+	return c->damaged;
 }
 
 static enum store_err run_phase(struct check *c)

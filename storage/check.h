@@ -49,6 +49,8 @@ MUST_USE enum store_err check_step(struct check *c, bool *out_more);
 /* For account_close(): the check that runs finds that out at its next step. */
 void check_give_up(struct account *a);
 struct check_counts check_result(const struct check *c);
+/* The contents that were found damaged so far, ascending; the check's own. */
+const int64_t *check_damaged(const struct check *c, size_t *n);
 /* Accepts NULL. */
 void check_destroy(struct check *c);
 

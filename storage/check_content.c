@@ -162,6 +162,15 @@ static bool next_content(struct check *c, struct reading *r, enum store_err *err
 	return true;
 }
 
+static void note_damaged(struct check *c, int64_t content)
+{
+	if (c->damaged_n == c->damaged_cap) {
+		c->damaged_cap = c->damaged_cap ? 2 * c->damaged_cap : 16;
+		c->damaged = xrealloc(c->damaged, c->damaged_cap * sizeof(*c->damaged));
+	}
+	c->damaged[c->damaged_n++] = content;
+}
+
 enum store_err check_contents(struct check *c)
 {
 	struct reading r = {.c = c, .buffer = xmalloc(FRAME_BYTES)};
@@ -176,7 +185,10 @@ enum store_err check_contents(struct check *c)
 		if (!any || err)
 			break;
 		c->at.a = r.id;
+		uint64_t before = c->counts.damage;
 		err = check_one(&r);
+		if (c->counts.damage > before)
+			note_damaged(c, r.id);
 	}
 	free(r.buffer);
 	return err;

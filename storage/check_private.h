@@ -34,6 +34,8 @@ struct check {
 	struct live live;
 	bool live_filled;
 	unsigned directory;
+	int64_t *damaged; /* contents, ascending */
+	size_t damaged_n, damaged_cap;
 	struct check_counts counts;
 };
 
