@@ -10,6 +10,7 @@
 #include "storage/mailbox.h"
 #include "storage/repair.h"
 #include "storage/sweep.h"
+#include "storage/usage.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -171,9 +172,11 @@ static void on_left(void *ctx, enum check_kind kind, const char *line)
 static enum store_err prove(struct repairing *p, struct account *a)
 {
 	struct admin_task *task = p->task;
-	struct check *c = check_create(a, &admin_check_digest, on_left, p);
+	enum store_err err = usage_load(a);
+	struct check *c = err ? NULL : check_create(a, &admin_check_digest, on_left, p);
 	bool more = c != NULL;
-	enum store_err err = c ? STORE_OK : STORE_BUSY;
+	if (!err && !c)
+		err = STORE_BUSY;
 	while (more && !err)
 		err = check_step(c, &more);
 	uint64_t left = c ? check_result(c).damage : 0;
@@ -201,6 +204,7 @@ static enum store_err in_op(struct repairing *p, struct account *a, bool *again)
 	enum store_err err = account_begin(a);
 	if (err)
 		return err;
+	a->beyond_quota = true; /* nothing comes in that was not there */
 	if (p->stage == REPAIR_STRUCTURE)
 		err = repair_structure(&p->repair, a);
 	else if (p->stage == REPAIR_CONTENTS)
@@ -210,6 +214,7 @@ static enum store_err in_op(struct repairing *p, struct account *a, bool *again)
 	else if (p->stage == REPAIR_SWEEP)
 		err = sweep_step(a, again);
 	enum store_err end = account_end(a, !err);
+	a->beyond_quota = false;
 	if (!err)
 		err = end;
 	return err ? err : account_commit(a, &touched, &n);
