@@ -10,6 +10,7 @@
 #include "server/conn.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/sessions.h"
 #include "server/settings.h"
 
 #include <openssl/crypto.h>
@@ -105,6 +106,16 @@ static enum op_result run_find(struct admin_task *task)
 	return OP_DONE;
 }
 
+/* Of those who may not go on: once nobody can log in so again. */
+static void end_sessions(const struct admin_task *task)
+{
+	struct sessions *sessions = task->op.ticket.loop->server->sessions;
+	if (task->ends_address[0])
+		sessions_end(sessions, &(struct sessions_match){.address = task->ends_address});
+	if (task->ends_credential[0])
+		sessions_end(sessions, &(struct sessions_match){.credential = task->ends_credential});
+}
+
 /* The directory's lane has no transaction of its own: a verb that writes gets one. */
 static enum op_result run_on_directory(struct admin_task *task)
 {
@@ -119,6 +130,8 @@ static enum op_result run_on_directory(struct admin_task *task)
 	settings_changed(accounts_settings(auth_pool_config(task->auth)->accounts));
 	if (task->verb->flags & ADMIN_FORGETS) /* here, since the command may be gone before it hears of it */
 		auth_pool_forget(task->auth);
+	if (result == OP_DONE && !err)
+		end_sessions(task);
 	return result;
 }
 

@@ -91,6 +91,8 @@ struct admin_task {
 	struct undelete *undelete;            /* undelete's */
 	struct repairing *repairing;          /* check's, with --repair */
 	struct index_run *index;              /* reindex's */
+	/* Of the directory's verbs, for when what they changed is committed: whose sessions end, or with what they logged in. */
+	char ends_address[ADDRESS_MAX + 1], ends_credential[16];
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
 	int exit;
@@ -155,9 +157,14 @@ enum op_result admin_user_add(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
+enum op_result admin_password_add(struct admin_task *task, struct account *account);
+enum op_result admin_password_list(struct admin_task *task, struct account *account);
+enum op_result admin_password_revoke(struct admin_task *task, struct account *account);
 enum op_result admin_index_status(struct admin_task *task, struct account *account);
 enum op_result admin_reindex(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
+enum op_result admin_sessions(struct admin_task *task, struct account *account);
+enum op_result admin_kick(struct admin_task *task, struct account *account);
 enum op_result admin_status(struct admin_task *task, struct account *account);
 enum op_result admin_check(struct admin_task *task, struct account *account);
 enum op_result admin_jump(struct admin_task *task, struct account *account);

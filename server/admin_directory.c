@@ -155,6 +155,7 @@ enum op_result admin_user_remove(struct admin_task *task, struct account *accoun
 	enum store_err err = directory_user_remove(task->op.directory, address, time(NULL), id);
 	if (err)
 		return say_user(task, address, err);
+	snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
 	admin_say(task, "%s: removed; the mail is still in accounts/%s of the store", address, id);
 	return OP_DONE;
 }

@@ -3,6 +3,8 @@
 #include "server/base64.h"
 #include "server/log.h"
 #include "server/sasl.h"
+#include "server/server.h"
+#include "server/sessions.h"
 
 #include <openssl/crypto.h>
 
@@ -52,6 +54,7 @@ struct attempt {
 	char *input; /* an answer, decoded; or user NUL password */
 	size_t input_len, user_len;
 	struct sasl_exchange sasl;
+	uint64_t endings; /* of sessions, when it began */
 	enum sasl_status status;
 	struct buf challenge; /* base64 */
 };
@@ -205,6 +208,8 @@ static void tell(struct auth *a, struct attempt *t)
 		result.account = t->sasl.account;
 		result.address = t->sasl.address;
 		result.master = t->sasl.target[0] ? t->sasl.user : NULL;
+		result.credential = &t->sasl.credential;
+		result.endings = t->endings;
 	} else {
 		result.code = refusals[t->status].code;
 		result.text = refusals[t->status].text;
@@ -255,9 +260,11 @@ static struct attempt *make_attempt(struct auth *a, const struct auth_link *link
 	t->job.run = attempt_run;
 	t->job.done = attempt_done;
 	t->owner = a;
+	t->endings = sessions_endings(a->loop->server->sessions);
 	t->mechanism = mechanism;
 	t->link.tls = link->tls;
 	t->link.default_domain = link->default_domain;
+	snprintf(t->link.remote, sizeof(t->link.remote), "%s", link->remote);
 	if (link->stream && mechanism && is_scram(mechanism))
 		tls_peer_bindings(link->stream, &t->link.bindings);
 	if (link->stream && mechanism && mechanism->need == NEED_CERTIFICATE)

@@ -25,6 +25,8 @@ struct auth_result {
 	const char *code, *text; /* static; a response code of RFC 5530, or NULL */
 	const char *account, *address;
 	const char *master; /* whose password it was, when it was another's (server/sasl.h); else NULL */
+	const struct credential *credential; /* what the password was; of AUTH_OK */
+	uint64_t endings; /* sessions_endings() before anything was looked up */
 	bool cut;
 }; /* what it points to lives until the function it was given to returns */
 

@@ -9,6 +9,7 @@
 #define SERVER_AUTH_POOL_H
 
 #include "server/auth_cache.h"
+#include "server/credential.h"
 #include "server/loop.h"
 #include "server/password.h"
 
@@ -59,10 +60,16 @@ void auth_pool_forget(struct auth_pool *pool);
 enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_UNKNOWN_YET };
 
 /* On a thread of the pool: whether `password` is that of `address` (normal form), by the directory or by the saslauthd of its
- * domain, and then the account.  A wrong password and an unknown user take the same time.  AUTH_UNKNOWN_YET: whoever knows
+ * domain, and then the account; `out_credential` tells when it is one of the user's app passwords.  A wrong password and an unknown user take the same time.  AUTH_UNKNOWN_YET: whoever knows
  * could not be asked. */
 MUST_USE enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password,
-					     size_t len, char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
+					     size_t len, const struct credential_use *use,
+					     char out_account[DIRECTORY_ACCOUNT_LEN + 1], struct credential *out_credential);
+/* The same for app passwords alone. */
+MUST_USE enum auth_verdict auth_worker_check_app(struct auth_worker *worker, const char *address, const char *password,
+						 size_t len, const struct credential_use *use,
+						 char out_account[DIRECTORY_ACCOUNT_LEN + 1],
+						 struct credential *out_credential);
 /* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */
 MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,
 					       char out_account[DIRECTORY_ACCOUNT_LEN + 1]);

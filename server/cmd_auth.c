@@ -4,8 +4,14 @@
 
 static enum step log_in(struct session *s, struct command *cmd, const struct auth_result *result)
 {
+	uint64_t endings = result->endings;
 	struct buf code;
-	session_log_in(s, result->account, result->address, result->master); /* result is gone after it */
+	if (!session_log_in(s, result)) { /* else result is gone after it */
+		command_no(cmd, "LIMIT", "There are too many sessions of this user");
+		return STEP_DONE;
+	}
+	if (session_endings(s) != endings) /* perhaps of what this login was by */
+		session_end(s, "Log in again");
 	buf_init(&code, 4096);
 	buf_add_text(&code, "CAPABILITY ");
 	session_add_capabilities(s, &code);

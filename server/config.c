@@ -151,6 +151,16 @@ static bool check_domain(const char *path, int line, const char *domain)
 	return false;
 }
 
+static bool check_networks(const char *path, int line, const char *option, const char *text, struct networks *out)
+{
+	const char *wrong;
+	if (networks_parse(text, out, &wrong))
+		return true;
+	complain(path, line, "%s: at \"%s\": networks like 192.0.2.0/24 or 2001:db8::/32 are expected, at most %d", option, wrong,
+		 NETWORKS_MAX);
+	return false;
+}
+
 static bool check_listen(const char *path, int line, struct listen_config *l)
 {
 	static const int ports[] = {[PROTOCOL_IMAP] = 143, [PROTOCOL_IMAPS] = 993, [PROTOCOL_LMTP] = 24};
@@ -270,7 +280,8 @@ static bool fill_in(const char *path, struct config *c)
 	}
 	if (!*c->certificates)
 		c->certificates = NULL;
-	if (!check_domain(path, 0, c->default_domain))
+	if (!check_domain(path, 0, c->default_domain) ||
+	    !check_networks(path, 0, "trusted_networks", c->trusted_networks, &c->trusted))
 		return false;
 	c->loops = c->loops ? c->loops : n;
 	c->workers = c->workers ? c->workers : 4 * n + 16;

@@ -9,6 +9,7 @@
 #define SERVER_CONFIG_H
 
 #include "protocol/buf.h"
+#include "server/networks.h"
 
 enum protocol { PROTOCOL_IMAP, PROTOCOL_IMAPS, PROTOCOL_LMTP, PROTOCOL_ADMIN /* not in a listen section */ };
 enum fsync_rule { FSYNC_MESSAGES, FSYNC_ALWAYS /* changes of flags too */ };
@@ -62,6 +63,9 @@ struct config {
 	int duplicates_s; /* 0: they are delivered */
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;
+	int user_sessions_max;
+	const char *trusted_networks;
+	struct networks trusted; /* the same, parsed */
 	int login_delay_ms, login_failures_max;
 	int idle_pulse_s; /* 0: never */
 	int background_yield_at; /* lanes that wait for a worker; 0: never */

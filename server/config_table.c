@@ -84,6 +84,11 @@ const struct option config_options[] = {
 	{NULL, "sasl_config", OPTION_TEXT, IN(sasl_config), "", 0, 0, NULL,
 	 "A file of libsasl2's, NAME.conf, with the options of its plugins sql and ldapdb: sql_engine: sqlite3 and so on, one a line. "
 	 "Empty: none."},
+	{NULL, "trusted_networks", OPTION_TEXT, IN(trusted_networks), "127.0.0.0/8 ::1", 0, 0, NULL,
+	 "Addresses and networks where one address stands for many people, like webmail's: limits that count by address or by "
+	 "user do not hold for them."},
+	{NULL, "user_sessions_max", OPTION_INT, IN(user_sessions_max), "100", 1, 65536, NULL,
+	 "IMAP sessions of one user at once; the next is told NO [LIMIT]. Those from trusted_networks are not counted."},
 	{NULL, "login_delay_ms", OPTION_INT, IN(login_delay_ms), "2000", 0, 60000, NULL,
 	 "How long the answer to a failed login waits; it doubles with each on the same connection, three times."},
 	{NULL, "login_failures_max", OPTION_INT, IN(login_failures_max), "5", 1, 1000, NULL,

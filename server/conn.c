@@ -204,8 +204,11 @@ void conn_progress(struct conn *c)
 	c->untaken = uv_stream_get_write_queue_size(&c->uv.stream);
 }
 
-static void log_end(const struct conn *c, const char *why)
+static void log_end(struct conn *c, const char *why)
 {
+	conn_note_end(c, why);
+	if (c->admitted)
+		return; /* whoever uses it logs its end */
 	log_event(LOG_INFO, "connection_ended", log_text("peer", c->peer.text), log_text("reason", why));
 }
 
@@ -259,7 +262,7 @@ void conn_deliver(struct loop *loop, struct op *op)
 		return;
 	if (c->goodbye_due && !c->flight) {
 		c->goodbye_due = false;
-		c->user->on_ending(c, CONN_END_STOPPING);
+		c->user->on_ending(c, c->goodbye);
 	}
 	conn_settle(c);
 }
@@ -281,14 +284,16 @@ void conn_close_later(struct conn *c)
 	conn_flush(c);
 }
 
-void conn_stop(struct conn *c)
+void conn_stop(struct conn *c, enum conn_end why)
 {
 	if (c->state != CONN_OPEN)
 		return;
+	conn_note_end(c, why == CONN_END_STOPPING ? "the server stops" : "ended by the administrator");
+	c->goodbye = why;
 	if (c->flight)
 		c->goodbye_due = true;
 	else
-		c->user->on_ending(c, CONN_END_STOPPING);
+		c->user->on_ending(c, why);
 	conn_close_later(c);
 }
 

@@ -30,12 +30,14 @@ enum { OUT_HIGH = LIMIT_OUT_HIGH_BYTES, OUT_LOW = LIMIT_OUT_LOW_BYTES, IN_HIGH =
 struct conn_peer {
 	struct peer_key key;
 	char text[46]; /* an IPv4 or IPv6 address, or "local" */
+	bool trusted;  /* one address for many people: trusted_networks */
 };
 
 /* Why a connection is asked for its last words. */
 enum conn_end {
 	CONN_END_STOPPING, /* the server stops */
-	CONN_END_IDLE      /* the client has sent nothing for too long */
+	CONN_END_IDLE,     /* the client has sent nothing for too long */
+	CONN_END_KICKED    /* somebody wants it to end */
 };
 
 /* What uses a connection: an IMAP or an LMTP session.  Callbacks record a fact and call its pump; they may call
@@ -84,6 +86,9 @@ struct conn {
 	struct buf packed;              /* input that waits to be decompressed: `in` has no room for what it makes */
 	struct op *flight; /* ops that have not come back */
 	uint64_t last_serial;
+	enum conn_end goodbye;   /* why, while goodbye_due */
+	const char *why;         /* it ends: static text, of the first cause; NULL: it does not, or nobody said */
+	uint64_t bytes_in, bytes_out; /* on the wire */
 	bool pack_ended; /* the peer has finished its compressed stream: `packed` holds what came behind it */
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
 	unsigned held; /* conn_hold_open() less conn_let_go() */
@@ -162,8 +167,14 @@ void conn_close(struct conn *c);
 /* Once everything queued was sent: then close_notify, the end of the stream, and a moment in which input is thrown
  * away, since closing with input unread would destroy the last words on their way (RFC 1122 4.2.2.13). */
 void conn_close_later(struct conn *c);
-/* The server stops: the last words once no op is in flight, then conn_close_later(). */
-void conn_stop(struct conn *c);
+/* The server, or somebody, ends it: the last words once no op is in flight, then conn_close_later(). */
+void conn_stop(struct conn *c, enum conn_end why);
+/* Why it ends, for the log; the first to say so is right. */
+static inline void conn_note_end(struct conn *c, const char *why)
+{
+	if (!c->why)
+		c->why = why;
+}
 /* For loop.c: the deadline has come; another one may be set. */
 void conn_on_due(struct conn *c);
 

@@ -35,8 +35,10 @@ static void on_written(uv_write_t *req, int status)
 	c->writing -= w->bytes;
 	chunks_free(w->chunks);
 	free(w);
-	if (status < 0)
+	if (status < 0) {
+		conn_note_end(c, "the connection was lost");
 		conn_close(c);
+	}
 	if (c->state == CONN_CLOSED)
 		return;
 	conn_progress(c);
@@ -64,6 +66,7 @@ static void write_chunks(struct conn *c, struct chunk *chunks)
 		w->bytes += chunk->len - chunk->at;
 	}
 	c->writing += w->bytes;
+	c->bytes_out += w->bytes;
 	int rc = uv_write(&w->req, &c->uv.stream, slices, n, on_written);
 	free(slices);
 	if (rc == 0) {
@@ -80,8 +83,11 @@ static void write_chunks(struct conn *c, struct chunk *chunks)
 static size_t try_write(struct conn *c, uv_buf_t *slices, unsigned n)
 {
 	int did = c->writing ? 0 : uv_try_write(&c->uv.stream, slices, n);
-	if (did < 0 && did != UV_EAGAIN)
+	if (did < 0 && did != UV_EAGAIN) {
+		conn_note_end(c, "the connection was lost");
 		conn_close(c);
+	}
+	c->bytes_out += did > 0 ? (size_t)did : 0;
 	c->said_s = loop_now_s(c->loop);
 	return did > 0 ? (size_t)did : 0;
 }
@@ -124,6 +130,7 @@ static void send_cipher(struct conn *c, struct buf *net)
 
 static void fail_tls(struct conn *c)
 {
+	conn_note_end(c, "TLS failed");
 	log_event(LOG_INFO, "tls_failed", log_text("peer", c->peer.text), log_text("reason", tls_stream_fault(c->tls)));
 	conn_close(c);
 }
@@ -294,6 +301,7 @@ void conn_unpack(struct conn *c)
 	if (c->packed.len == 0 || result == DEFLATE_FAILED)
 		buf_finish(&c->packed);
 	if (result == DEFLATE_FAILED) {
+		conn_note_end(c, "the compressed stream is broken");
 		log_event(LOG_INFO, "deflate_failed", log_text("peer", c->peer.text),
 			  log_text("reason", deflate_stream_fault(c->deflate)));
 		conn_close_later(c);
@@ -322,7 +330,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0)
 		return;
 	c->heard_s = loop_now_s(c->loop);
+	c->bytes_in += n > 0 ? (size_t)n : 0;
 	if (n < 0 && n != UV_EOF) {
+		conn_note_end(c, "the connection was lost");
 		conn_close(c);
 		return;
 	}
@@ -337,8 +347,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		receive(c, span_make(buf->base, (size_t)n));
 	if (c->in.failed || c->packed.failed)
 		conn_close(c);
-	if (c->peer_ended)
+	if (c->peer_ended) {
+		conn_note_end(c, "the client hung up");
 		conn_read(c, false);
+	}
 	if (c->state == CONN_OPEN)
 		c->user->on_data(c);
 	conn_settle(c);

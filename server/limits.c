@@ -24,6 +24,8 @@ const struct limit limits[] = {
 	{"LIMIT_TLS_AHEAD_BYTES", LIMIT_TLS_AHEAD_BYTES, "bytes", "output that is encrypted before the socket takes it"},
 	{"LIMIT_DEFLATE_AHEAD_BYTES", LIMIT_DEFLATE_AHEAD_BYTES, "bytes", "output that is compressed before the socket takes it"},
 	{"LIMIT_BACKEND_S", LIMIT_BACKEND_S, "s", "that saslauthd has for each step before the login is told to try again later"},
+	{"LIMIT_CREDENTIAL_USED_S", LIMIT_CREDENTIAL_USED_S, "s",
+	 "between two times that the last use of an app password is written down: a write a login would cost more than it tells"},
 	{"LIMIT_CERTIFICATE_FILES", LIMIT_CERTIFICATE_FILES, "", "files of certificates and keys that are looked at"},
 	{"LIMIT_CERTIFICATE_BYTES", LIMIT_CERTIFICATE_BYTES, "bytes", "one of them; larger ones are not read"},
 	{"LIMIT_CERTIFICATE_QUIET_MS", LIMIT_CERTIFICATE_QUIET_MS, "ms",

@@ -54,10 +54,14 @@ static void deliver_accepted(struct letter *letter, struct loop *loop)
 	free(m);
 }
 
-static void describe(struct conn_peer *peer, const struct sockaddr_storage *address)
+static void describe(struct conn_peer *peer, const struct sockaddr_storage *address, const struct networks *trusted)
 {
 	const void *at = NULL;
-	*peer = (struct conn_peer){.key = peer_key_of((const struct sockaddr *)address)};
+	struct network_address network;
+	network_address_of((const struct sockaddr *)address, &network);
+	*peer = (struct conn_peer){.trusted = networks_have(trusted, &network)};
+	if (!peer->trusted)
+		peer->key = peer_key_of((const struct sockaddr *)address);
 	if (address->ss_family == AF_INET)
 		at = &((const struct sockaddr_in *)address)->sin_addr;
 	else if (address->ss_family == AF_INET6)
@@ -99,14 +103,14 @@ static enum peers_answer hand_out(struct server *server, int fd, const struct li
 void listener_attach(struct server *server, int fd, const struct listen_config *config)
 {
 	struct conn_peer peer;
-	describe(&peer, &(struct sockaddr_storage){.ss_family = AF_UNIX});
+	describe(&peer, &(struct sockaddr_storage){.ss_family = AF_UNIX}, &server->config.trusted);
 	(void)hand_out(server, fd, config, &peer);
 }
 
 static void take_socket(const struct listener *l, int fd, const struct sockaddr_storage *address)
 {
 	struct conn_peer peer;
-	describe(&peer, address);
+	describe(&peer, address, &l->all->server->config.trusted);
 	enum peers_answer answer = hand_out(l->all->server, fd, l->config, &peer);
 	/* Said once in a row: a flood must not fill the log. */
 	if (answer != PEERS_WELCOME && !l->all->refused_logged)

@@ -393,7 +393,7 @@ static void on_closed(struct conn *c)
 
 static void on_ending(struct conn *c, enum conn_end why)
 {
-	lmtp_reply(conn_out(c), why == CONN_END_STOPPING ? LMTP_REPLY_STOPPING : LMTP_REPLY_IDLE);
+	lmtp_reply(conn_out(c), why == CONN_END_IDLE ? LMTP_REPLY_IDLE : LMTP_REPLY_STOPPING);
 }
 
 static void on_accept(struct conn *c)

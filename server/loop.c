@@ -120,7 +120,7 @@ static void deliver_stop(struct letter *letter, struct loop *loop)
 	loop->stopping = true;
 	struct conn *c, *next;
 	HASH_ITER(hh, loop->conns, c, next)
-		conn_stop(c);
+		conn_stop(c, CONN_END_STOPPING);
 	uv_timer_start(&loop->grace, on_grace_over, LIMIT_STOP_MS, 0);
 	loop_end_if_empty(loop);
 }

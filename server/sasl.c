@@ -3,6 +3,8 @@
 #include "server/config.h"
 #include "server/sasl_private.h"
 
+#include <time.h>
+
 bool sasl_exchange_asks_library(const struct sasl_exchange *x)
 {
 	return x->backend && (x->backend->backend == AUTH_BACKEND_SQL || x->backend->backend == AUTH_BACKEND_LDAPDB);
@@ -32,10 +34,13 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 			     struct propctx *properties)
 {
 	struct sasl_exchange *x = context;
+	const struct credential_use use = {APP_PASSWORD_IMAP, x->link->remote, time(NULL)};
 	(void)conn, (void)properties;
-	if (sasl_exchange_asks_library(x))
-		return SASL_CONTINUE; /* which goes on with its own verifier */
-	x->verdict = auth_worker_check(x->worker, user, password, len, x->account);
+	if (sasl_exchange_asks_library(x)) {
+		bool is_app = auth_worker_check_app(x->worker, user, password, len, &use, x->account, &x->credential) == AUTH_RIGHT;
+		return is_app ? SASL_OK : SASL_CONTINUE; /* which goes on with its own verifier */
+	}
+	x->verdict = auth_worker_check(x->worker, user, password, len, &use, x->account, &x->credential);
 	return x->verdict == AUTH_RIGHT ? SASL_OK : (x->verdict == AUTH_WRONG ? SASL_BADAUTH : SASL_UNAVAIL);
 }
 

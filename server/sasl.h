@@ -37,6 +37,7 @@ enum sasl_status {
 /* What an exchange knows of its connection: copied, since it goes to other threads. */
 struct sasl_link {
 	bool tls;                         /* it is protected */
+	char remote[48];                  /* its address, for app passwords that are good from some networks only */
 	const char *default_domain;       /* of names without one; "": there is none.  Outlives the exchange */
 	struct tls_bindings bindings;     /* for SCRAM */
 	struct tls_identities identities; /* for EXTERNAL */
@@ -58,6 +59,7 @@ struct sasl_exchange {
 	char target[ADDRESS_MAX + 1];  /* as whom that one wants to be logged in; "": as itself */
 	char address[ADDRESS_MAX + 1]; /* who is logged in; "" until it is certain */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	struct credential credential; /* what the password was */
 };
 
 struct sasl_bytes {

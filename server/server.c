@@ -11,6 +11,7 @@
 #include "server/log.h"
 #include "server/peers.h"
 #include "server/sasl.h"
+#include "server/sessions.h"
 #include "server/store_lock.h"
 #include "server/tls.h"
 #include "server/trouble.h"
@@ -58,6 +59,7 @@ struct server *server_open(const struct config *config)
 	s->peers = peers_create(&(struct peers_limits){.all = connections_max(),
 						       .address = LIMIT_CONNECTIONS_ADDRESS,
 						       .strangers = LIMIT_CONNECTIONS_STRANGERS});
+	s->sessions = sessions_create((size_t)config->user_sessions_max);
 	s->lock = store_lock_open(config->store);
 	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
 	if (config->certificates)
@@ -105,6 +107,7 @@ void server_close(struct server *s)
 	accounts_destroy(s->accounts);
 	crash_handlers_remove(s->crashes);
 	tls_close(s->tls);
+	sessions_destroy(s->sessions);
 	peers_destroy(s->peers);
 	free(s->loops);
 	store_lock_close(s->lock);

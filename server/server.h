@@ -11,6 +11,7 @@ struct conn_user;
 struct crash_handlers;
 struct peers;
 struct sasl_library;
+struct sessions;
 struct tls;
 struct workers;
 
@@ -22,6 +23,7 @@ struct server {
 	struct workers *workers;
 	struct accounts *accounts;
 	struct peers *peers;
+	struct sessions *sessions;
 	const struct conn_user *const *users; /* by protocol: what serves a connection */
 	struct sasl_library *sasl;
 	struct auth_pool *auth;

@@ -380,11 +380,15 @@ static void session_run(struct session *s)
 			break;
 	}
 	s->running = false;
+	atomic_store_explicit(&s->entry.bytes_in, c->bytes_in, memory_order_relaxed);
+	atomic_store_explicit(&s->entry.bytes_out, c->bytes_out, memory_order_relaxed);
 	if (turns == LIMIT_SESSION_TURNS)
 		conn_yield(c);
 	conn_flush(c);
-	if (s->ending && s->wait != WAIT_OP)
+	if (s->ending && s->wait != WAIT_OP) {
+		session_leave(s); /* though the last words are on their way */
 		conn_close_later(c);
+	}
 	if (s->wait == WAIT_OP && conn_peer_ended(c))
 		conn_set_pulse(c, LIMIT_PROBE_S);
 	conn_set_reading(c, !s->ending && c->in.len < IN_HIGH);
@@ -413,6 +417,7 @@ static void on_fact(struct conn *c)
 static void on_closed(struct conn *c)
 {
 	struct session *s = c->session;
+	session_leave(s);
 	if (s->command && s->wait != WAIT_OP)
 		command_dispose(s->command);
 	if (s->waiting)
@@ -449,8 +454,10 @@ static bool is_mid_response(const struct session *s)
 static void on_ending(struct conn *c, enum conn_end why)
 {
 	static const char *const words[] = {[CONN_END_STOPPING] = "* BYE [UNAVAILABLE] The server stops\r\n",
-					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n"};
+					    [CONN_END_IDLE] = "* BYE Idle for too long\r\n",
+					    [CONN_END_KICKED] = "* BYE The administrator ends this session\r\n"};
 	struct session *s = c->session;
+	session_leave(s);
 	if (!is_mid_response(s))
 		conn_write_text(c, words[why]);
 }

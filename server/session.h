@@ -31,8 +31,12 @@ void session_accept_literal(struct session *s, const struct reader_event *event)
 enum step session_keep_literal(struct session *s, struct command *cmd, const struct reader_event *event);
 
 bool session_is_logged_in(const struct session *s);
-/* `master`: who logs in as that user; NULL: the user. */
-void session_log_in(struct session *s, const char *account, const char *address, const char *master);
+/* As the result of a login says.  False: the user has too many sessions. */
+bool session_log_in(struct session *s, const struct auth_result *who);
+/* For the log and for `roost kick`. */
+uint64_t session_id(const struct session *s);
+/* sessions_endings() now. */
+uint64_t session_endings(const struct session *s);
 /* Back to where the connection began, but for TLS and what ID said (RFC 8437 3): everything of the user's is forgotten;
  * after the tagged OK nothing is compressed any more. */
 void session_log_out(struct session *s);

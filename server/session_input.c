@@ -59,6 +59,8 @@ static void start(struct session *s, struct command *cmd)
 		return;
 	}
 	cmd->op.kind = cmd->row->name;
+	atomic_store_explicit(&s->entry.command, cmd->row->name, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->entry.commands, 1, memory_order_relaxed);
 	cmd->op.writes = (cmd->row->flags & CMD_WRITES) != 0;
 	session_obey(s, cmd->row->start(s, cmd));
 }

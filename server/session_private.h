@@ -5,6 +5,7 @@
 #include "server/conn.h"
 #include "server/notify.h"
 #include "server/session.h"
+#include "server/sessions.h"
 
 /* What the running command waits for. */
 enum wait {
@@ -32,6 +33,7 @@ struct session {
 	const char *goodbye; /* static: the BYE behind the tagged line */
 	bool streaming; /* the running command's line, with its literals, has not ended */
 	bool greeted;
+	bool left; /* its end, or its logout, is logged */
 	bool start_tls, start_deflate, stop_deflate; /* once the tagged line is out */
 	bool yields;    /* the client fills in or indexes, and stands back under load */
 	unsigned bad;
@@ -40,13 +42,18 @@ struct session {
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 	char *master; /* who logged in as that one; NULL: nobody else */
-	char device[64]; /* as the client names itself, printable ASCII */
+	char device[64]; /* as the client names itself, printable ASCII; with an app password, its label */
+	struct session_entry entry; /* among the server's sessions, while it is logged in */
+	struct credential credential; /* what it has logged in with */
 };
 
 /* session.c */
 struct command *session_begin_command(struct session *s);
 /* Does what a step says. */
 void session_obey(struct session *s, enum step step);
+
+/* session_state.c: it is no session of its user any more; logged, with what it was.  Nothing when nobody is logged in. */
+void session_leave(struct session *s);
 
 /* session_input.c: the next line, command or piece of a literal, if the running command does not forbid it.  False:
  * there is none yet. */

@@ -8,6 +8,8 @@
 #include "server/server.h"
 #include "server/watchlist.h"
 
+#include <time.h>
+
 struct buf *session_out(struct session *s)
 {
 	return conn_out(s->conn);
@@ -51,19 +53,20 @@ struct command *session_command(const struct session *s)
 	return s->command;
 }
 
-/* What the listener, the domain and the user leave out.  There is one credential a user. */
-static void find_off(const struct session *s, const char *off[3])
+/* What the listener, the domain, the user and the app password leave out. */
+static void find_off(const struct session *s, const char *off[CAPABILITY_OFF_MAX])
 {
 	const struct config *config = session_config(s);
 	const char *at = strrchr(s->address, '@');
 	off[0] = s->conn->listener->capabilities_off;
 	off[1] = at ? config_capabilities_off(config, at + 1) : NULL;
 	off[2] = at ? config_capabilities_off(config, s->address) : NULL;
+	off[3] = s->credential.capabilities_off;
 }
 
 bool session_offers(const struct session *s, const char *capability)
 {
-	const char *off[3];
+	const char *off[CAPABILITY_OFF_MAX];
 	bool offers = true;
 	find_off(s, off);
 	for (size_t i = 0; i < countof(off); i++)
@@ -91,26 +94,80 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	capability_write(out, &context);
 }
 
-void session_log_in(struct session *s, const char *account, const char *address, const char *master)
+/* The loop's own numbers, made different from the other loops'. */
+uint64_t session_id(const struct session *s)
 {
+	return s->conn->id * LIMIT_LOOPS + s->conn->loop->index;
+}
+
+uint64_t session_endings(const struct session *s)
+{
+	return sessions_endings(s->conn->loop->server->sessions);
+}
+
+static bool enter(struct session *s, const char *address, const struct credential *credential)
+{
+	struct session_entry *e = &s->entry;
+	*e = (struct session_entry){.id = session_id(s), .loop = s->conn->loop, .conn_id = s->conn->id,
+				    .since_s = time(NULL), .exempt = s->conn->peer.trusted};
+	atomic_store_explicit(&e->command, "LOGIN", memory_order_relaxed);
+	snprintf(e->address, sizeof(e->address), "%s", address);
+	snprintf(e->credential, sizeof(e->credential), "%s", credential->id);
+	snprintf(e->device, sizeof(e->device), "%s", s->device);
+	snprintf(e->remote, sizeof(e->remote), "%s", conn_peer(s->conn));
+	snprintf(e->tls, sizeof(e->tls), "%s", conn_tls_version(s->conn));
+	return sessions_enter(s->conn->loop->server->sessions, e);
+}
+
+bool session_log_in(struct session *s, const struct auth_result *who)
+{
+	static const struct credential own;
+	const struct credential *with = who->credential ? who->credential : &own;
 	invariant(!s->lane);
+	if (with->id[0])
+		snprintf(s->device, sizeof(s->device), "%s", with->label);
+	if (!enter(s, who->address, with)) {
+		log_event(LOG_WARNING, "login_refused", log_number("session", (int64_t)session_id(s)), log_text("user", who->address),
+			  log_text("peer", conn_peer(s->conn)), log_text("reason", "too many sessions of this user"));
+		return false;
+	}
 	conn_admit(s->conn, LIMIT_IDLE_S);
-	s->lane = accounts_acquire(s->conn->loop->server->accounts, account);
+	s->lane = accounts_acquire(s->conn->loop->server->accounts, who->account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
-	snprintf(s->address, sizeof(s->address), "%s", address);
-	s->master = master ? strdup(master) : NULL;
+	snprintf(s->address, sizeof(s->address), "%s", who->address);
+	s->master = who->master ? strdup(who->master) : NULL;
+	s->credential = *with;
+	s->left = false;
+	credential_note_use(s->conn->loop->server->accounts, with, time(NULL));
 	reader_set_limits(&s->reader, &reader_limits_after_login);
 	/* RFC 8314 4: with the version and cipher of the TLS that protected the password. */
-	log_event(LOG_INFO, "login", log_text("user", address), log_text("peer", conn_peer(s->conn)),
+	log_event(LOG_INFO, "login", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
+		  log_text("device", with->label), log_text("peer", conn_peer(s->conn)),
 		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)),
-		  log_text(master ? "master" : NULL, master));
+		  log_text(s->master ? "master" : NULL, s->master));
 	auth_destroy(s->auth);
 	s->auth = NULL;
+	return true;
+}
+
+void session_leave(struct session *s)
+{
+	struct session_entry *e = &s->entry;
+	sessions_leave(s->conn->loop->server->sessions, e);
+	if (!s->lane || s->left)
+		return;
+	s->left = true;
+	log_event(LOG_INFO, "logout", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
+		  log_text("device", s->device), log_text("peer", conn_peer(s->conn)),
+		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)),
+		  log_number("commands", (int64_t)atomic_load_explicit(&e->commands, memory_order_relaxed)),
+		  log_number("bytes_in", (int64_t)s->conn->bytes_in), log_number("bytes_out", (int64_t)s->conn->bytes_out),
+		  log_number("seconds", time(NULL) - e->since_s), log_text("reason", s->conn->why ? s->conn->why : "closed"));
 }
 
 void session_log_out(struct session *s)
 {
-	log_event(LOG_INFO, "logout", log_text("user", s->address), log_text("peer", conn_peer(s->conn)));
+	session_leave(s);
 	session_unselect(s);
 	watchlist_destroy(s->watchlist);
 	s->watchlist = NULL;
@@ -124,6 +181,7 @@ void session_log_out(struct session *s)
 	s->address[0] = '\0';
 	free(s->master);
 	s->master = NULL;
+	s->credential = (struct credential){.id = ""};
 	s->stop_deflate = session_is_compressed(s);
 	reader_set_limits(&s->reader, &reader_limits_before_login);
 	conn_admit(s->conn, LIMIT_STRANGER_IDLE_S); /* it is no stranger, and still has to hurry */
@@ -151,8 +209,10 @@ void session_set_device(struct session *s, struct span name, struct span version
 {
 	const struct span parts[] = {name, version};
 	size_t n = 0;
-	log_event(LOG_INFO, "client", log_text("user", s->address), log_text("peer", conn_peer(s->conn)),
+	log_event(LOG_INFO, "client", log_number("session", (int64_t)session_id(s)), log_text("user", s->address), log_text("peer", conn_peer(s->conn)),
 		  log_span("name", name), log_span("version", version));
+	if (s->credential.id[0]) /* which says more than what the client says of itself */
+		return;
 	for (size_t i = 0; i < countof(parts); i++) {
 		if (n && parts[i].len && n + 1 < sizeof(s->device))
 			s->device[n++] = ' ';
@@ -161,6 +221,7 @@ void session_set_device(struct session *s, struct span name, struct span version
 				s->device[n++] = parts[i].ptr[k];
 	}
 	s->device[n] = '\0';
+	sessions_set_device(s->conn->loop->server->sessions, &s->entry, s->device);
 }
 
 void session_start_tls(struct session *s)
@@ -180,6 +241,7 @@ void session_start_compression(struct session *s)
 
 void session_end(struct session *s, const char *goodbye)
 {
+	conn_note_end(s->conn, goodbye ? goodbye : "logout");
 	s->ending = true;
 	s->goodbye = goodbye;
 }

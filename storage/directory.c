@@ -1,5 +1,6 @@
 #include "storage/directory_private.h"
 
+#include "storage/app_password.h"
 #include "storage/setting.h"
 
 enum { DIRECTORY_ID = 0x526f6f64 }; /* "Rood" */
@@ -13,6 +14,9 @@ static const char schema[] =
 	"CREATE INDEX user_domain ON user(domain);"
 	"CREATE TABLE credential(account TEXT NOT NULL, label TEXT NOT NULL, hash TEXT NOT NULL,"
 	" scram_sha1 TEXT NOT NULL, scram_sha256 TEXT NOT NULL, PRIMARY KEY(account, label)) WITHOUT ROWID;"
+	"CREATE TABLE app_password(id TEXT PRIMARY KEY, account TEXT NOT NULL, label TEXT NOT NULL, hash BLOB NOT NULL,"
+	" protocols INTEGER NOT NULL, networks TEXT NOT NULL, capabilities_off TEXT NOT NULL, made INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, used INTEGER NOT NULL, UNIQUE(account, label)) WITHOUT ROWID;"
 	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
 	" PRIMARY KEY(owner, name)) WITHOUT ROWID;";
@@ -177,6 +181,8 @@ enum store_err directory_user_remove(struct directory *d, const char *address, i
 	err = db_run(&d->db, stmt);
 	if (!err)
 		err = directory_run(d, "DELETE FROM credential WHERE account=?", out_account);
+	if (!err)
+		err = directory_app_passwords_drop(d, out_account);
 	return err ? err : directory_run(d, "DELETE FROM user WHERE address=?", address);
 }
 

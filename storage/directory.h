@@ -5,6 +5,7 @@
  *   domain      name
  *   user        address, domain, account                    one row an account
  *   credential  account, label, hash, scram_sha1, scram_sha256      label "" is the user's own password
+ *   app_password  id, account, label, hash, ...              what devices log in with (app_password.h)
  *   removed     account, address, when                      users that are gone; their mail is still on disk
  *   setting     owner, name, value                          what is set for a user or a domain (setting.h)
  *   meta        key, value                                  random keys made with the database

@@ -5,6 +5,8 @@
 #include "protocol/buf.h"
 
 /* What the list depends on. */
+enum { CAPABILITY_OFF_MAX = 4 };
+
 struct capability_context {
 	bool logged_in;
 	bool has_starttls;      /* TLS can still be started on this connection */
@@ -13,7 +15,7 @@ struct capability_context {
 	const char *mechanisms; /* SASL mechanisms that may be used now, separated by single spaces */
 	uint64_t append_limit;  /* octets (RFC 7889) */
 	bool literal_minus;     /* LITERAL- in place of LITERAL+ (RFC 7888 5) */
-	const char *off[3];     /* names that are not listed, separated by single spaces; NULL: none */
+	const char *off[CAPABILITY_OFF_MAX];     /* names that are not listed, separated by single spaces; NULL: none */
 };
 
 /* "IMAP4rev1 ...", for the response and for the [CAPABILITY ...] code. */

@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&answers, SIZE_MAX);
 	struct wire *w = wire_open(&fuzz.loop, windows[data[0] % 4]);
 	if (data[1] % 8)
-		session_log_in(w->conn.session, "account", "user@example.org", NULL);
+		session_log_in(w->conn.session, &(struct auth_result){.account = "account", .address = "user@example.org"});
 	feed(w, span_make((const char *)data + OPTIONS, size - OPTIONS), data[2] ? data[2] : SIZE_MAX, &answers);
 	/* Out of whatever it is in: a line, an exchange, a short literal. */
 	for (int i = 0; i < 5; i++)

@@ -73,7 +73,7 @@ void client_connect(struct client *c)
 	c->connected = true;
 	c->enabled = c->speaks == 0;
 	c->dialect = 0;
-	session_log_in(c->wire->conn.session, "account", "user@example.org", NULL);
+	session_log_in(c->wire->conn.session, &(struct auth_result){.account = "account", .address = "user@example.org"});
 	sim_trace(s, "%d connects on loop %u, window %zu", c->index, c->wire->conn.loop->index, c->wire->window);
 }
 

@@ -380,7 +380,7 @@ static void submit(struct fixture *f)
 
 static void stop(struct fixture *f)
 {
-	conn_stop(f->user.conn);
+	conn_stop(f->user.conn, CONN_END_STOPPING);
 }
 
 /* The server stops: the op that runs is answered first. */

@@ -46,7 +46,7 @@ static void say(struct fixture *f, struct wire *w, const char *text)
 static struct wire *join(struct fixture *f)
 {
 	struct wire *w = wire_open(&f->loop, OUT_HIGH);
-	session_log_in(w->conn.session, "account", "user@example.org", NULL);
+	session_log_in(w->conn.session, &(struct auth_result){.account = "account", .address = "user@example.org"});
 	return w;
 }
 
