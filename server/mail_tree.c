@@ -178,6 +178,8 @@ static bool index_archive(struct mail_tree *t)
 		char type = (char)h[156];
 		uint64_t size = x.has_size && type != 'x' && type != 'L' ? x.size : number_of(h + 124, 12);
 		at += BLOCK;
+		if (size > INT64_MAX / 2 || at > INT64_MAX / 2)
+			break; /* no file is so large */
 		if (type == 'x' || type == 'L') {
 			if (!read_extended(t, at, size, type == 'x', &x))
 				break;

@@ -252,6 +252,13 @@ def test_cut_short(store):
         time.sleep(after)
         p.kill()
         p.wait()
+    if store.daemon:  # and one whose daemon is
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.25)
+        store.daemon.kill()
+        store.daemon.wait()
+        p.wait()
+        store.start()
     said = store.run("import", ALICE, str(store.directory / "in"))
     taken, known = map(int, re.search(r"(\d+) messages taken in, (\d+) were", said).groups())
     assert taken + known == total, said
