@@ -1,6 +1,7 @@
-/* Who is logged in, and ending that.  On the directory's lane, which has nothing to do with it. */
+/* Who is logged in, and ending that; who could not log in.  On the directory's lane, which has nothing to do with it. */
 #include "server/admin.h"
 
+#include "server/abuse.h"
 #include "server/loop.h"
 #include "server/server.h"
 #include "server/sessions.h"
@@ -53,6 +54,34 @@ enum op_result admin_sessions(struct admin_task *task, struct account *account)
 	task->more = false;
 	sessions_each(sessions_of(task), strtoull(task->cursor, NULL, 10), on_session, &l);
 	admin_say(task, "%s", "");
+	return OP_DONE;
+}
+
+static void on_count(void *ctx, const struct abuse_row *counted)
+{
+	struct admin_task *task = ctx;
+	struct buf row;
+	admin_row_begin(task, &row);
+	admin_row_text(&row, "kind", counted->kind);
+	admin_row_text(&row, "who", counted->who);
+	admin_row_number(&row, "failures", counted->failures);
+	admin_row_number(&row, "held_s", (int64_t)counted->held_s);
+	admin_row_end(task, &row);
+}
+
+enum op_result admin_abuse_list(struct admin_task *task, struct account *account)
+{
+	(void)account;
+	abuse_each(task->op.ticket.loop->server->abuse, uv_hrtime() / 1000000000, on_count, task);
+	admin_say(task, "%s", "");
+	return OP_DONE;
+}
+
+enum op_result admin_abuse_clear(struct admin_task *task, struct account *account)
+{
+	(void)account;
+	size_t n = abuse_clear(task->op.ticket.loop->server->abuse, admin_value(task, "WHO"));
+	admin_say(task, "%zu count%s forgotten", n, n == 1 ? "" : "s");
 	return OP_DONE;
 }
 

@@ -10,6 +10,10 @@ static const char first_help[] = "with --count: the first number";
 static const char count_help[] = "adds numbered users (name1@, name2@, ... up to this number) with one password, for tests";
 
 const struct admin_verb admin_verbs[] = {
+	{"abuse clear", "Forgets failed logins: all, or those of a user, or of an address; who was refused for them may try again.", 0, 0,
+	 admin_abuse_clear, {MAYBE("WHO")}, NULL},
+	{"abuse list", "Lists failed logins that are counted, by user and address, and how many seconds such are still refused.", ADMIN_LISTS, 4,
+	 admin_abuse_list, {{0}}, NULL},
 	{"check", "Proves that a user's mail is sound: every reference, counter, checksum and digest. Exit code 1 when not.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 2, admin_check,
 	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other"),

@@ -1,5 +1,6 @@
 #include "server/auth.h"
 
+#include "server/abuse.h"
 #include "server/base64.h"
 #include "server/log.h"
 #include "server/sasl.h"
@@ -39,6 +40,7 @@ static const struct {
 } refusals[] = {
 	[SASL_STATUS_FAILED] = {"AUTHENTICATIONFAILED", "User or password is wrong"},
 	[SASL_STATUS_NOT_AUTHORIZED] = {"AUTHORIZATIONFAILED", "You may not log in as this user"},
+	[SASL_STATUS_HELD] = {"UNAVAILABLE", "Too many logins have failed, try again later"},
 	[SASL_STATUS_UNAVAILABLE] = {"UNAVAILABLE", "Nobody can log in just now, try again later"},
 };
 
@@ -225,6 +227,26 @@ static void on_delay_over(uv_timer_t *timer)
 	tell(t->owner, t); /* auth_destroy() closes the timer, so there is an owner */
 }
 
+/* The answer waits: longer with each failure, of this connection or of others from there. */
+static void delay(struct auth *a, struct attempt *t)
+{
+	bool held = t->status == SASL_STATUS_HELD;
+	const struct abuse_login login = {t->link.from, t->link.remote, t->sasl.user};
+	unsigned before = a->failures++;
+	if (!held && !t->link.exempt) {
+		unsigned failures = abuse_failed(auth_pool_config(a->pool)->abuse, &login, uv_hrtime() / 1000000000);
+		before = failures - 1 > before ? failures - 1 : before;
+	}
+	unsigned doublings = before < DELAY_DOUBLINGS_MAX ? before : DELAY_DOUBLINGS_MAX;
+	a->state = AUTH_DELAYED;
+	/* contrib/fail2ban reads it. */
+	log_event(LOG_WARNING, held ? "login_held" : "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
+		  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"), log_number("failures", a->failures));
+	invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
+	t->timer.data = t;
+	uv_timer_start(&t->timer, on_delay_over, (uint64_t)auth_pool_config(a->pool)->failure_delay_ms << doublings, 0);
+}
+
 static void attempt_done(struct auth_job *job)
 {
 	struct attempt *t = container_of(job, struct attempt, job);
@@ -233,19 +255,13 @@ static void attempt_done(struct auth_job *job)
 		attempt_destroy(t);
 		return;
 	}
-	if (t->status == SASL_STATUS_FAILED || t->status == SASL_STATUS_NOT_AUTHORIZED) {
-		unsigned doublings = a->failures < DELAY_DOUBLINGS_MAX ? a->failures : DELAY_DOUBLINGS_MAX;
-		a->failures++;
-		a->state = AUTH_DELAYED;
-		log_event(LOG_WARNING, "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
-			  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"),
-			  log_number("failures", a->failures),
-			  log_text(t->sasl.target[0] ? "as" : NULL, t->sasl.target)); /* a master user's */
-		invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
-		t->timer.data = t;
-		uv_timer_start(&t->timer, on_delay_over, (uint64_t)auth_pool_config(a->pool)->failure_delay_ms << doublings, 0);
+	if (t->status == SASL_STATUS_FAILED || t->status == SASL_STATUS_NOT_AUTHORIZED || t->status == SASL_STATUS_HELD) {
+		delay(a, t);
 		return;
 	}
+	if (t->status == SASL_STATUS_OK && !t->link.exempt)
+		abuse_succeeded(auth_pool_config(a->pool)->abuse, &(struct abuse_login){t->link.from, t->link.remote, t->sasl.user},
+				uv_hrtime() / 1000000000);
 	bool over = t->status != SASL_STATUS_MORE;
 	tell(a, t);
 	if (over)
@@ -264,6 +280,8 @@ static struct attempt *make_attempt(struct auth *a, const struct auth_link *link
 	t->mechanism = mechanism;
 	t->link.tls = link->tls;
 	t->link.default_domain = link->default_domain;
+	t->link.from = link->from;
+	t->link.exempt = link->exempt;
 	snprintf(t->link.remote, sizeof(t->link.remote), "%s", link->remote);
 	if (link->stream && mechanism && is_scram(mechanism))
 		tls_peer_bindings(link->stream, &t->link.bindings);

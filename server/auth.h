@@ -11,6 +11,7 @@
 
 #include "protocol/buf.h"
 #include "server/auth_pool.h"
+#include "server/peers.h"
 
 enum auth_status {
 	AUTH_CHALLENGE, /* send "+ ", the challenge, CRLF; give the client's next line to auth_answer() */
@@ -39,6 +40,8 @@ struct tls_stream;
 struct auth_link {
 	const char *remote; /* for the log; copied */
 	bool tls;           /* the link is protected */
+	struct peer_key from; /* failures are counted by it, unless it is `exempt` */
+	bool exempt;
 	bool clear_allowed; /* the listener lets passwords through without TLS */
 	const struct tls_stream *stream; /* NULL: there is no TLS; looked at during the call only */
 	bool scram_off;                  /* a back end may be asked that does not know what SCRAM needs */

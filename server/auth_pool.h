@@ -13,6 +13,7 @@
 #include "server/loop.h"
 #include "server/password.h"
 
+struct abuse;
 struct accounts;
 struct auth_pool;
 struct config;
@@ -36,6 +37,7 @@ struct auth_job {
 struct auth_pool_config {
 	const struct config *config; /* for the back ends; outlives the pool */
 	struct accounts *accounts; /* outlives the pool */
+	struct abuse *abuse;       /* the same */
 	const char *hostname;
 	int threads;
 	size_t queue_max; /* jobs that wait */

@@ -175,7 +175,8 @@ static bool check_listen(const char *path, int line, struct listen_config *l)
 		complain(path, line, "listen: address = \"%s\": an IPv4 or IPv6 address is expected", l->address);
 		return false;
 	}
-	if (!check_domain(path, line, l->default_domain))
+	if (!check_domain(path, line, l->default_domain) ||
+	    !check_networks(path, line, "proxy_networks", l->proxy_networks, &l->proxies))
 		return false;
 	if (l->port == 0)
 		l->port = ports[l->protocol];

@@ -25,6 +25,8 @@ struct listen_config {
 	bool seven_bit_headers; /* RFC 9755 4 */
 	const char *client_authorities; /* a PEM file: clients are asked for a certificate of one of them; "": they are not */
 	const char *default_domain;     /* of users who log in without one; "": that of the configuration */
+	const char *proxy_networks;     /* who speaks the PROXY protocol here, and nobody else may come; "": clients come */
+	struct networks proxies;        /* the same, parsed */
 };
 
 /* What is not offered to a user, or to the users of a domain. */
@@ -66,6 +68,7 @@ struct config {
 	int user_sessions_max;
 	const char *trusted_networks;
 	struct networks trusted; /* the same, parsed */
+	int login_hold_failures, login_hold_s;
 	int login_delay_ms, login_failures_max;
 	int idle_pulse_s; /* 0: never */
 	int background_yield_at; /* lanes that wait for a worker; 0: never */

@@ -93,6 +93,12 @@ const struct option config_options[] = {
 	 "How long the answer to a failed login waits; it doubles with each on the same connection, three times."},
 	{NULL, "login_failures_max", OPTION_INT, IN(login_failures_max), "5", 1, 1000, NULL,
 	 "After so many failed logins the connection is closed."},
+	{NULL, "login_hold_failures", OPTION_INT, IN(login_hold_failures), "10", 1, 1000000, NULL,
+	 "After so many failed logins of one user from one address (three times as many of a user from everywhere, or of an "
+	 "address for everybody) such logins are refused without a look at the password. An address that the user has logged in "
+	 "from within 30 days is refused for its own failures only; trusted_networks are not counted."},
+	{NULL, "login_hold_s", OPTION_INT, IN(login_hold_s), "600", 0, 86400, NULL,
+	 "For how many seconds after the last failure. 0: nobody is refused."},
 	{NULL, "background_yield_at", OPTION_INT, IN(background_yield_at), "0", 0, 1000000, NULL,
 	 "While the work of so many accounts waits for a worker thread, clients that say in ID that they only fill in or index "
 	 "(the field event: back-fill or indexer) are told NO [UNAVAILABLE], and come back later. 0: never."},
@@ -125,6 +131,10 @@ const struct option config_options[] = {
 	{"listen", "client_authorities", OPTION_TEXT, IN_LISTEN(client_authorities), "", 0, 0, NULL,
 	 "A PEM file with certificates of authorities: clients may show a certificate of one of them, and log in by it "
 	 "(AUTHENTICATE EXTERNAL) as the user whose address is in it. Empty: they are not asked for one."},
+
+	{"listen", "proxy_networks", OPTION_TEXT, IN_LISTEN(proxy_networks), "", 0, 0, NULL,
+	 "Networks of proxies that say who the client is by the PROXY protocol (version 1 or 2): every connection must come from "
+	 "there, and begin so. Empty: clients come here themselves."},
 
 	{"auth", "who", OPTION_TEXT, IN_AUTH(who), "", 0, 0, NULL,
 	 "A domain, whose users' passwords are verified so. Empty: every domain that has no section of its own."},

@@ -5,6 +5,7 @@
 #include "server/deflate.h"
 #include "server/lane.h"
 #include "server/log.h"
+#include "server/proxy.h"
 #include "server/server.h"
 #include "server/tls.h"
 
@@ -329,7 +330,7 @@ void conn_create(struct loop *loop, int fd, const struct listen_config *listener
 	}
 	c->uv.handle.data = c;
 	HASH_ADD(hh, loop->conns, id, sizeof(c->id), c);
-	if (listener->protocol == PROTOCOL_IMAPS)
+	if (listener->protocol == PROTOCOL_IMAPS && user != &proxy_user)
 		conn_start_tls(c);
 	user->on_accept(c);
 	if (rc != 0) {

@@ -106,6 +106,8 @@ struct conn {
 /* Takes over `fd`, a connected stream socket, and its place among the peers and in loop_count(). */
 void conn_create(struct loop *loop, int fd, const struct listen_config *listener, const struct conn_user *user,
 		 const struct conn_peer *peer);
+/* For proxy.c, once `used` bytes of c->in were read: `user` begins with what is behind them, as with a new connection. */
+void conn_hand_over(struct conn *c, const struct conn_user *user, size_t used);
 /* NULL: gone, or closing. */
 struct conn *conn_find(struct loop *loop, uint64_t id);
 /* The session may start what comes next: it is neither closed nor ending. */

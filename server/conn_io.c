@@ -376,6 +376,27 @@ void conn_set_reading(struct conn *c, bool on)
 	conn_read(c, on && !c->peer_ended && !conn_has_packed(c));
 }
 
+void conn_hand_over(struct conn *c, const struct conn_user *user, size_t used)
+{
+	struct buf rest;
+	buf_init(&rest, LIMIT_IN_BYTES);
+	buf_add(&rest, c->in.data + used, c->in.len - used);
+	buf_finish(&c->in);
+	c->user = user;
+	c->idle_s = LIMIT_STRANGER_IDLE_S;
+	if (c->listener->protocol == PROTOCOL_IMAPS)
+		conn_start_tls(c);
+	user->on_accept(c);
+	conn_arm(c);
+	if (rest.len && c->state == CONN_OPEN)
+		receive(c, buf_span(&rest));
+	buf_finish(&rest);
+	if (c->in.failed)
+		conn_close(c);
+	if (c->state == CONN_OPEN)
+		user->on_data(c);
+}
+
 /* --- TLS. --- */
 
 bool conn_start_tls(struct conn *c)

@@ -4,6 +4,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/peers.h"
+#include "server/proxy.h"
 #include "server/server.h"
 #include "server/trouble.h"
 
@@ -49,24 +50,22 @@ static void deliver_accepted(struct letter *letter, struct loop *loop)
 		peers_leave(loop->server->peers, m->peer.key, false);
 		close(m->fd);
 	} else {
-		conn_create(loop, m->fd, m->config, loop->server->users[m->config->protocol], &m->peer);
+		conn_create(loop, m->fd, m->config, m->config->proxies.n ? &proxy_user : loop->server->users[m->config->protocol],
+			    &m->peer);
 	}
 	free(m);
 }
 
-static void describe(struct conn_peer *peer, const struct sockaddr_storage *address, const struct networks *trusted)
+void listener_describe(struct conn_peer *peer, const struct sockaddr *address, const struct networks *trusted)
 {
-	const void *at = NULL;
 	struct network_address network;
-	network_address_of((const struct sockaddr *)address, &network);
+	network_address_of(address, &network);
 	*peer = (struct conn_peer){.trusted = networks_have(trusted, &network)};
 	if (!peer->trusted)
-		peer->key = peer_key_of((const struct sockaddr *)address);
-	if (address->ss_family == AF_INET)
-		at = &((const struct sockaddr_in *)address)->sin_addr;
-	else if (address->ss_family == AF_INET6)
-		at = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	if (!at || !inet_ntop(address->ss_family, at, peer->text, sizeof(peer->text)))
+		peer->key = peer_key_of(address);
+	bool is_v4 = memcmp(network.bytes, (const unsigned char[12]){[10] = 0xff, [11] = 0xff}, 12) == 0;
+	bool is_ip = address->sa_family == AF_INET || address->sa_family == AF_INET6;
+	if (!is_ip || !inet_ntop(is_v4 ? AF_INET : AF_INET6, network.bytes + (is_v4 ? 12 : 0), peer->text, sizeof(peer->text)))
 		snprintf(peer->text, sizeof(peer->text), "local");
 }
 
@@ -103,20 +102,38 @@ static enum peers_answer hand_out(struct server *server, int fd, const struct li
 void listener_attach(struct server *server, int fd, const struct listen_config *config)
 {
 	struct conn_peer peer;
-	describe(&peer, &(struct sockaddr_storage){.ss_family = AF_UNIX}, &server->config.trusted);
+	listener_describe(&peer, &(struct sockaddr){.sa_family = AF_UNIX}, &server->config.trusted);
 	(void)hand_out(server, fd, config, &peer);
+}
+
+/* Where proxies are expected nobody else may come; theirs is the address of many, until they have said whose. */
+static bool may_be_proxy(const struct listen_config *config, const struct sockaddr_storage *address, struct conn_peer *peer)
+{
+	struct network_address from;
+	if (!config->proxies.n)
+		return true;
+	network_address_of((const struct sockaddr *)address, &from);
+	peer->key = (struct peer_key){{0}};
+	peer->trusted = true;
+	return networks_have(&config->proxies, &from);
 }
 
 static void take_socket(const struct listener *l, int fd, const struct sockaddr_storage *address)
 {
 	struct conn_peer peer;
-	describe(&peer, address, &l->all->server->config.trusted);
-	enum peers_answer answer = hand_out(l->all->server, fd, l->config, &peer);
+	const char *refused = NULL;
+	listener_describe(&peer, (const struct sockaddr *)address, &l->all->server->config.trusted);
+	if (!may_be_proxy(l->config, address, &peer)) {
+		refused = "not one of proxy_networks";
+		close(fd);
+	} else {
+		enum peers_answer answer = hand_out(l->all->server, fd, l->config, &peer);
+		refused = answer == PEERS_WELCOME ? NULL : peers_answer_text(answer);
+	}
 	/* Said once in a row: a flood must not fill the log. */
-	if (answer != PEERS_WELCOME && !l->all->refused_logged)
-		log_event(LOG_WARNING, "connection_refused", log_text("peer", peer.text),
-			  log_text("reason", peers_answer_text(answer)));
-	l->all->refused_logged = answer != PEERS_WELCOME;
+	if (refused && !l->all->refused_logged)
+		log_event(LOG_WARNING, "connection_refused", log_text("peer", peer.text), log_text("reason", refused));
+	l->all->refused_logged = refused != NULL;
 }
 
 static void on_listener_readable(uv_poll_t *poll, int status, int events);

@@ -23,6 +23,12 @@ void listeners_start(struct listeners *listeners);
 void listeners_close(struct listeners *listeners);
 void listeners_destroy(struct listeners *listeners);
 
+struct conn_peer;
+struct networks;
+struct sockaddr;
+
+/* Who that is, for limits and for the log.  Any thread. */
+void listener_describe(struct conn_peer *peer, const struct sockaddr *address, const struct networks *trusted);
 /* Any thread: gives a connected socket of this machine to a loop, as if it had been accepted.  `config` outlives it. */
 void listener_attach(struct server *server, int fd, const struct listen_config *config);
 

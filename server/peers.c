@@ -95,6 +95,29 @@ enum peers_answer peers_enter(struct peers *peers, struct peer_key key)
 	return answer;
 }
 
+static void leave_address(struct peers *peers, const struct peer_key *key)
+{
+	struct peer *peer;
+	if (is_local(key))
+		return;
+	HASH_FIND(hh, peers->by_key, key, sizeof(*key), peer);
+	invariant(peer && peer->n > 0);
+	if (--peer->n == 0) {
+		HASH_DEL(peers->by_key, peer);
+		free(peer);
+	}
+}
+
+enum peers_answer peers_move(struct peers *peers, struct peer_key from, struct peer_key to)
+{
+	uv_mutex_lock(&peers->mutex);
+	enum peers_answer answer = is_local(&to) ? PEERS_WELCOME : enter_address(peers, &to);
+	if (answer == PEERS_WELCOME)
+		leave_address(peers, &from);
+	uv_mutex_unlock(&peers->mutex);
+	return answer;
+}
+
 void peers_admit(struct peers *peers)
 {
 	uv_mutex_lock(&peers->mutex);
@@ -109,15 +132,7 @@ void peers_leave(struct peers *peers, struct peer_key key, bool admitted)
 	invariant(peers->all > 0 && (admitted || peers->strangers > 0));
 	peers->all--;
 	peers->strangers -= !admitted;
-	if (!is_local(&key)) {
-		struct peer *peer;
-		HASH_FIND(hh, peers->by_key, &key, sizeof(key), peer);
-		invariant(peer && peer->n > 0);
-		if (--peer->n == 0) {
-			HASH_DEL(peers->by_key, peer);
-			free(peer);
-		}
-	}
+	leave_address(peers, &key);
 	uv_mutex_unlock(&peers->mutex);
 }
 

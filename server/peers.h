@@ -27,6 +27,8 @@ struct peers *peers_create(const struct peers_limits *limits);
 void peers_destroy(struct peers *peers);
 /* A connection, so far a stranger's.  When it is welcome it is counted, until peers_leave(). */
 MUST_USE enum peers_answer peers_enter(struct peers *peers, struct peer_key key);
+/* It turns out to be another's.  When that one is not welcome, it stays the first one's. */
+MUST_USE enum peers_answer peers_move(struct peers *peers, struct peer_key from, struct peer_key to);
 /* It is no stranger any more; once a connection. */
 void peers_admit(struct peers *peers);
 void peers_leave(struct peers *peers, struct peer_key key, bool admitted);

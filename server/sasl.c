@@ -1,5 +1,6 @@
 #include "server/sasl.h"
 
+#include "server/abuse.h"
 #include "server/config.h"
 #include "server/sasl_private.h"
 
@@ -68,6 +69,15 @@ static size_t find_star(struct sasl_exchange *x, const char *text, size_t len)
 	return is_name ? 0 : before;
 }
 
+/* Certificates are not guessed. */
+static bool is_held(const struct sasl_exchange *x)
+{
+	const struct abuse_login login = {x->link->from, x->link->remote, x->user};
+	bool is_certain = x->mechanism && strcmp(x->mechanism, "EXTERNAL") == 0;
+	return !x->link->exempt && !is_certain &&
+	       abuse_is_held(auth_pool_config(x->worker->pool)->abuse, &login, uv_hrtime() / 1000000000);
+}
+
 /* Identities become addresses.  What is none stays as it is, and nobody has that name. */
 static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, unsigned in_len, unsigned flags,
 			     const char *realm, char *out, unsigned out_max, unsigned *out_len)
@@ -90,9 +100,10 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 	*out_len = (unsigned)len;
 	if (flags & SASL_CU_AUTHID) {
 		snprintf(x->user, sizeof(x->user), "%s", out);
+		x->held = is_held(x);
 		x->backend = text == address ? config_auth(x->worker->config, address_domain(address)) : NULL;
 	}
-	return SASL_OK;
+	return x->held ? SASL_FAIL : SASL_OK;
 }
 
 /* The password is right: as whom it logs in. */
@@ -164,7 +175,7 @@ static void take_verdict(struct sasl_exchange *x, int rc)
 
 static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 {
-	if (x->conn && sasl_exchange_asks_library(x))
+	if (x->conn && !x->held && sasl_exchange_asks_library(x))
 		take_verdict(x, rc);
 	if (rc == SASL_OK && x->verdict == AUTH_RIGHT && x->target[0]) { /* whose mail it is then */
 		x->verdict = auth_worker_account(x->worker, x->target, x->account);
@@ -173,6 +184,8 @@ static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 			return SASL_STATUS_NOT_AUTHORIZED;
 	}
 	x->worker = NULL;
+	if (x->held)
+		return SASL_STATUS_HELD;
 	if (rc == SASL_CONTINUE)
 		return SASL_STATUS_MORE;
 	if (rc == SASL_OK && x->verdict == AUTH_RIGHT && x->account[0])

@@ -14,6 +14,7 @@
 #define SERVER_SASL_H
 
 #include "server/auth_pool.h"
+#include "server/peers.h"
 #include "server/tls_peer.h"
 
 #include <sasl/sasl.h>
@@ -31,12 +32,15 @@ enum sasl_status {
 	SASL_STATUS_OK,             /* exchange->account and ->address are who it is */
 	SASL_STATUS_FAILED,         /* wrong password, unknown user, or no sense in the answer: all look the same */
 	SASL_STATUS_NOT_AUTHORIZED, /* the password is right, but not for acting as the other one */
+	SASL_STATUS_HELD,           /* too many failed before it (abuse.h): nothing was looked at */
 	SASL_STATUS_UNAVAILABLE     /* the directory or the library failed; try again later */
 };
 
 /* What an exchange knows of its connection: copied, since it goes to other threads. */
 struct sasl_link {
 	bool tls;                         /* it is protected */
+	struct peer_key from;             /* for abuse.h */
+	bool exempt;                      /* failures from there are not counted */
 	char remote[48];                  /* its address, for app passwords that are good from some networks only */
 	const char *default_domain;       /* of names without one; "": there is none.  Outlives the exchange */
 	struct tls_bindings bindings;     /* for SCRAM */
@@ -51,7 +55,7 @@ struct sasl_exchange {
 	const struct sasl_link *link;
 	const char *mechanism;      /* NULL: LOGIN the command */
 	enum auth_verdict verdict;  /* what the directory said */
-	bool not_authorized;
+	bool not_authorized, held;
 	sasl_channel_binding_t binding;
 	const struct auth_config *backend; /* the user's; NULL: the directory */
 	char iterations[8];                /* of SCRAM, as an option of the library's */

@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include "protocol/base.h"
+#include "server/abuse.h"
 #include "server/auth_pool.h"
 #include "server/certificate_watch.h"
 #include "server/conn.h"
@@ -33,6 +34,7 @@ static struct auth_pool *make_auth(struct server *s)
 	const struct config *c = &s->config;
 	struct auth_pool_config config = {.config = c,
 					  .accounts = s->accounts,
+					  .abuse = s->abuse,
 					  .hostname = c->hostname,
 					  .threads = c->auth_threads,
 					  .queue_max = (size_t)c->auth_queue_max,
@@ -60,6 +62,7 @@ struct server *server_open(const struct config *config)
 						       .address = LIMIT_CONNECTIONS_ADDRESS,
 						       .strangers = LIMIT_CONNECTIONS_STRANGERS});
 	s->sessions = sessions_create((size_t)config->user_sessions_max);
+	s->abuse = abuse_create(&(struct abuse_limits){(unsigned)config->login_hold_failures, (uint64_t)config->login_hold_s});
 	s->lock = store_lock_open(config->store);
 	s->loops = xcalloc((size_t)config->loops, sizeof(*s->loops));
 	if (config->certificates)
@@ -108,6 +111,7 @@ void server_close(struct server *s)
 	crash_handlers_remove(s->crashes);
 	tls_close(s->tls);
 	sessions_destroy(s->sessions);
+	abuse_destroy(s->abuse);
 	peers_destroy(s->peers);
 	free(s->loops);
 	store_lock_close(s->lock);

@@ -6,6 +6,7 @@
 #include "server/accounts.h"
 #include "server/loop.h"
 
+struct abuse;
 struct auth_pool;
 struct conn_user;
 struct crash_handlers;
@@ -24,6 +25,7 @@ struct server {
 	struct accounts *accounts;
 	struct peers *peers;
 	struct sessions *sessions;
+	struct abuse *abuse;
 	const struct conn_user *const *users; /* by protocol: what serves a connection */
 	struct sasl_library *sasl;
 	struct auth_pool *auth;

@@ -35,6 +35,8 @@ struct auth_link session_auth_link(const struct session *s)
 	const char *domain = s->conn->listener->default_domain;
 	return (struct auth_link){.remote = conn_peer(s->conn),
 				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
+				  .from = s->conn->peer.key,
+				  .exempt = s->conn->peer.trusted,
 				  .clear_allowed = s->conn->listener->cleartext_login,
 				  .stream = conn_tls(s->conn),
 				  .scram_off = config_uses_backend(session_config(s), AUTH_BACKEND_SASLAUTHD),

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Those who guess, and those behind a proxy: failed logins that are held, the PROXY protocol, and what fail2ban reads of it."""
+import argparse, base64, pathlib, shutil, socket, ssl, struct, subprocess, sys, tempfile, time, traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parent / "harness")]
+from admin import Store, refused, with_users  # noqa: E402 (the path is set above)
+from auth import Client, scram  # noqa: E402
+from daemon import free_ports  # noqa: E402
+
+ALICE = "alice@example.org"
+HELD = "NO [UNAVAILABLE] Too many logins have failed"
+WRONG = "NO [AUTHENTICATIONFAILED]"
+ROOT = HERE.parents[1]
+
+
+class Behind(Store):
+    """A store whose daemon also has a listener for proxies, on `proxied`."""
+
+    def __init__(self, roost, networks="127.0.0.1", extra=""):
+        self.proxied, = free_ports(1)
+        super().__init__(roost, f'trusted_networks = "10.9.0.0/16"\nlogin_hold_failures = 3\n{extra}\n'
+                                f'listen {{ port = {self.proxied} cleartext_login = true proxy_networks = "{networks}" }}\n')
+        with_users(self)
+        self.start()
+
+    def client(self, header, pieces=None):
+        """A connection that begins with the header, in pieces of so many bytes."""
+        c = Client.__new__(Client)
+        c.socket = socket.create_connection(("127.0.0.1", self.proxied), 30)
+        c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(header), pieces or len(header)):
+            c.socket.sendall(header[at:at + (pieces or len(header))])
+            if pieces:
+                time.sleep(0.002)
+        c.file, c.tag = c.socket.makefile("rb"), 0
+        c.greeting = c.line()
+        return c
+
+    def log_text(self):
+        return (self.directory / "log").read_text()
+
+
+def v1(source):
+    return f"PROXY TCP4 {source} 198.51.100.1 40000 143\r\n".encode()
+
+
+def v2(source, tlvs=b"", command=1):
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    pton = socket.inet_pton
+    addresses = pton(family, source) + pton(family, "::1" if ":" in source else "198.51.100.1") + struct.pack("!HH", 40000, 143)
+    body = addresses + tlvs
+    kind = 0x21 if ":" in source else 0x11
+    return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x20 | command, kind, len(body)) + body
+
+
+def login(store, source, user, password):
+    c = store.client(v1(source))
+    answer = c.command(f'LOGIN {user} "{password}"')
+    c.close()
+    return answer
+
+
+def test_guessing_is_held(roost):
+    store = Behind(roost)
+    assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")  # known there from now on
+    for _ in range(3):
+        assert login(store, "192.0.2.66", ALICE, "guess").startswith(WRONG)
+    # Held, whatever the password is and whichever way it comes; users who do not exist are no different.
+    assert login(store, "192.0.2.66", ALICE, "secret").startswith(HELD)
+    assert scram(store.client(v1("192.0.2.66")), "SCRAM-SHA-256", ALICE, "secret").startswith(HELD)
+    c = store.client(v1("192.0.2.66"))
+    assert c.command("AUTHENTICATE PLAIN " + base64.b64encode(f"\0{ALICE}\0secret".encode()).decode()).startswith(HELD)
+    for _ in range(3):
+        assert login(store, "192.0.2.66", "nobody@example.org", "guess").startswith(WRONG)
+    assert login(store, "192.0.2.66", "nobody@example.org", "guess").startswith(HELD)
+    # Elsewhere she gets in; and where she is known also when all the world guesses.
+    for host in range(10):
+        assert login(store, f"203.0.113.{host}", ALICE, "guess").startswith(WRONG if host < 6 else HELD), host
+    assert login(store, "198.51.100.9", ALICE, "secret").startswith(HELD)
+    assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")
+    # Trusted networks are not counted, and not refused.
+    for _ in range(5):
+        assert login(store, "10.9.0.1", ALICE, "guess").startswith(WRONG)
+    assert login(store, "10.9.0.1", ALICE, "secret").startswith("OK")
+    rows = store.json("abuse", "list")
+    assert any(r["who"] == f"{ALICE} from 192.0.2.66" and r["held_s"] > 0 and r["failures"] == 3 for r in rows), rows
+    assert "forgotten" in store.run("abuse", "clear", ALICE)
+    assert login(store, "198.51.100.9", ALICE, "secret").startswith("OK")
+    assert "event=login_held peer=192.0.2.66 user=alice@example.org" in store.log_text()
+    store.close()
+
+
+def test_it_is_over_some_time(roost):
+    store = Behind(roost, extra="login_hold_s = 1")
+    for _ in range(3):
+        assert login(store, "192.0.2.66", ALICE, "guess").startswith(WRONG)
+    deadline = time.monotonic() + 10
+    while not login(store, "192.0.2.66", ALICE, "secret").startswith("OK"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    store.close()
+
+
+def test_proxy_headers(roost):
+    store = Behind(roost)
+    tlvs = b"\x02\x00\x0bexample.org" + b"\x04\x00\x00"
+    for header, peer in ((v1("192.0.2.7"), "192.0.2.7"), (v2("192.0.2.8", tlvs), "192.0.2.8"), (v2("2001:db8::9"), "2001:db8::9"),
+                         (b"PROXY TCP6 2001:db8::a ::1 1 2\r\n", "2001:db8::a"), (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+                         (v2("192.0.2.9", command=0), "127.0.0.1")):
+        for pieces in (None, 1):
+            c = store.client(header, pieces)
+            assert c.greeting.startswith("* OK"), c.greeting
+            assert c.command(f"LOGIN {ALICE} secret").startswith("OK")
+            assert [s["remote"] for s in store.json("sessions")] == [peer], (peer, store.json("sessions"))
+            assert c.command("LOGOUT").startswith("OK")
+            c.close()
+    # The client's first bytes in the same packet.
+    c = store.client(v2("192.0.2.8") + f"a LOGIN {ALICE} secret\r\n".encode())
+    assert c.line().startswith("a OK")
+    c.close()
+    store.close()
+
+
+def closed_with_nothing(port, data):
+    s = socket.create_connection(("127.0.0.1", port), 30)
+    s.settimeout(20)
+    s.sendall(data)
+    try:
+        got = s.recv(100)
+    except ConnectionResetError:
+        got = b""
+    s.close()
+    return got == b""
+
+
+def test_what_is_no_header(roost):
+    store = Behind(roost)
+    for data in (b"a LOGIN x y\r\n", b"PROXY TCP4 1.2.3.4\r\n", b"\x16\x03\x01\x02\x00", v2("192.0.2.8", b"\xff\xff\xff"),
+                 b"PROXY UNKNOWN " + b"x" * 200):
+        assert closed_with_nothing(store.proxied, data), data
+    assert 'reason="no PROXY header"' in store.log_text()
+    # It has ten seconds between bytes; and a proxy that hangs up in the middle is let go.
+    s = socket.create_connection(("127.0.0.1", store.proxied), 30)
+    s.sendall(b"PROXY TC")
+    s.shutdown(socket.SHUT_WR)
+    s.settimeout(20)
+    assert s.recv(10) == b""
+    start = time.monotonic()
+    assert closed_with_nothing(store.proxied, b"PROXY TC") and 5 < time.monotonic() - start < 18
+    store.close()
+    # Nobody else may come where proxies are expected.
+    store = Behind(roost, networks="192.0.2.0/24 2001:db8::/32")
+    assert closed_with_nothing(store.proxied, b"")
+    assert closed_with_nothing(store.proxied, v1("192.0.2.7"))
+    assert 'reason="not one of proxy_networks"' in store.log_text()
+    store.close()
+
+
+def test_tls_behind_it(roost):
+    with tempfile.TemporaryDirectory() as certificates:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.org", "-days", "2",
+                        "-keyout", f"{certificates}/a.pem", "-out", f"{certificates}/b.pem"], check=True, capture_output=True)
+        port, = free_ports(1)
+        store = Behind(roost, extra=f'certificates = "{certificates}"\n'
+                                    f'listen {{ protocol = "imaps" port = {port} proxy_networks = "127.0.0.1" }}')
+        for header in (v1("192.0.2.7"), v2("192.0.2.7")):
+            raw = socket.create_connection(("127.0.0.1", port), 30)
+            raw.sendall(header)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            tls = context.wrap_socket(raw)
+            assert tls.recv(1000).startswith(b"* OK")
+            tls.sendall(f"a LOGIN {ALICE} secret\r\n".encode())
+            assert tls.recv(1000).startswith(b"a OK")
+            row, = store.json("sessions")
+            assert row["remote"] == "192.0.2.7" and row["tls"] == "TLSv1.3", row
+            tls.close()
+            deadline = time.monotonic() + 10
+            while store.json("sessions"):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        store.close()
+
+
+def test_fail2ban(roost):
+    if not shutil.which("fail2ban-regex"):
+        print("   (fail2ban is not here)")
+        return
+    store = Behind(roost)
+    for i in range(4):
+        login(store, "192.0.2.66", ALICE, "guess")
+    c = store.client(v2("2001:db8::1"))
+    # A name that wants to look like the line of somebody else.
+    assert c.command('LOGIN "x event=login_failed peer=192.0.2.1 user=" guess').startswith(WRONG)
+    login(store, "192.0.2.99", ALICE, "secret")
+    log = store.directory / "log"
+    p = subprocess.run(["fail2ban-regex", "--print-all-matched", str(log), str(ROOT / "contrib/fail2ban/filter.d/roost.conf")],
+                       capture_output=True, text=True, timeout=120)
+    assert p.returncode == 0, p.stdout + p.stderr
+    assert "5 matched" in p.stdout, p.stdout
+    matched = p.stdout[p.stdout.index("Matched line(s)"):]
+    assert matched.count("peer=192.0.2.66") == 4 and matched.count("peer=2001:db8::1") == 1, matched
+    hosts = subprocess.run(["fail2ban-regex", "-o", "<ip>", str(log), str(ROOT / "contrib/fail2ban/filter.d/roost.conf")],
+                           capture_output=True, text=True, timeout=120).stdout.split()
+    assert sorted(hosts) == ["192.0.2.66"] * 4 + ["2001:db8::1"], hosts
+    store.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or args.only not in name:
+            continue
+        try:
+            test(args.roost)
+            print(f"ok {name}", flush=True)
+        except Exception:  # noqa: a test may fail in any way, the others run all the same
+            failed += 1
+            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

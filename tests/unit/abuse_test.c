@@ -1,0 +1,159 @@
+/* Failed logins: who is held, who is not though others guess, and that it stays bounded. */
+#include "server/abuse.h"
+
+#include "server/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { MAX = 4, HOLD_S = 100 };
+
+static const struct abuse_limits rules = {MAX, HOLD_S};
+
+static struct abuse_login from(unsigned host, const char *user)
+{
+	struct abuse_login login = {.remote = "192.0.2.1", .user = user};
+	memcpy(login.from.bytes, &host, sizeof(host));
+	return login;
+}
+
+static void fails(struct abuse *a, unsigned host, const char *user, unsigned times, uint64_t now_s)
+{
+	struct abuse_login login = from(host, user);
+	for (unsigned i = 0; i < times; i++)
+		abuse_failed(a, &login, now_s);
+}
+
+static bool held(struct abuse *a, unsigned host, const char *user, uint64_t now_s)
+{
+	struct abuse_login login = from(host, user);
+	return abuse_is_held(a, &login, now_s);
+}
+
+static void test_one_login(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	(void)state;
+	fails(a, 1, "alice@example.org", MAX - 1, 1000);
+	assert_false(held(a, 1, "alice@example.org", 1000));
+	fails(a, 1, "alice@example.org", 1, 1010);
+	assert_true(held(a, 1, "alice@example.org", 1010));
+	assert_true(held(a, 1, "alice@example.org", 1010 + HOLD_S - 1));
+	assert_false(held(a, 1, "alice@example.org", 1010 + HOLD_S));
+	/* Neither the same user from elsewhere nor another one from there. */
+	assert_false(held(a, 2, "alice@example.org", 1010));
+	assert_false(held(a, 1, "bob@example.org", 1010));
+	abuse_destroy(a);
+}
+
+static void test_a_success_forgives(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	struct abuse_login login = from(1, "alice@example.org");
+	(void)state;
+	fails(a, 1, "alice@example.org", MAX - 1, 1000);
+	abuse_succeeded(a, &login, 1001);
+	fails(a, 1, "alice@example.org", MAX - 1, 1002);
+	assert_false(held(a, 1, "alice@example.org", 1002));
+	assert_int_equal(abuse_failed(a, &login, 1003), MAX);
+	assert_true(held(a, 1, "alice@example.org", 1003));
+	abuse_destroy(a);
+}
+
+/* Many addresses guess one user's password; one address guesses many users'. */
+static void test_spread(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	char user[32];
+	(void)state;
+	for (unsigned host = 10; host < 10 + 3 * MAX; host++)
+		fails(a, host, "alice@example.org", 1, 1000);
+	assert_true(held(a, 99, "alice@example.org", 1000));
+	assert_false(held(a, 99, "bob@example.org", 1000));
+	for (unsigned i = 0; i < 3 * MAX; i++) {
+		snprintf(user, sizeof(user), "user%u@example.org", i);
+		fails(a, 7, user, 1, 1000);
+	}
+	assert_true(held(a, 7, "carol@example.org", 1000));
+	assert_false(held(a, 8, "carol@example.org", 1000));
+	abuse_destroy(a);
+}
+
+static void test_the_owner_gets_in(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	struct abuse_login home = from(1, "alice@example.org");
+	(void)state;
+	abuse_succeeded(a, &home, 500);
+	for (unsigned host = 10; host < 10 + 10 * MAX; host++)
+		fails(a, host, "alice@example.org", 1, 1000);
+	fails(a, 1, "bob@example.org", 4 * MAX, 1000); /* a neighbour behind the same address */
+	assert_true(held(a, 99, "alice@example.org", 1000));
+	assert_true(held(a, 1, "carol@example.org", 1000));
+	assert_false(held(a, 1, "alice@example.org", 1000));
+	fails(a, 1, "alice@example.org", MAX, 1000);
+	assert_true(held(a, 1, "alice@example.org", 1000));
+	/* For 30 days. */
+	assert_false(held(a, 1, "alice@example.org", 500 + ABUSE_KNOWN_S));
+	for (unsigned host = 10; host < 10 + 10 * MAX; host++)
+		fails(a, host, "alice@example.org", 1, 500 + ABUSE_KNOWN_S);
+	assert_true(held(a, 1, "alice@example.org", 500 + ABUSE_KNOWN_S));
+	abuse_destroy(a);
+}
+
+/* Whoever fails from everywhere pushes out the small counts, not the large one. */
+static void test_bounded(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	(void)state;
+	fails(a, 1, "alice@example.org", MAX, 1000);
+	for (unsigned host = 2; host < LIMIT_ABUSE_COUNTS; host++)
+		fails(a, host, "nobody@example.org", 1, 1001);
+	assert_true(held(a, 1, "alice@example.org", 1002));
+	abuse_destroy(a);
+}
+
+static void on_row(void *ctx, const struct abuse_row *row)
+{
+	char *all = ctx;
+	snprintf(all + strlen(all), 400, "%s %s %u %u;", row->kind, row->who, row->failures, (unsigned)row->held_s);
+}
+
+static void test_list_and_clear(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	char all[4000] = "";
+	(void)state;
+	fails(a, 1, "alice@example.org", MAX, 1000);
+	abuse_each(a, 1001, on_row, all);
+	assert_non_null(strstr(all, "login alice@example.org from 192.0.2.1 4 99;"));
+	assert_non_null(strstr(all, "address 192.0.2.1 4 0;"));
+	assert_non_null(strstr(all, "user alice@example.org 4 0;"));
+	assert_int_equal(abuse_clear(a, "bob@example.org"), 0);
+	assert_int_equal(abuse_clear(a, "alice@example.org"), 2);
+	assert_false(held(a, 1, "alice@example.org", 1001));
+	assert_int_equal(abuse_clear(a, NULL), 1);
+	abuse_destroy(a);
+}
+
+static void test_never(void **state)
+{
+	struct abuse *a = abuse_create(&(struct abuse_limits){1, 0});
+	(void)state;
+	fails(a, 1, "alice@example.org", 100, 1000);
+	assert_false(held(a, 1, "alice@example.org", 1000));
+	abuse_destroy(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_login),      cmocka_unit_test(test_a_success_forgives),
+		cmocka_unit_test(test_spread),         cmocka_unit_test(test_the_owner_gets_in),
+		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_list_and_clear),
+		cmocka_unit_test(test_never),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
