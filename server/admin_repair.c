@@ -213,6 +213,8 @@ static enum store_err in_op(struct repairing *p, struct account *a, bool *again)
 		err = repair_recover(&p->repair, a, &recovered);
 	else if (p->stage == REPAIR_SWEEP)
 		err = sweep_step(a, again);
+	if (!err && p->stage == REPAIR_RECOVER)
+		err = repair_tidy(a);
 	enum store_err end = account_end(a, !err);
 	a->beyond_quota = false;
 	if (!err)

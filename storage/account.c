@@ -66,6 +66,8 @@ static enum store_err make_first_mailboxes(struct account *a)
 		err = mailbox_create(a, first[i].name, first[i].special, &id);
 		if (!err)
 			err = subscription_add(a, first[i].name);
+		if (err == STORE_EXISTS) /* only INBOX was gone: that is to be repaired, which takes an account that opens */
+			err = STORE_OK;
 	}
 	enum store_err end = account_end(a, !err);
 	if (err || end)

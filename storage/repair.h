@@ -9,8 +9,8 @@
  *   graveyard   and journal: what cannot be read is taken out, and what names damaged contents
  *   contents    a message whose bytes are damaged becomes another, of what can be read of it: the caller makes it
  *
- * repair_structure() > repair_uses(), and repair_replace() for each > repair_recover() > account_jump(), since modseqs are in
- * doubt > a thorough sweep.  Each is between ops of others, in one of its own.  Thread: the account's lane.
+ * repair_structure() > repair_uses(), and repair_replace() for each > repair_recover(), repair_tidy() > account_jump(), since modseqs are in
+ * doubt > usage_load() > a thorough sweep.  Each is between ops of others, in one of its own.  Thread: the account's lane.
  */
 #ifndef STORAGE_REPAIR_H
 #define STORAGE_REPAIR_H
@@ -52,5 +52,8 @@ MUST_USE enum store_err repair_disown(struct account *a, int64_t content);
 MUST_USE enum store_err repair_replace(struct account *a, const struct repair_use *use, int64_t content, uint32_t size);
 /* Inside an op: contents that nobody names become messages of "Recovered".  *n of them. */
 MUST_USE enum store_err repair_recover(struct repair *r, struct account *a, uint64_t *n);
+
+/* Inside an op, after repair_replace(): rows that belong to no content are of no more use. */
+MUST_USE enum store_err repair_tidy(struct account *a);
 
 #endif

@@ -208,3 +208,14 @@ enum store_err repair_recover(struct repair *r, struct account *a, uint64_t *n)
 		repair_told(r, "%llu messages that no mailbox had any more are in the mailbox \"Recovered\"", (unsigned long long)*n);
 	return err;
 }
+
+enum store_err repair_tidy(struct account *a)
+{
+	static const char *const tables[] = {"DELETE FROM header WHERE content NOT IN (SELECT id FROM content)",
+					     "DELETE FROM body WHERE content NOT IN (SELECT id FROM content)",
+					     "DELETE FROM keys WHERE content NOT IN (SELECT id FROM content)"};
+	enum store_err err = STORE_OK;
+	for (size_t i = 0; i < countof(tables) && !err; i++)
+		err = db_run(&a->db, db_prepare(&a->db, tables[i]));
+	return err;
+}

@@ -178,6 +178,8 @@ static enum store_err write_counters(struct mending *m)
 	    i->bytes == m->bytes)
 		return STORE_OK;
 	m->r->uids_are_in_doubt = m->r->uids_are_in_doubt || is_low;
+	/* A row is missing; but for that the counter may be wrong, and then nothing is found that lost its name. */
+	m->r->has_lost_segments = m->r->has_lost_segments || m->messages + m->loose_n < i->messages;
 	repair_told(m->r, "mailbox %" PRId64 ": counted afresh: %u messages, %u unseen, %u deleted, UIDNEXT %u", i->id, m->messages,
 		    m->unseen, m->deleted, uidnext);
 	sqlite3_stmt *stmt = db_prepare(&m->a->db, "UPDATE mailbox SET messages=?, unseen=?, deleted=?, bytes=?, uidnext=?, recent=?"
