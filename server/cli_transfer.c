@@ -95,6 +95,19 @@ static void find_top(struct mail_tree *t, char dir[PATH_BYTES])
 	}
 }
 
+/* A plain file has to be an mbox file. */
+static bool is_usable(const char *path)
+{
+	const char *packed;
+	if (mbox_is_at(NULL, path, &packed))
+		return true;
+	if (packed)
+		trouble("%s: it is compressed (%s); unpack it first", path, packed);
+	else
+		trouble("%s: this is neither a tar archive nor an mbox file, which begins with a line \"From SENDER DATE\"", path);
+	return false;
+}
+
 static bool feed(void *ctx, struct admin_stream *to)
 {
 	struct importing *im = ctx;
@@ -102,7 +115,7 @@ static bool feed(void *ctx, struct admin_stream *to)
 	char dir[PATH_BYTES];
 	bool is_plain;
 	struct mail_tree *tree = mail_tree_open(path, &is_plain);
-	if (!tree && !is_plain)
+	if (!tree && (!is_plain || !is_usable(path)))
 		return false;
 	im->to = to;
 	mail_feed_init(&im->feed, tree);
@@ -126,9 +139,12 @@ static bool feed(void *ctx, struct admin_stream *to)
 	}
 	mail_feed_pass(&im->feed, true);
 	bar_end(&im->bar);
+	bool any = im->feed.mailboxes > 0;
+	if (!any)
+		trouble("%s: there is neither a Maildir nor an mbox file in it", path);
 	mail_feed_finish(&im->feed);
 	mail_tree_close(tree);
-	return true;
+	return any;
 }
 
 static int do_import(const struct config *config, struct admin_call *call)

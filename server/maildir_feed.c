@@ -242,6 +242,7 @@ static void feed_folder(struct mail_feed *feed, const char *dir, const char *nam
 	if (f.files_n)
 		qsort(f.files, f.files_n, sizeof(*f.files), message_order);
 	transfer_put_mailbox(&feed->out, &f.mailbox);
+	feed->mailboxes++;
 	for (size_t i = 0; i < f.files_n && mail_feed_pass(feed, false); i++)
 		feed_message(feed, &f, &f.files[i]);
 	folder_finish(&f);

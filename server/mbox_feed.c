@@ -173,8 +173,10 @@ static struct span take_marks(struct span header, struct marks *m)
 static void begin_mailbox(struct mbox *b, const struct marks *m)
 {
 	const struct transfer_mailbox mailbox = {.name = b->mailbox, .uidvalidity = m->uidvalidity, .uidnext = m->uidnext};
-	if (!b->has_mailbox)
-		transfer_put_mailbox(&b->feed->out, &mailbox);
+	if (b->has_mailbox)
+		return;
+	transfer_put_mailbox(&b->feed->out, &mailbox);
+	b->feed->mailboxes++;
 	b->has_mailbox = true;
 }
 
@@ -304,6 +306,27 @@ static void take_piece(struct mbox *b, struct span piece)
 	} else {
 		buf_add_span(&b->header, piece);
 	}
+}
+
+bool mbox_is_at(struct mail_tree *t, const char *path, const char **packed)
+{
+	static const struct {
+		const char *begin, *name;
+	} forms[] = {{"\x1f\x8b", "gzip"}, {"BZh", "bzip2"}, {"\xfd" "7zXZ", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"PK\x03\x04", "zip"}};
+	struct mail_file file;
+	char head[READ_BYTES / 64];
+	int64_t unix_s;
+	int32_t zone_min;
+	*packed = NULL;
+	if (!mail_file_open(t, path, &file))
+		return false;
+	ssize_t n = mail_file_read(&file, head, sizeof(head));
+	mail_file_close(&file);
+	struct span text = span_make(head, n > 0 ? (size_t)n : 0);
+	for (size_t i = 0; i < countof(forms); i++)
+		if (text.len >= strlen(forms[i].begin) && memcmp(head, forms[i].begin, strlen(forms[i].begin)) == 0)
+			*packed = forms[i].name;
+	return n == 0 || read_from(line_at(text, 0), &unix_s, &zone_min);
 }
 
 void mbox_feed_file(struct mail_feed *f, const char *path, const char *mailbox)

@@ -212,8 +212,15 @@ def test_mbox_of_others(store):
     got = [mail.boxes["INBOX"][1][uid] for uid in sorted(mail.boxes["INBOX"][1])]
     assert [(f, t, d) for f, t, d in got] == [(frozenset(f), t, hashlib.sha256(m).hexdigest()) for m, f, t in want], got
     (store.directory / "no").write_bytes(b"To: nobody\n\nthis is a message and no mbox\n")
-    said = store.run("import", ALICE, str(store.directory / "no"))
-    assert "this is no mbox file" in said and "1 problems" in said, said
+    assert "neither a tar archive nor an mbox file" in store.run("import", ALICE, str(store.directory / "no"), code=1)
+    subprocess.run(["gzip", "-k", str(path)], check=True)
+    assert "compressed (gzip)" in store.run("import", ALICE, f"{path}.gz", code=1)
+    (store.directory / "dir").mkdir()
+    assert "neither a Maildir nor an mbox file" in store.run("import", ALICE, str(store.directory / "dir"), code=1)
+    shutil.copy(path, store.directory / "dir" / "Old mail.mbox")
+    (store.directory / "dir" / "notes.txt").write_text("no mail")
+    said = store.run("import", ALICE, str(store.directory / "dir"))
+    assert "3 messages taken in" in said and "notes.txt: this is no mbox file" in said and "1 problems" in said, said
     assert "No such file" in store.run("import", ALICE, str(store.directory / "nothing"), code=1)
 
 
