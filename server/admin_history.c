@@ -202,15 +202,13 @@ enum op_result admin_history(struct admin_task *task, struct account *account)
 	if (!read_since(task, account, &since) || !read_name(task, "mailbox", &t.mailbox))
 		return OP_DONE;
 	enum store_err err = STORE_OK;
-	if (task->rows == 0) {
+	if (*task->cursor)
+		t.last = strtoll(task->cursor, NULL, 10);
+	else
 		err = history_find(account, since, &t.last);
-		task->rows = 1;
-	} else {
-		t.last = (int64_t)task->accounts;
-	}
 	if (!err)
 		err = history_each(account, t.last, ROWS, on_row, &t, &more);
-	task->accounts = (uint64_t)t.last; /* where it goes on */
+	snprintf(task->cursor, sizeof(task->cursor), "%lld", (long long)t.last);
 	task->more = more && !err;
 	admin_store_error(task, task->user.address, err);
 	return OP_DONE;

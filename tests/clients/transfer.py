@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """roost import and roost export: what goes in comes out the same, from and to Maildir, mbox and tar, with and without a
 daemon; and a Maildir that a real Dovecot made keeps its UIDs, so that devices fetch nothing again."""
-import argparse, email.utils, hashlib, imaplib, os, pathlib, pty, random, re, shutil, signal, subprocess, sys, tarfile, time, traceback
+import argparse, email.utils, hashlib, imaplib, os, pathlib, pty, random, re, resource, shutil, signal, subprocess, sys, tarfile, time, traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "harness")]
@@ -282,6 +282,42 @@ def test_cut_short(store):
     (store.directory / "mine").mkdir()
     (store.directory / "mine/file").write_text("mine")
     assert "not empty" in store.run("export", ALICE, str(store.directory / "mine"), code=1)
+
+
+def test_two_at_once(store):
+    """The older one ends and says so; the newer one has everything once."""
+    with_users(store)
+    made = make_maildir(store.directory / "in", 4000)
+    total = sum(len(m) for m in made.values())
+    store.start()
+    command = [store.roost, "-c", str(store.config), "import", ALICE, str(store.directory / "in")]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not any(r["messages"] for r in store.json("mailbox", "list", ALICE)):
+        time.sleep(0.02)
+    said = store.run("import", ALICE, str(store.directory / "in"))
+    out, error = first.communicate(timeout=60)
+    if first.returncode == 0:
+        print("(the first was over before the second began)")
+    else:
+        assert first.returncode == 1 and b"another import into it has begun" in error and b"Traceback" not in error, (out, error)
+    taken, known = map(int, re.search(r"(\d+) messages taken in, (\d+) were", said).groups())
+    assert taken + known == total, said
+    check_made(look(store), made)
+
+
+def test_full_disk(store):
+    """No file may grow any more: the command ends and says so; with space again it goes on."""
+    with_users(store)
+    made = make_maildir(store.directory / "in", 1500)
+    store.start()
+    old = resource.prlimit(store.daemon.pid, resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    said = store.run("import", ALICE, str(store.directory / "in"), code=1)
+    assert "the disk is full" in said or "the disk failed" in said, said
+    resource.prlimit(store.daemon.pid, resource.RLIMIT_FSIZE, old)
+    said = store.run("import", ALICE, str(store.directory / "in"))
+    taken, known = map(int, re.search(r"(\d+) messages taken in, (\d+) were", said).groups())
+    assert taken + known == sum(len(m) for m in made.values()), said
+    check_made(look(store), made)
 
 
 def test_progress_bar(store):
