@@ -83,8 +83,11 @@ void setting_write(enum setting_id id, int64_t value, char out[SETTING_VALUE_MAX
 		snprintf(out, SETTING_VALUE_MAX, "%s", value ? "true" : "false");
 		return;
 	}
-	size_t unit = 0;
-	for (; setting_table[id].type == SETTING_BYTES && value && value % 1024 == 0 && units[unit]; unit++)
+	const char *unit = units;
+	bool is_scaled = setting_table[id].type == SETTING_BYTES && value;
+	while (is_scaled && value % 1024 == 0 && *unit) {
 		value /= 1024;
-	snprintf(out, SETTING_VALUE_MAX, "%" PRId64 "%.1s", value, unit ? &units[unit - 1] : "");
+		unit++;
+	}
+	snprintf(out, SETTING_VALUE_MAX, "%" PRId64 "%.1s", value, unit > units ? unit - 1 : "");
 }
