@@ -40,6 +40,13 @@ struct abuse *abuse_create(const struct abuse_limits *rules)
 	return a;
 }
 
+void abuse_set_limits(struct abuse *a, const struct abuse_limits *rules)
+{
+	uv_mutex_lock(&a->mutex);
+	a->limits = *rules;
+	uv_mutex_unlock(&a->mutex);
+}
+
 void abuse_destroy(struct abuse *a)
 {
 	if (!a)

@@ -33,6 +33,7 @@ struct abuse_login {
 };
 
 struct abuse *abuse_create(const struct abuse_limits *limits);
+void abuse_set_limits(struct abuse *a, const struct abuse_limits *limits);
 /* Takes NULL. */
 void abuse_destroy(struct abuse *a);
 /* `now_s` is of a clock that never jumps. */

@@ -165,6 +165,8 @@ enum op_result admin_reindex(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_abuse_list(struct admin_task *task, struct account *account);
 enum op_result admin_abuse_clear(struct admin_task *task, struct account *account);
+enum op_result admin_log_level(struct admin_task *task, struct account *account);
+enum op_result admin_reload(struct admin_task *task, struct account *account);
 enum op_result admin_sessions(struct admin_task *task, struct account *account);
 enum op_result admin_kick(struct admin_task *task, struct account *account);
 enum op_result admin_status(struct admin_task *task, struct account *account);

@@ -68,6 +68,7 @@ struct status {
 };
 
 struct command {
+	uint64_t began_ns; /* when its line was there */
 	struct op op; /* while it is with the lane, the op owns the command */
 	const struct command_row *row;
 	struct arena arena;

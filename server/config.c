@@ -279,6 +279,10 @@ static bool fill_in(const char *path, struct config *c)
 		complain(path, 0, "admin_socket: %s: at most %d bytes are expected", c->admin_socket, SOCKET_PATH_MAX);
 		return false;
 	}
+	if (*c->log != '/' && strcmp(c->log, "stderr") != 0 && strcmp(c->log, "syslog") != 0 && strcmp(c->log, "journal") != 0) {
+		complain(path, 0, "log = \"%s\": stderr, syslog, journal, or a path that begins with / is expected", c->log);
+		return false;
+	}
 	if (!*c->certificates)
 		c->certificates = NULL;
 	if (!check_domain(path, 0, c->default_domain) ||

@@ -1,6 +1,7 @@
 /* Every option there is: a row here is an option that is read, checked, documented and tested. */
 #include "server/config.h"
 
+#include "server/log.h"
 #include "server/password.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 
 static const char *const protocols[] = {[PROTOCOL_IMAP] = "imap", [PROTOCOL_IMAPS] = "imaps", [PROTOCOL_LMTP] = "lmtp", NULL};
 static const char *const truths[] = {"false", "true", NULL};
+static const char *const log_levels[] = {[LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL};
 static const char *const fsyncs[] = {[FSYNC_MESSAGES] = "messages", [FSYNC_ALWAYS] = "always", NULL};
 
 static const char *const backends[] = {[AUTH_BACKEND_DIRECTORY] = "directory", [AUTH_BACKEND_SASLAUTHD] = "saslauthd",
@@ -84,6 +86,11 @@ const struct option config_options[] = {
 	{NULL, "sasl_config", OPTION_TEXT, IN(sasl_config), "", 0, 0, NULL,
 	 "A file of libsasl2's, NAME.conf, with the options of its plugins sql and ldapdb: sql_engine: sqlite3 and so on, one a line. "
 	 "Empty: none."},
+	{NULL, "log", OPTION_TEXT, IN(log), "stderr", 0, 0, NULL,
+	 "Where the daemon logs: stderr, syslog, journal (systemd's, with each field by itself), or the path of a file, which is opened "
+	 "afresh upon SIGHUP."},
+	{NULL, "log_level", OPTION_CHOICE, IN(log_level), "info", 0, 0, log_levels,
+	 "What is logged: error; warning: also what was refused; info: also what happened; debug: also each command, without what is in it."},
 	{NULL, "trusted_networks", OPTION_TEXT, IN(trusted_networks), "127.0.0.0/8 ::1", 0, 0, NULL,
 	 "Addresses and networks where one address stands for many people, like webmail's: limits that count by address or by "
 	 "user do not hold for them."},

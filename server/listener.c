@@ -6,6 +6,7 @@
 #include "server/peers.h"
 #include "server/proxy.h"
 #include "server/server.h"
+#include "server/supervisor.h"
 #include "server/trouble.h"
 
 #include <arpa/inet.h>
@@ -22,6 +23,7 @@ enum { ACCEPTS_A_TURN = 64, REST_MS = 1000 };
 struct listener {
 	uv_poll_t poll;
 	int fd;
+	bool inherited; /* a supervisor's, who opens and removes it */
 	const struct listen_config *config;
 	struct listeners *all;
 };
@@ -223,7 +225,7 @@ static void fail(const struct listen_config *c, int error)
 	trouble_errno(what, error);
 }
 
-static int open_socket(const struct listen_config *c)
+static int open_socket(const struct listen_config *c, bool *inherited)
 {
 	struct sockaddr_storage address;
 	socklen_t len = make_address(c, &address);
@@ -234,6 +236,10 @@ static int open_socket(const struct listen_config *c)
 			trouble("listening on %s: an IPv4 or IPv6 address is expected", c->address);
 		return -1;
 	}
+	int handed = supervisor_take_socket(&address);
+	*inherited = handed >= 0;
+	if (handed >= 0)
+		return handed;
 	struct stat st;
 	/* The store's lock is held: a socket that lies there is a dead server's. */
 	if (c->path && lstat(c->path, &st) == 0 && S_ISSOCK(st.st_mode))
@@ -269,7 +275,7 @@ struct listeners *listeners_open(struct server *server, uv_loop_t *loop)
 		struct listener *l = &all->each[i];
 		l->config = i < config->listens_n ? &config->listens[i] : &server->admin_listen;
 		l->all = all;
-		l->fd = open_socket(l->config);
+		l->fd = open_socket(l->config, &l->inherited);
 		if (l->fd < 0) {
 			listeners_close(all);
 			uv_run(loop, UV_RUN_DEFAULT);
@@ -280,6 +286,12 @@ struct listeners *listeners_open(struct server *server, uv_loop_t *loop)
 		l->poll.data = l;
 		all->n++;
 	}
+	size_t taken = 0;
+	for (size_t i = 0; i < all->n; i++)
+		taken += all->each[i].inherited;
+	if ((int)taken != supervisor_sockets())
+		log_event(LOG_WARNING, "sockets_not_used", log_number("handed", supervisor_sockets()),
+			  log_number("used", (int64_t)taken), log_text("reason", "no listen section has their address"));
 	return all;
 }
 
@@ -294,7 +306,7 @@ void listeners_close(struct listeners *all)
 	for (size_t i = 0; i < all->n; i++) {
 		uv_close((uv_handle_t *)&all->each[i].poll, NULL);
 		close(all->each[i].fd);
-		if (all->each[i].config->path)
+		if (all->each[i].config->path && !all->each[i].inherited)
 			unlink(all->each[i].config->path);
 	}
 }

@@ -11,9 +11,11 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/peers.h"
+#include "server/reload.h"
 #include "server/sasl.h"
 #include "server/sessions.h"
 #include "server/store_lock.h"
+#include "server/supervisor.h"
 #include "server/tls.h"
 #include "server/trouble.h"
 #include "server/worker.h"
@@ -58,6 +60,7 @@ struct server *server_open(const struct config *config)
 	s->config = *config;
 	s->admin_listen = (struct listen_config){.protocol = PROTOCOL_ADMIN, .path = config->admin_socket};
 	s->users = users;
+	invariant(uv_mutex_init(&s->reloading) == 0);
 	s->peers = peers_create(&(struct peers_limits){.all = connections_max(),
 						       .address = LIMIT_CONNECTIONS_ADDRESS,
 						       .strangers = LIMIT_CONNECTIONS_STRANGERS});
@@ -113,6 +116,8 @@ void server_close(struct server *s)
 	sessions_destroy(s->sessions);
 	abuse_destroy(s->abuse);
 	peers_destroy(s->peers);
+	supervisor_destroy(s->supervisor);
+	uv_mutex_destroy(&s->reloading);
 	free(s->loops);
 	store_lock_close(s->lock);
 	free(s);
@@ -121,21 +126,42 @@ void server_close(struct server *s)
 /* The main loop: it accepts, and ends at a signal. */
 struct main_loop {
 	uv_loop_t uv;
+	struct server *server;
 	uv_signal_t signals[3];
+	uv_async_t look;
 	struct certificate_watch *certificates; /* NULL without TLS */
 };
 
 static void on_stop_signal(uv_signal_t *signal, int number)
 {
+	struct main_loop *m = signal->data;
 	log_event(LOG_INFO, "stopping", log_number("signal", number));
+	supervisor_stopping(m->server->supervisor);
 	uv_stop(signal->loop);
 }
 
-/* What can be read again is: the certificates. */
+bool server_reload(struct server *s, void (*each)(void *ctx, const char *option, bool taken), void *ctx)
+{
+	uv_mutex_lock(&s->reloading);
+	supervisor_reloading(s->supervisor);
+	bool ok = reload_run(s, each, ctx);
+	if (s->look)
+		uv_async_send(s->look);
+	supervisor_reloaded(s->supervisor);
+	uv_mutex_unlock(&s->reloading);
+	return ok;
+}
+
 static void on_hangup_signal(uv_signal_t *signal, int number)
 {
 	struct main_loop *m = signal->data;
 	(void)number;
+	server_reload(m->server, NULL, NULL);
+}
+
+static void on_look(uv_async_t *look)
+{
+	struct main_loop *m = look->data;
 	if (m->certificates)
 		certificate_watch_look(m->certificates);
 }
@@ -155,8 +181,12 @@ static void start_signals(struct main_loop *m)
 
 static bool serve(struct server *s)
 {
-	struct main_loop m = {.certificates = NULL};
+	struct main_loop m = {.server = s};
 	invariant(uv_loop_init(&m.uv) == 0);
+	invariant(uv_async_init(&m.uv, &m.look, on_look) == 0);
+	m.look.data = &m;
+	s->look = &m.look;
+	s->supervisor = supervisor_open(s, &m.uv);
 	struct listeners *listeners = listeners_open(s, &m.uv);
 	if (listeners) {
 		start_signals(&m);
@@ -167,12 +197,18 @@ static bool serve(struct server *s)
 			  log_number("workers", s->config.workers));
 		printf("ready pid=%d\n", (int)getpid());
 		fflush(stdout);
+		supervisor_ready(s->supervisor);
 		uv_run(&m.uv, UV_RUN_DEFAULT);
 		listeners_close(listeners);
 		certificate_watch_stop(m.certificates);
 		for (size_t i = 0; i < countof(m.signals); i++)
 			uv_close((uv_handle_t *)&m.signals[i], NULL);
 	}
+	uv_mutex_lock(&s->reloading);
+	s->look = NULL;
+	supervisor_close(s->supervisor);
+	uv_mutex_unlock(&s->reloading);
+	uv_close((uv_handle_t *)&m.look, NULL);
 	uv_run(&m.uv, UV_RUN_DEFAULT);
 	listeners_destroy(listeners);
 	invariant(uv_loop_close(&m.uv) == 0);
@@ -201,8 +237,16 @@ int server_run(const char *config_path)
 		trouble("%s: there is no listen section: nobody could connect", config_path);
 		ok = false;
 	}
-	if (ok)
+	if (ok && !log_open(config.log)) {
+		trouble("log = %s: %s", config.log, strerror(errno));
+		ok = false;
+	}
+	if (ok) {
+		log_set_level((enum log_level)config.log_level);
 		s = server_open(&config);
+	}
+	if (s)
+		s->config_path = config_path;
 	ok = s && serve(s);
 	server_close(s);
 	config_finish(&config);

@@ -13,6 +13,7 @@ struct crash_handlers;
 struct peers;
 struct sasl_library;
 struct sessions;
+struct supervisor;
 struct tls;
 struct workers;
 
@@ -30,6 +31,11 @@ struct server {
 	struct sasl_library *sasl;
 	struct auth_pool *auth;
 	struct tls *tls; /* NULL without certificates */
+	/* Of a daemon; NULL in a command. */
+	const char *config_path;
+	struct supervisor *supervisor;
+	uv_async_t *look; /* for the main loop: at the certificates */
+	uv_mutex_t reloading;
 	int lock;        /* on the store */
 	bool is_running;
 };
@@ -39,6 +45,8 @@ struct server {
 struct server *server_open(const struct config *config);
 /* Ends connections, finishes what runs, closes the store.  Takes NULL. */
 void server_close(struct server *s);
+/* Any thread: reload_run(), one at a time, and a look at the certificates. */
+bool server_reload(struct server *s, void (*each)(void *ctx, const char *option, bool taken), void *ctx);
 /* The daemon, from reading its configuration to SIGTERM; returns the exit code. */
 int server_run(const char *config_path);
 extern const struct conn_user session_user, lmtp_user, admin_user;

@@ -214,6 +214,7 @@ static void finish_command(struct session *s)
 	s->goodbye = NULL;
 	s->command = NULL;
 	s->wait = WAIT_NOTHING;
+	session_note_command(s, cmd);
 	command_dispose(cmd);
 	if (s->start_tls)
 		begin_tls(s);
@@ -299,6 +300,7 @@ struct command *session_begin_command(struct session *s)
 {
 	invariant(!s->command);
 	s->command = command_create();
+	s->command->began_ns = uv_hrtime();
 	op_init(&s->command->op, "IMAP", run_command, on_op_done);
 	s->command->dialect = s->dialect;
 	s->command->progress_s = session_config(s)->progress_s;

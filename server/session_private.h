@@ -55,6 +55,9 @@ void session_obey(struct session *s, enum step step);
 /* session_state.c: it is no session of its user any more; logged, with what it was.  Nothing when nobody is logged in. */
 void session_leave(struct session *s);
 
+/* The command is answered: counted, and logged where that is wanted. */
+void session_note_command(struct session *s, const struct command *cmd);
+
 /* session_input.c: the next line, command or piece of a literal, if the running command does not forbid it.  False:
  * there is none yet. */
 bool session_read_input(struct session *s);

@@ -152,6 +152,16 @@ bool session_log_in(struct session *s, const struct auth_result *who)
 	return true;
 }
 
+void session_note_command(struct session *s, const struct command *cmd)
+{
+	static const char *const words[] = {[STATUS_OK] = "ok", [STATUS_NO] = "no", [STATUS_BAD] = "bad"};
+	uint64_t us = (uv_hrtime() - cmd->began_ns) / 1000;
+	if (log_has_level(LOG_DEBUG))
+		log_event(LOG_DEBUG, "command", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
+			  log_text("command", cmd->row ? cmd->row->name : "none"), log_text("status", words[cmd->status.word]),
+			  log_number("us", (int64_t)us));
+}
+
 void session_leave(struct session *s)
 {
 	struct session_entry *e = &s->entry;

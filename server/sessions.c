@@ -24,6 +24,13 @@ struct sessions *sessions_create(size_t user_max)
 	return s;
 }
 
+void sessions_set_max(struct sessions *s, size_t user_max)
+{
+	uv_mutex_lock(&s->mutex);
+	s->user_max = user_max;
+	uv_mutex_unlock(&s->mutex);
+}
+
 void sessions_destroy(struct sessions *s)
 {
 	if (!s)

@@ -34,6 +34,7 @@ struct session_entry {
 
 /* `user_max`: sessions of one user.  Takes no NULL; the others take NULL for `sessions`, where nobody counts. */
 struct sessions *sessions_create(size_t user_max);
+void sessions_set_max(struct sessions *sessions, size_t user_max);
 void sessions_destroy(struct sessions *sessions);
 /* False: the user has as many as may be. */
 MUST_USE bool sessions_enter(struct sessions *sessions, struct session_entry *entry);

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""The daemon and who runs it: systemd's notifications, watchdog and sockets; SIGHUP, reload, the log and its level."""
+import argparse, os, pathlib, re, signal, socket, subprocess, sys, tempfile, time, traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parent / "harness")]
+from admin import Store, with_users  # noqa: E402 (the path is set above)
+
+ALICE = "alice@example.org"
+
+
+class Supervisor:
+    """What stands at the other end of NOTIFY_SOCKET."""
+
+    def __init__(self, abstract=False):
+        self.directory = tempfile.TemporaryDirectory(prefix="roost-n")
+        self.path = f"{self.directory.name}/notify"
+        name = f"\0roost-test-{os.getpid()}" if abstract else self.path
+        self.environment = "@" + name[1:] if abstract else self.path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(name)
+        self.socket.settimeout(20)
+
+    def hear(self, until):
+        """All that is said, up to and with what has `until` in it."""
+        said = []
+        while not said or until not in said[-1]:
+            said.append(self.socket.recv(4096).decode())
+        return said
+
+
+def start(store, environment, pass_fds=(), preexec=None):
+    store.log = open(store.directory / "log", "ab")
+    store.daemon = subprocess.Popen([store.roost, "serve", "-c", str(store.config)], stdout=subprocess.PIPE, stderr=store.log,
+                                    env={**os.environ, **environment}, pass_fds=pass_fds, preexec_fn=preexec)
+    line = store.daemon.stdout.readline()
+    assert line.startswith(b"ready pid="), (line, (store.directory / "log").read_text()[-2000:])
+
+
+def log_of(store):
+    return (store.directory / "log").read_text()
+
+
+def wait_for(what):
+    deadline = time.monotonic() + 15
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_notifications(roost):
+    for abstract in (False, True):
+        store, supervisor = Store(roost), Supervisor(abstract)
+        start(store, {"NOTIFY_SOCKET": supervisor.environment, "WATCHDOG_USEC": "300000", "WATCHDOG_PID": ""})
+        assert "READY=1" in supervisor.hear("READY=1")[-1].split("\n")
+        for _ in range(5):
+            supervisor.hear("WATCHDOG=1")
+        store.daemon.send_signal(signal.SIGHUP)
+        said = supervisor.hear("READY=1")
+        reloading = [s for s in said if "RELOADING=1" in s]
+        assert reloading and re.search(r"^MONOTONIC_USEC=\d+$", reloading[0], re.M), said
+        store.run("reload")
+        assert any("RELOADING=1" in s for s in supervisor.hear("READY=1"))
+        assert store.stop() == 0
+        assert "STOPPING=1" in supervisor.hear("STOPPING=1")[-1]
+        store.close()
+
+
+def test_nobody_watches(roost):
+    """Another process's watchdog, and a supervisor that is gone."""
+    store, supervisor = Store(roost), Supervisor()
+    start(store, {"NOTIFY_SOCKET": supervisor.environment, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
+    supervisor.hear("READY=1")
+    supervisor.socket.settimeout(0.5)
+    try:
+        raise AssertionError(supervisor.socket.recv(100))
+    except TimeoutError:
+        pass
+    store.close()
+    store = Store(roost)
+    start(store, {"NOTIFY_SOCKET": f"{supervisor.directory.name}/none"})
+    assert "event=supervisor_not_told" in log_of(store)
+    store.close()
+
+
+def handed(store, listeners, environment=None):
+    """Starts it with these as descriptors 3 and up; LISTEN_PID must be its own, so it is set behind the fork."""
+    for s in listeners:
+        s.set_inheritable(True)
+    fds = [s.fileno() for s in listeners]
+    script = 'import os, sys\nfds = [int(f) for f in sys.argv[1].split(",")]\n' \
+             'high = [os.dup2(f, 100 + i) for i, f in enumerate(fds)]\n' \
+             'for i, f in enumerate(high):\n    os.dup2(f, 3 + i)\n    os.close(f)\n' \
+             'os.environ["LISTEN_PID"] = os.environ.get("LISTEN_PID") or str(os.getpid())\n' \
+             'os.environ["LISTEN_FDS"] = str(len(fds))\n' \
+             'os.execv(sys.argv[2], sys.argv[2:])\n'
+    store.log = open(store.directory / "log", "ab")
+    store.daemon = subprocess.Popen([sys.executable, "-c", script, ",".join(map(str, fds)), store.roost, "serve", "-c",
+                                     str(store.config)], stdout=subprocess.PIPE, stderr=store.log, pass_fds=fds,
+                                    env={**os.environ, **(environment or {})})
+    line = store.daemon.stdout.readline()
+    assert line.startswith(b"ready pid="), (line, log_of(store)[-2000:])
+
+
+def test_sockets(roost):
+    store = Store(roost)
+    with_users(store)
+    path = f"{store.directory}/imap.sock"
+    store.write(store.config.read_text() + f'listen {{ path = "{path}" cleartext_login = true }}\n')
+    by_port, by_path = socket.socket(), socket.socket(socket.AF_UNIX)
+    by_port.bind(("127.0.0.1", store.port))
+    by_path.bind(path)
+    for s in (by_port, by_path):
+        s.listen(10)
+    # Who came before the daemon was there is served.
+    early = socket.create_connection(("127.0.0.1", store.port), 30)
+    handed(store, [by_port, by_path])
+    assert early.recv(1000).startswith(b"* OK")
+    local = socket.socket(socket.AF_UNIX)
+    local.connect(path)
+    assert local.recv(1000).startswith(b"* OK")
+    store.log_in(ALICE, "secret").logout()
+    assert "sockets_not_used" not in log_of(store), log_of(store)
+    assert store.stop() == 0
+    assert os.path.exists(path), "a socket that is the supervisor's was removed"
+    # It keeps who comes meanwhile waiting, for the next start.
+    waiting = socket.create_connection(("127.0.0.1", store.port), 30)
+    handed(store, [by_port, by_path])
+    assert waiting.recv(1000).startswith(b"* OK")
+    assert store.stop() == 0
+    store.close()
+
+
+def test_other_sockets(roost):
+    """One that no section has is not served, and said; those of another process are not ours."""
+    store, stray = Store(roost), socket.socket()
+    stray.bind(("127.0.0.1", 0))
+    stray.listen(1)
+    handed(store, [stray])
+    assert "event=sockets_not_used handed=1 used=0" in log_of(store), log_of(store)
+    assert store.stop() == 0
+    handed(store, [stray], {"LISTEN_PID": "1"})
+    assert log_of(store).count("sockets_not_used") == 1
+    store.close()
+
+
+def test_reload(roost):
+    store = Store(roost, "user_sessions_max = 5\n")
+    with_users(store)
+    store.start()
+    before = store.config.read_text()
+    c = store.log_in(ALICE, "secret")
+    assert store.json("reload") == []
+    store.write(before.replace("user_sessions_max = 5", "user_sessions_max = 9\nlog_level = \"warning\"\nloops = 3\nhostname = \"new\"")
+                + "listen { port = 1 }\n")
+    rows = {r["option"]: r["state"] for r in store.json("reload")}
+    assert rows == {"user_sessions_max": "taken over", "log_level": "taken over", "loops": "restart to use it",
+                    "hostname": "restart to use it", "listen": "restart to use it"}, rows
+    for option in ("loops", "hostname", "listen"):
+        assert f"event=option_not_reloaded option={option} " in log_of(store)
+    lines = log_of(store).count("event=login ")
+    store.log_in(ALICE, "secret").logout()
+    assert log_of(store).count("event=login ") == lines, "log_level was not taken over"
+    # A configuration that is wrong changes nothing; nobody's session notices any of it.
+    store.write(before + "nonsense = 1\n")
+    store.daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: "event=configuration_wrong" in log_of(store))
+    store.write(before)
+    store.run("reload")
+    assert c.noop()[0] == "OK"
+    store.run("log-level", "debug")
+    c.noop()
+    c.select("INBOX")
+    wait_for(lambda: "command=SELECT" in log_of(store))
+    line = [l for l in log_of(store).splitlines() if "event=command" in l and "command=SELECT" in l][0]
+    assert re.search(r"level=debug event=command session=\d+ user=alice@example.org command=SELECT status=ok us=\d+$", line), line
+    store.run("log-level", "error")
+    assert "expected" in store.run("log-level", "loud", code=1)
+    store.close()
+    assert "no daemon" in Store(roost).run("log-level", "info", code=1)
+    assert "no daemon" in Store(roost).run("reload", code=1)
+
+
+def test_log_file(roost):
+    """As logrotate does it."""
+    store = Store(roost)
+    log, old = store.directory / "mail.log", store.directory / "mail.log.1"
+    store.write(store.config.read_text() + f'log = "{log}"\n')
+    with_users(store)
+    assert not log.exists(), "a command wrote to the daemon's log"
+    store.start()
+    store.log_in(ALICE, "secret").logout()
+    wait_for(lambda: "event=logout" in log.read_text())
+    log.rename(old)
+    store.daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: log.exists() and "event=reloaded" in log.read_text())
+    store.log_in(ALICE, "secret").logout()
+    wait_for(lambda: "event=logout" in log.read_text())
+    assert old.read_text().count("event=login ") == 1 and log.read_text().count("event=login ") == 1
+    assert log.stat().st_mode & 0o777 == 0o600, oct(log.stat().st_mode)
+    assert "event=" not in log_of(store)
+    store.write(store.config.read_text().replace(str(log), "/nowhere/log"))
+    assert store.stop() == 0
+    p = subprocess.run([roost, "serve", "-c", str(store.config)], capture_output=True, text=True, timeout=60)
+    assert p.returncode == 1 and "/nowhere/log" in p.stderr, p
+    store.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or args.only not in name:
+            continue
+        try:
+            test(args.roost)
+            print(f"ok {name}", flush=True)
+        except Exception:  # noqa: a test may fail in any way, the others run all the same
+            failed += 1
+            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
