@@ -1,5 +1,7 @@
 #include "server/mail_write.h"
 
+#include "server/trouble.h"
+
 struct mail_writer {
 	struct mail_out *out;
 	const struct mail_format *format;
@@ -94,6 +96,19 @@ bool mail_writer_take(struct mail_writer *w, struct span bytes, void (*problem)(
 	}
 	buf_drop(&w->in, used);
 	return ok && !broken && !w->in.failed;
+}
+
+void mail_writer_fit(struct buf *path, size_t from, const char *mailbox)
+{
+	enum { FILE_NAME_MAX = 240, KEPT = 200 }; /* of 255: ".mbox" comes behind it */
+	if (path->failed || path->len - from <= FILE_NAME_MAX)
+		return;
+	uint64_t sum = 0xcbf29ce484222325u; /* FNV-1a */
+	for (size_t i = from; i < path->len; i++)
+		sum = (sum ^ (unsigned char)path->data[i]) * 0x100000001b3u;
+	path->len = from + KEPT;
+	buf_printf(path, "~%016llx", (unsigned long long)sum);
+	trouble("%s: this is too long for the name of a file, and is cut to %.*s", mailbox, (int)(path->len - from), path->data + from);
 }
 
 void lf_filter_feed(struct lf_filter *f, struct span in, struct buf *out)

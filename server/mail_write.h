@@ -39,6 +39,10 @@ struct mail_writer_counts {
 };
 struct mail_writer_counts mail_writer_result(const struct mail_writer *w);
 
+/* What was added to `path` from `from` on is one file's name: where it is longer than a file system takes, its end becomes a
+ * checksum of the whole, which is said with the mailbox's name. */
+void mail_writer_fit(struct buf *path, size_t from, const char *mailbox);
+
 /* CRLF to LF, across cuts. */
 struct lf_filter {
 	bool holds_cr, after_cr;

@@ -161,9 +161,10 @@ static void begin_folder(void *format, const struct transfer_mailbox *mailbox)
 	struct buf name;
 	char path[PATH_BYTES];
 	end_folder(m);
-	buf_init(&name, PATH_BYTES - 400);
+	buf_init(&name, 8 * PATH_BYTES);
 	if (strcmp(mailbox->name, "INBOX") != 0)
 		encode_name(mailbox->name, '.', '.', &name);
+	mail_writer_fit(&name, 0, mailbox->name);
 	snprintf(m->dir, sizeof(m->dir) - 400, "%.*s", (int)name.len, name.data ? name.data : "");
 	buf_finish(&name);
 	if (*m->dir)

@@ -38,10 +38,12 @@ static void begin_mailbox(void *format, const struct transfer_mailbox *mailbox)
 	struct mbox *m = format;
 	struct buf path;
 	end_mailbox(m);
-	buf_init(&path, PATH_BYTES - 16);
+	buf_init(&path, 32 * 300 + 16);
 	for (const char *at = mailbox->name; *at;) {
 		size_t len = strcspn(at, "/");
+		size_t from = path.len;
 		mutf7_encode(span_make(at, len), &path);
+		mail_writer_fit(&path, from, mailbox->name);
 		if (at[len] == '/') { /* what is below a mailbox is in a directory beside its file */
 			buf_add_char(&path, '\0');
 			if (!path.failed)

@@ -284,6 +284,48 @@ def test_cut_short(store):
     assert "not empty" in store.run("export", ALICE, str(store.directory / "mine"), code=1)
 
 
+def test_long_names(store):
+    """Names that no file can have are cut, which is said; the mail is there."""
+    with_users(store)
+    long, deep = "x" * 400, "/".join(f"level number {n} of many" for n in range(20))
+    with served(store) as port:
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login(ALICE, "secret")
+        for box in (long, deep, "\u4f60" * 3):
+            name = '"' + box + '"' if box.isascii() else '"&T2BPYE9g-"'
+            assert c.create(name)[0] == "OK"
+            assert c.append(name, None, None, b"Subject: %d\r\n\r\n" % len(box))[0] == "OK"
+        c.logout()
+    for words in ((), ("--format", "mbox"), (".tar",)):
+        path = str(store.directory / ("out" + "".join(words).strip("-")))
+        p = subprocess.run([store.roost, "-c", str(store.config), "export", ALICE, path, *[w for w in words if w[0] != "."]],
+                           capture_output=True, text=True)
+        assert p.returncode == 0 and "too long for the name of a file" in p.stderr, (words, p)
+        user = f"u{len(path)}@example.org"
+        store.run("user", "add", user, stdin=b"secret\n")
+        assert "3 messages taken in" in store.run("import", user, path)
+
+
+def test_folders_as_directories(store):
+    """LAYOUT=fs of Dovecot, and what Courier knows as subscriptions; what is no mail is left alone."""
+    with_users(store)
+    top = store.directory / "in"
+    for folder in ("", "Work", "Work/Deep", "Work/Deep/Er", "&AOQ-"):
+        for sub in ("cur", "new", "tmp"):
+            (top / folder / sub).mkdir(parents=True, exist_ok=True)
+        (top / folder / "cur" / "1.a:2,S").write_bytes(b"Subject: in " + folder.encode() + b"\n\n.\n")
+    (top / "tmp" / "half").write_bytes(b"half a message")
+    (top / "cur" / ".hidden").write_bytes(b"no message")
+    (top / "courierimapsubscribed").write_text("INBOX.Work\nINBOX.Work.Deep\n")
+    (top / "Work" / "dovecot-uidlist").write_text("1 4711 9\n7 1.a\n")
+    said = store.run("import", ALICE, str(top))
+    assert "5 messages taken in" in said and "0 problems" in said, said
+    mail = look(store)
+    assert {n for n, (_, m) in mail.boxes.items() if m} == {"INBOX", "Work", "Work/Deep", "Work/Deep/Er", "&AOQ-"}
+    assert mail.boxes["Work"][0] == 4711 and set(mail.boxes["Work"][1]) == {7} and mail.uidnext["Work"] == 9
+    assert {"Work", "Work/Deep"} <= mail.subscribed
+
+
 def test_two_at_once(store):
     """The older one ends and says so; the newer one has everything once."""
     with_users(store)
