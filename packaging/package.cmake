@@ -5,10 +5,14 @@ install(FILES ${CMAKE_SOURCE_DIR}/docs/man/roost.conf.5 DESTINATION share/man/ma
 install(FILES ${CMAKE_SOURCE_DIR}/config.example ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md
 	DESTINATION share/doc/roost)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION share/doc/roost RENAME copyright)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/contrib DESTINATION share/doc/roost/examples)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/doc/roost/docs FILES_MATCHING PATTERN "*.md")
 if(ROOST_PACKAGE)
 	install(FILES ${CMAKE_SOURCE_DIR}/packaging/roost.service DESTINATION /lib/systemd/system)
 	install(FILES ${CMAKE_SOURCE_DIR}/packaging/roost.conf DESTINATION /etc/roost)
+	install(FILES ${CMAKE_SOURCE_DIR}/contrib/logrotate/roost DESTINATION /etc/logrotate.d)
+	install(FILES ${CMAKE_SOURCE_DIR}/contrib/fail2ban/filter.d/roost.conf DESTINATION /etc/fail2ban/filter.d)
+	install(FILES ${CMAKE_SOURCE_DIR}/contrib/systemd/tmpfiles.conf DESTINATION /usr/lib/tmpfiles.d RENAME roost.conf)
 	install(DIRECTORY DESTINATION /etc/roost/certificates
 		DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE)
 endif()

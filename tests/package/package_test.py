@@ -21,6 +21,8 @@ SCRIPT = textwrap.dedent(r"""
         systemd-analyze verify /lib/systemd/system/roost.service >/tmp/verify 2>&1 || true
         ! grep -E 'roost.service.*(Unknown|Invalid|Failed)' /tmp/verify || fail "the unit"
     fi
+    [ "$(stat -c %U:%a /var/log/roost)" = roost:750 ] || fail "the log's directory"
+    if command -v logrotate >/dev/null; then logrotate -d /etc/logrotate.d/roost >/tmp/rotate 2>&1 || { cat /tmp/rotate; fail "logrotate"; }; fi
     say "installed"
 
     # What the unit says, by hand: there is no systemd here.
@@ -60,6 +62,9 @@ SCRIPT = textwrap.dedent(r"""
     stop
     dpkg -P roost >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "it cannot be purged"; }
     grep -q "is kept" /tmp/dpkg.log && [ -d /var/lib/roost/accounts ] || fail "the mail went with the package"
+    for left in /etc/logrotate.d/roost /etc/fail2ban/filter.d/roost.conf /var/log/roost /lib/systemd/system/roost.service; do
+        [ ! -e $left ] || fail "purge leaves $left"
+    done
     [ ! -e /etc/roost ] || fail "purge leaves /etc/roost: $(ls -R /etc/roost)"
     say "removed, installed again, purged: the mail is there"
 
