@@ -185,6 +185,7 @@ static bool serve(struct server *s)
 	invariant(uv_loop_init(&m.uv) == 0);
 	invariant(uv_async_init(&m.uv, &m.look, on_look) == 0);
 	m.look.data = &m;
+	uv_unref((uv_handle_t *)&m.look); /* what keeps the loop turning are the listeners */
 	s->look = &m.look;
 	s->supervisor = supervisor_open(s, &m.uv);
 	struct listeners *listeners = listeners_open(s, &m.uv);

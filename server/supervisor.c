@@ -70,6 +70,7 @@ struct supervisor *supervisor_open(struct server *server, uv_loop_t *loop)
 		s->watchdog_ms = number_of("WATCHDOG_USEC") / 1000;
 	uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
+	uv_unref((uv_handle_t *)&s->timer);
 	return s;
 }
 
