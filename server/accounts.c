@@ -32,6 +32,7 @@ struct accounts {
 	bool fulltext;
 	struct store_env env;
 	struct crash_point crash_point; /* env.ctx */
+	atomic_ullong syncs;
 	struct held *held;
 	struct settings *settings;
 	struct lane *open; /* least recently used first */
@@ -186,6 +187,9 @@ size_t accounts_count(struct accounts *accounts, enum accounts_what what)
 		break;
 	case ACCOUNTS_BYTES:
 		n = accounts->bytes;
+		break;
+	case ACCOUNTS_SYNCS:
+		n = (size_t)atomic_load_explicit(&accounts->syncs, memory_order_relaxed);
 		break;
 	}
 	uv_mutex_unlock(&accounts->mutex);
@@ -446,6 +450,17 @@ static bool make_directories(const char *store)
 	return false;
 }
 
+static int on_point(void *ctx, enum store_point point)
+{
+	struct crash_point *crash_point = ctx;
+	struct accounts *accounts = container_of(crash_point, struct accounts, crash_point);
+	const char *name = store_point_name(point);
+	size_t len = strlen(name);
+	if (len > 5 && strcmp(name + len - 5, "-sync") == 0)
+		atomic_fetch_add_explicit(&accounts->syncs, 1, memory_order_relaxed);
+	return crash_point_pass(ctx, point);
+}
+
 struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops)
 {
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
@@ -461,7 +476,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	}
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
 					    .search_dropped = on_search_dropped,
-					    .point = crash_at ? crash_point_pass : NULL, .ctx = &accounts->crash_point,
+					    .point = on_point, .ctx = &accounts->crash_point,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
 	accounts->open_max = open_max();
 	invariant(uv_mutex_init(&accounts->mutex) == 0 && uv_cond_init(&accounts->look) == 0);

@@ -41,8 +41,9 @@ struct lane *accounts_directory(struct accounts *accounts);
 /* A connection of the caller's own that reads the directory, for directory_close() before accounts_destroy(). */
 MUST_USE enum store_err accounts_read_directory(struct accounts *accounts, struct directory **out);
 
-enum accounts_what { ACCOUNTS_KNOWN, ACCOUNTS_OPEN, ACCOUNTS_BYTES };
-/* Any thread: how many lanes there are, how many accounts are open, what these take of memory by and large. */
+enum accounts_what { ACCOUNTS_KNOWN, ACCOUNTS_OPEN, ACCOUNTS_BYTES, ACCOUNTS_SYNCS };
+/* Any thread: how many lanes there are, how many accounts are open, what these take of memory by and large; how often
+ * somebody has waited for the disk since the start. */
 size_t accounts_count(struct accounts *accounts, enum accounts_what what);
 /* Where crashes are recorded (crash.h). */
 void accounts_crashes_path(const struct config *config, char *out, size_t size);

@@ -11,7 +11,7 @@ enum op_result admin_status(struct admin_task *task, struct account *account)
 		struct buf row;
 		admin_row_begin(task, &row);
 		admin_row_text(&row, "name", metrics[i].name);
-		admin_row_number(&row, "value", (int64_t)metrics[i].read(server));
+		admin_row_number(&row, "value", (int64_t)metrics[i].read(server, metrics[i].arg));
 		admin_row_text(&row, "help", metrics[i].help);
 		admin_row_end(task, &row);
 	}

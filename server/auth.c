@@ -231,6 +231,7 @@ static void on_delay_over(uv_timer_t *timer)
 static void delay(struct auth *a, struct attempt *t)
 {
 	bool held = t->status == SASL_STATUS_HELD;
+	counter_add(&a->loop->server->counters, held ? COUNT_LOGINS_HELD : COUNT_LOGINS_FAILED, 1);
 	const struct abuse_login login = {t->link.from, t->link.remote, t->sasl.user};
 	unsigned before = a->failures++;
 	if (!held && !t->link.exempt) {
@@ -259,6 +260,8 @@ static void attempt_done(struct auth_job *job)
 		delay(a, t);
 		return;
 	}
+	if (t->status == SASL_STATUS_OK)
+		counter_add(&a->loop->server->counters, COUNT_LOGINS, 1);
 	if (t->status == SASL_STATUS_OK && !t->link.exempt)
 		abuse_succeeded(auth_pool_config(a->pool)->abuse, &(struct abuse_login){t->link.from, t->link.remote, t->sasl.user},
 				uv_hrtime() / 1000000000);

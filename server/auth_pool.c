@@ -71,6 +71,14 @@ bool auth_pool_submit(struct auth_pool *pool, struct auth_job *job)
 	return room;
 }
 
+size_t auth_pool_waiting(struct auth_pool *pool)
+{
+	uv_mutex_lock(&pool->mutex);
+	size_t n = pool->queued;
+	uv_mutex_unlock(&pool->mutex);
+	return n;
+}
+
 static bool start_worker(struct auth_pool *pool, struct auth_worker *worker)
 {
 	worker->pool = pool;

@@ -56,6 +56,8 @@ void auth_pool_destroy(struct auth_pool *pool);
 MUST_USE bool auth_pool_submit(struct auth_pool *pool, struct auth_job *job);
 
 const struct auth_pool_config *auth_pool_config(const struct auth_pool *pool);
+/* Jobs that wait now.  Any thread. */
+size_t auth_pool_waiting(struct auth_pool *pool);
 /* After every commit to the directory. */
 void auth_pool_forget(struct auth_pool *pool);
 

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "protocol/imap/capability.h"
+#include "server/metrics_http.h"
 #include "server/trouble.h"
 #include "storage/address.h"
 
@@ -281,6 +282,10 @@ static bool fill_in(const char *path, struct config *c)
 	}
 	if (*c->log != '/' && strcmp(c->log, "stderr") != 0 && strcmp(c->log, "syslog") != 0 && strcmp(c->log, "journal") != 0) {
 		complain(path, 0, "log = \"%s\": stderr, syslog, journal, or a path that begins with / is expected", c->log);
+		return false;
+	}
+	if (*c->metrics && !metrics_http_is_address(c->metrics)) {
+		complain(path, 0, "metrics = \"%s\": 127.0.0.1:9143 or the like, or the path of a socket, is expected", c->metrics);
 		return false;
 	}
 	if (!*c->certificates)

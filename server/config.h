@@ -65,7 +65,7 @@ struct config {
 	int duplicates_s; /* 0: they are delivered */
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;
-	const char *log;
+	const char *log, *metrics;
 	int log_level; /* enum log_level */
 	int user_sessions_max;
 	const char *trusted_networks;

@@ -91,6 +91,9 @@ const struct option config_options[] = {
 	 "afresh upon SIGHUP."},
 	{NULL, "log_level", OPTION_CHOICE, IN(log_level), "info", 0, 0, log_levels,
 	 "What is logged: error; warning: also what was refused; info: also what happened; debug: also each command, without what is in it."},
+	{NULL, "metrics", OPTION_TEXT, IN(metrics), "", 0, 0, NULL,
+	 "Where metrics are to be had over HTTP, for Prometheus: a loopback address with a port, like 127.0.0.1:9143, or the path of a "
+	 "local socket. Empty: nowhere."},
 	{NULL, "trusted_networks", OPTION_TEXT, IN(trusted_networks), "127.0.0.0/8 ::1", 0, 0, NULL,
 	 "Addresses and networks where one address stands for many people, like webmail's: limits that count by address or by "
 	 "user do not hold for them."},

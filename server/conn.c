@@ -26,6 +26,8 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *c = handle->data;
 	struct loop *loop = c->loop;
 	HASH_DEL(loop->conns, c);
+	counter_add(&loop->server->counters, COUNT_BYTES_IN, c->bytes_in - c->counted_in);
+	counter_add(&loop->server->counters, COUNT_BYTES_OUT, c->bytes_out - c->counted_out);
 	loop_uncount(loop);
 	peers_leave(loop->server->peers, c->peer.key, c->admitted);
 	c->user->on_closed(c);
@@ -74,8 +76,22 @@ void conn_admit(struct conn *c, unsigned idle_s)
 	c->admitted = true;
 }
 
+/* Not with each byte: the counters are everybody's. */
+static void count_bytes(struct conn *c)
+{
+	enum { SOME_BYTES = 65536 };
+	struct counters *counters = &c->loop->server->counters;
+	if (c->bytes_in - c->counted_in + c->bytes_out - c->counted_out < SOME_BYTES)
+		return;
+	counter_add(counters, COUNT_BYTES_IN, c->bytes_in - c->counted_in);
+	counter_add(counters, COUNT_BYTES_OUT, c->bytes_out - c->counted_out);
+	c->counted_in = c->bytes_in;
+	c->counted_out = c->bytes_out;
+}
+
 void conn_settle(struct conn *c)
 {
+	count_bytes(c);
 	conn_flush(c);
 	if (c->peer_ended && !c->flight && !c->held && !c->yielding && !conn_has_packed(c) && conn_pending(c) == 0)
 		conn_close_later(c);

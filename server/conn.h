@@ -88,7 +88,8 @@ struct conn {
 	uint64_t last_serial;
 	enum conn_end goodbye;   /* why, while goodbye_due */
 	const char *why;         /* it ends: static text, of the first cause; NULL: it does not, or nobody said */
-	uint64_t bytes_in, bytes_out; /* on the wire */
+	uint64_t bytes_in, bytes_out; /* on the wire; and so much of it is in the server's counters */
+	uint64_t counted_in, counted_out;
 	bool pack_ended; /* the peer has finished its compressed stream: `packed` holds what came behind it */
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
 	unsigned held; /* conn_hold_open() less conn_let_go() */

@@ -13,6 +13,8 @@ const struct limit limits[] = {
 	 "connections from one address (IPv6: one /64); loopback and unix sockets have no such limit"},
 	{"LIMIT_BACKLOG", LIMIT_BACKLOG, "", "connections that the kernel keeps until they are accepted"},
 	{"LIMIT_LISTENERS", LIMIT_LISTENERS, "", "listen sections of the configuration"},
+	{"LIMIT_METRICS_CONNECTIONS", LIMIT_METRICS_CONNECTIONS, "", "connections that ask for metrics at once"},
+	{"LIMIT_METRICS_S", LIMIT_METRICS_S, "s", "without a byte on such a connection"},
 	{"LIMIT_LOOPS", LIMIT_LOOPS, "", "loop threads: a lane remembers in one word which of them watch a mailbox"},
 	{"LIMIT_WORKERS", LIMIT_WORKERS, "", "worker threads"},
 	{"LIMIT_OUT_HIGH_BYTES", LIMIT_OUT_HIGH_BYTES, "bytes",

@@ -14,6 +14,8 @@ enum {
 	LIMIT_CONNECTIONS_ADDRESS = 1000,
 	LIMIT_BACKLOG = 1024,
 	LIMIT_LISTENERS = 64,
+	LIMIT_METRICS_CONNECTIONS = 16,
+	LIMIT_METRICS_S = 10,
 	LIMIT_LOOPS = 64, /* a bit each in the lanes' masks */
 	LIMIT_WORKERS = 1024,
 	/* Bytes of one connection. */

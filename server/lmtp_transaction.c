@@ -275,11 +275,15 @@ static void dispose_copy(struct transaction_op *o)
 	transaction_release(t);
 }
 
-static void answer(struct transaction_op *o)
+static void answer(struct transaction_op *o, struct conn *c)
 {
 	struct recipient *r = &o->transaction->recipients[o->recipient];
 	r->reply = reply_of(o);
 	r->done = true;
+	counter_add(&c->loop->server->counters,
+		    r->reply == LMTP_REPLY_DELIVERED ? COUNT_DELIVERED :
+		    r->reply == LMTP_REPLY_DELIVERED_BEFORE ? COUNT_DELIVERED_BEFORE :
+		    lmtp_replies[r->reply].code[0] == '4' ? COUNT_DELIVERIES_DEFERRED : COUNT_DELIVERIES_REFUSED, 1);
 	if (r->reply == LMTP_REPLY_DELIVERED)
 		log_event(LOG_INFO, "delivered", log_span("user", r->address), log_span("sender", o->transaction->sender),
 			  log_number("uid", o->uid), log_number("size", (int64_t)o->transaction->delivery->size));
@@ -302,7 +306,7 @@ static void deliver_done(struct op *op, struct conn *conn)
 	}
 	t->away--;
 	if (conn)
-		answer(o);
+		answer(o, conn);
 	if (o->copy.writer) {
 		op_finish(op);
 		dispose_copy(o);

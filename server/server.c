@@ -10,6 +10,7 @@
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/metrics_http.h"
 #include "server/peers.h"
 #include "server/reload.h"
 #include "server/sasl.h"
@@ -188,7 +189,9 @@ static bool serve(struct server *s)
 	uv_unref((uv_handle_t *)&m.look); /* what keeps the loop turning are the listeners */
 	s->look = &m.look;
 	s->supervisor = supervisor_open(s, &m.uv);
-	struct listeners *listeners = listeners_open(s, &m.uv);
+	struct metrics_http *metrics = *s->config.metrics ? metrics_http_open(s, s->config.metrics) : NULL;
+	bool ok = metrics || !*s->config.metrics;
+	struct listeners *listeners = ok ? listeners_open(s, &m.uv) : NULL;
 	if (listeners) {
 		start_signals(&m);
 		if (s->tls)
@@ -205,6 +208,7 @@ static bool serve(struct server *s)
 		for (size_t i = 0; i < countof(m.signals); i++)
 			uv_close((uv_handle_t *)&m.signals[i], NULL);
 	}
+	metrics_http_close(metrics);
 	uv_mutex_lock(&s->reloading);
 	s->look = NULL;
 	supervisor_close(s->supervisor);

@@ -4,6 +4,7 @@
 
 #include "server/config.h"
 #include "server/accounts.h"
+#include "server/counters.h"
 #include "server/loop.h"
 
 struct abuse;
@@ -26,6 +27,7 @@ struct server {
 	struct accounts *accounts;
 	struct peers *peers;
 	struct sessions *sessions;
+	struct counters counters;
 	struct abuse *abuse;
 	const struct conn_user *const *users; /* by protocol: what serves a connection */
 	struct sasl_library *sasl;

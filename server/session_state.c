@@ -156,6 +156,11 @@ void session_note_command(struct session *s, const struct command *cmd)
 {
 	static const char *const words[] = {[STATUS_OK] = "ok", [STATUS_NO] = "no", [STATUS_BAD] = "bad"};
 	uint64_t us = (uv_hrtime() - cmd->began_ns) / 1000;
+	struct counters *counters = &s->conn->loop->server->counters;
+	if (cmd->status.word != STATUS_OK)
+		counter_add(counters, cmd->status.word == STATUS_NO ? COUNT_COMMANDS_NO : COUNT_COMMANDS_BAD, 1);
+	if (cmd->row && !(cmd->row->flags & CMD_UPDATES_LIVE))
+		histogram_add(&counters->commands[cmd->row->kind], us);
 	if (log_has_level(LOG_DEBUG))
 		log_event(LOG_DEBUG, "command", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
 			  log_text("command", cmd->row ? cmd->row->name : "none"), log_text("status", words[cmd->status.word]),

@@ -13,6 +13,7 @@ FREE = {
     ("server/mail_out.c", "rename"): "an exported archive",
     ("server/mail_out.c", "renameat"): "an exported file",
     ("server/listener.c", "unlink"): "a listener's socket",
+    ("server/metrics_http.c", "unlink"): "the socket of metrics",
     ("server/admin.c", "unlink"): "the admin socket",
     ("server/crash.c", "unlink"): "an old crash record",
     ("server/crash.c", "fsync"): "a crash record",

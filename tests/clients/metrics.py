@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""The metrics: their text by a parser of the format written here, what they count, who may ask; and that the board asks for what
+there is."""
+import argparse, http.client, json, pathlib, re, smtplib, socket, sys, traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE), str(HERE.parent / "harness")]
+from admin import Store, refused, with_users  # noqa: E402 (the path is set above)
+from daemon import free_ports  # noqa: E402
+
+ALICE = "alice@example.org"
+ROOT = HERE.parents[1]
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+SAMPLE = re.compile(rf'({NAME})(?:\{{((?:{NAME}="(?:[^"\\\n]|\\[\\"n])*",?)*)\}})? (\S+)$')
+SUFFIXES = {"gauge": ("",), "counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+
+
+def parse(text):
+    """{name: (type, {(suffix, labels): value})}; fails where the text is not as OpenMetrics 1.0 has it."""
+    assert text.endswith("# EOF\n") and text.count("# EOF") == 1
+    families, now = {}, None
+    for line in text.split("\n")[:-2]:
+        if line.startswith("# "):
+            keyword, name, rest = line[2:].split(" ", 2)
+            assert keyword in ("TYPE", "HELP", "UNIT"), line
+            if name != now:
+                assert name not in families and keyword == "TYPE", f"a family comes twice, or without its type: {line}"
+                now, families[name] = name, [rest, {}]
+            if keyword == "UNIT":
+                assert name.endswith("_" + rest), line
+            assert not families[name][1], f"behind samples: {line}"
+            continue
+        match = SAMPLE.match(line)
+        assert match, line
+        kind, samples = families[now]
+        assert match[1].startswith(now) and match[1][len(now):] in SUFFIXES[kind], line
+        key = (match[1][len(now):], match[2] or "")
+        assert key not in samples, line
+        samples[key] = float(match[3])
+        assert samples[key] >= 0, line
+    for name, (kind, samples) in families.items():
+        if kind == "histogram":
+            check_histogram(name, samples)
+        else:
+            assert len(samples) == 1, name
+    return {name: (kind, samples) for name, (kind, samples) in families.items()}
+
+
+def check_histogram(name, samples):
+    series = {}
+    for (suffix, labels), value in samples.items():
+        if suffix == "_bucket":
+            rest, le = re.fullmatch(r'(.*?),?le="([^"]*)"', labels).groups()
+            series.setdefault(rest, []).append((float(le.replace("+Inf", "inf")), value))
+    for rest, buckets in series.items():
+        assert [b[0] for b in buckets] == sorted({b[0] for b in buckets}) and buckets[-1][0] == float("inf"), (name, rest)
+        assert [b[1] for b in buckets] == sorted(b[1] for b in buckets), (name, buckets)
+        assert samples[("_count", rest)] == buckets[-1][1] and ("_sum", rest) in samples, (name, rest)
+
+
+def get(connection, method="GET", path="/metrics"):
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer.status, answer.getheader("Content-Type"), answer.read().decode()
+
+
+class Local(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+def scrape(port):
+    status, kind, text = get(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+    assert status == 200 and kind == "application/openmetrics-text; version=1.0.0; charset=utf-8", (status, kind)
+    return parse(text)
+
+
+def value(families, name):
+    (v,) = families["roost_" + name][1].values()
+    return v
+
+
+def test_what_is_counted(roost):
+    port, lmtp = free_ports(2)
+    store = Store(roost, f'metrics = "127.0.0.1:{port}"\nlisten {{ protocol = "lmtp" port = {lmtp} }}\n')
+    with_users(store)
+    store.start()
+    before = scrape(port)
+    assert value(before, "sessions") == 0 and value(before, "logins") == 0
+    assert refused(store, ALICE, "guess")
+    c = store.log_in(ALICE, "secret")
+    c.select("INBOX")
+    for _ in range(3):
+        c.noop()
+    assert c.select("Nowhere")[0] == "NO"
+    with smtplib.LMTP("127.0.0.1", lmtp) as m:
+        m.sendmail("a@example.net", [ALICE], b"Subject: x\r\n\r\n" + b"y" * 1000)
+        try:
+            m.sendmail("a@example.net", ["nobody@example.org"], b"Subject: x\r\n\r\nx\r\n")
+        except smtplib.SMTPRecipientsRefused:
+            pass
+    after = scrape(port)
+    assert value(after, "sessions") == 1 and value(after, "logins") == 1 and value(after, "logins_failed") == 1
+    assert value(after, "deliveries") == 1 and value(after, "syncs") > value(before, "syncs")
+    assert value(after, "commands_no") >= 2  # the login, the mailbox
+    commands = {k[1]: v for k, v in after["roost_command_duration_seconds"][1].items() if k[0] == "_count"}
+    assert commands['command="NOOP"'] == 3 and commands['command="SELECT"'] == 2, commands
+    c.logout()
+    with smtplib.LMTP("127.0.0.1", lmtp) as m:
+        m.noop()
+    store.json("status")  # by then the connections before it are gone, with their bytes counted
+    end = scrape(port)
+    assert value(end, "received_bytes") > 1000 and value(end, "sent_bytes") > 500, end
+    rows = {r["name"]: r["value"] for r in store.json("status")}
+    assert {"roost_" + n for n in rows} == set(end) - {"roost_command_duration_seconds"}
+    store.close()
+
+
+def test_who_may_ask(roost):
+    port, = free_ports(1)
+    store = Store(roost)
+    path = f"{store.directory}/metrics"
+    store.write(store.config.read_text() + f'metrics = "{path}"\n')
+    store.start()
+    status, _, text = get(Local(path))
+    assert status == 200 and "roost_sessions" in parse(text)
+    assert get(Local(path), path="/")[0] == 404 and get(Local(path), "POST")[0] == 405
+    assert get(Local(path), "HEAD")[2] == ""
+    quiet = [socket.socket(socket.AF_UNIX) for _ in range(10)]  # who says nothing keeps nobody out
+    for s in quiet:
+        s.connect(path)
+    assert get(Local(path))[0] == 200
+    assert store.stop() == 0
+    assert not pathlib.Path(path).exists()
+    text = store.config.read_text()
+    for where in (f"0.0.0.0:{port}", f"192.0.2.1:{port}", f"[::]:{port}", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x", "localhost:1"):
+        store.write(text.replace(path, where))
+        assert "is expected" in store.run("serve", code=1), where
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", port))
+    taken.listen(1)
+    store.write(text.replace(path, f"127.0.0.1:{port}"))
+    assert "metrics" in store.run("serve", code=1)
+    store.close()
+
+
+def test_the_board(roost):
+    """It asks for what there is."""
+    port, = free_ports(1)
+    store = Store(roost, f'metrics = "127.0.0.1:{port}"\n')
+    with_users(store)
+    store.start()
+    store.log_in(ALICE, "secret").logout()
+    families = scrape(port)
+    names = {name + suffix for name, (kind, _) in families.items() for suffix in SUFFIXES[kind]}
+    board = json.loads((ROOT / "contrib/grafana/roost.json").read_text())
+    asked = set(re.findall(r"roost_\w+", json.dumps(board["panels"]) + json.dumps(board["templating"])))
+    assert asked and asked <= names, asked - names
+    assert len({p["id"] for p in board["panels"]}) == len(board["panels"])
+    store.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--roost", required=True)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or args.only not in name:
+            continue
+        try:
+            test(args.roost)
+            print(f"ok {name}", flush=True)
+        except Exception:  # noqa: a test may fail in any way, the others run all the same
+            failed += 1
+            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
