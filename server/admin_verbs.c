@@ -84,7 +84,7 @@ const struct admin_verb admin_verbs[] = {
 	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
 	{"sessions", "Lists who is logged in: number, user, device, address, since when, last command.", ADMIN_LISTS, 6,
 	 admin_sessions, {{0}}, NULL},
-	{"status", "Shows what the server counts of itself.", ADMIN_LISTS, 2, admin_status, {{0}}, NULL},
+	{"stats", "Shows what the server counts of itself.", ADMIN_LISTS, 2, admin_status, {{0}}, NULL},
 	{"undelete", "Brings deleted messages back, and mailboxes that were deleted with them, as far back as retention reaches.",
 	 ADMIN_ACCOUNT | ADMIN_LISTS | ADMIN_WRITES, 6, admin_undelete,
 	 {WORD("ADDRESS"), VALUE("mailbox", "from this mailbox"), VALUE("since", "deleted from then on: 2h, 3d, 2026-11-25"),

@@ -127,7 +127,9 @@ bool log_open(const char *target)
 			 strcmp(target, "journal") == 0 ? TO_JOURNAL :
 			 strcmp(target, "syslog") == 0 ? TO_SYSLOG : TO_FILE;
 	if (to == TO_STDERR) {
-		log->prefixed = stderr_is_journal();
+		bool is_journal = stderr_is_journal();
+		if (log->prefixed != is_journal) /* other threads may read it: written at the first time only */
+			log->prefixed = is_journal;
 		return true;
 	}
 	int fd = to == TO_FILE ? open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640)

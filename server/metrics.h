@@ -1,5 +1,5 @@
 /*
- * What can be counted of the running server: one table.  `roost status` shows it, and the metrics endpoint
+ * What can be counted of the running server: one table.  `roost stats` shows it, and the metrics endpoint
  * (metrics_http.h) gives it out, with the latencies of commands.
  */
 #ifndef SERVER_METRICS_H

@@ -56,7 +56,7 @@ enum step session_op(struct session *s, struct command *cmd,
 	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
 		cmd->op.login = arena_copy(&cmd->arena, span_of(s->master ? s->master : s->address)).ptr;
-		cmd->op.device = arena_copy(&cmd->arena, span_of(s->device)).ptr;
+		cmd->op.device = arena_copy(&cmd->arena, span_of(session_device(s))).ptr;
 	}
 	cmd->here = cmd->quick && !cmd->op.writes && !cmd->telling;
 	if (cmd->here && lane_run_here(cmd->lane, &cmd->op))

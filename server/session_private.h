@@ -42,7 +42,7 @@ struct session {
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 	char *master; /* who logged in as that one; NULL: nobody else */
-	char device[64]; /* as the client names itself, printable ASCII; with an app password, its label */
+	char device[64]; /* as the client names itself, printable ASCII */
 	struct session_entry entry; /* among the server's sessions, while it is logged in */
 	struct credential credential; /* what it has logged in with */
 };
@@ -57,6 +57,9 @@ void session_leave(struct session *s);
 
 /* The command is answered: counted, and logged where that is wanted. */
 void session_note_command(struct session *s, const struct command *cmd);
+
+/* What it is called in the log and in the journal. */
+const char *session_device(const struct session *s);
 
 /* session_input.c: the next line, command or piece of a literal, if the running command does not forbid it.  False:
  * there is none yet. */

@@ -107,6 +107,12 @@ uint64_t session_endings(const struct session *s)
 	return sessions_endings(s->conn->loop->server->sessions);
 }
 
+/* The app password says more than what the client says of itself. */
+const char *session_device(const struct session *s)
+{
+	return s->credential.id[0] ? s->credential.label : s->device;
+}
+
 static bool enter(struct session *s, const char *address, const struct credential *credential)
 {
 	struct session_entry *e = &s->entry;
@@ -115,7 +121,7 @@ static bool enter(struct session *s, const char *address, const struct credentia
 	atomic_store_explicit(&e->command, "LOGIN", memory_order_relaxed);
 	snprintf(e->address, sizeof(e->address), "%s", address);
 	snprintf(e->credential, sizeof(e->credential), "%s", credential->id);
-	snprintf(e->device, sizeof(e->device), "%s", s->device);
+	snprintf(e->device, sizeof(e->device), "%s", credential->id[0] ? credential->label : s->device);
 	snprintf(e->remote, sizeof(e->remote), "%s", conn_peer(s->conn));
 	snprintf(e->tls, sizeof(e->tls), "%s", conn_tls_version(s->conn));
 	return sessions_enter(s->conn->loop->server->sessions, e);
@@ -126,8 +132,6 @@ bool session_log_in(struct session *s, const struct auth_result *who)
 	static const struct credential own;
 	const struct credential *with = who->credential ? who->credential : &own;
 	invariant(!s->lane);
-	if (with->id[0])
-		snprintf(s->device, sizeof(s->device), "%s", with->label);
 	if (!enter(s, who->address, with)) {
 		log_event(LOG_WARNING, "login_refused", log_number("session", (int64_t)session_id(s)), log_text("user", who->address),
 			  log_text("peer", conn_peer(s->conn)), log_text("reason", "too many sessions of this user"));
@@ -175,7 +179,7 @@ void session_leave(struct session *s)
 		return;
 	s->left = true;
 	log_event(LOG_INFO, "logout", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
-		  log_text("device", s->device), log_text("peer", conn_peer(s->conn)),
+		  log_text("device", session_device(s)), log_text("peer", conn_peer(s->conn)),
 		  log_text("tls", conn_tls_version(s->conn)), log_text("cipher", conn_tls_cipher(s->conn)),
 		  log_number("commands", (int64_t)atomic_load_explicit(&e->commands, memory_order_relaxed)),
 		  log_number("bytes_in", (int64_t)s->conn->bytes_in), log_number("bytes_out", (int64_t)s->conn->bytes_out),
@@ -228,8 +232,6 @@ void session_set_device(struct session *s, struct span name, struct span version
 	size_t n = 0;
 	log_event(LOG_INFO, "client", log_number("session", (int64_t)session_id(s)), log_text("user", s->address), log_text("peer", conn_peer(s->conn)),
 		  log_span("name", name), log_span("version", version));
-	if (s->credential.id[0]) /* which says more than what the client says of itself */
-		return;
 	for (size_t i = 0; i < countof(parts); i++) {
 		if (n && parts[i].len && n + 1 < sizeof(s->device))
 			s->device[n++] = ' ';
@@ -238,7 +240,7 @@ void session_set_device(struct session *s, struct span name, struct span version
 				s->device[n++] = parts[i].ptr[k];
 	}
 	s->device[n] = '\0';
-	sessions_set_device(s->conn->loop->server->sessions, &s->entry, s->device);
+	sessions_set_device(s->conn->loop->server->sessions, &s->entry, session_device(s));
 }
 
 void session_start_tls(struct session *s)

@@ -70,6 +70,21 @@ def attempt(daemon, text):
 PASSWORD = "s\u00e9cret words"
 
 
+def check_app_passwords(daemon):
+    """They are good whoever knows the user's own password."""
+    config = str(daemon.directory / "roost.conf")
+    made = subprocess.run([daemon.roost, "-c", config, "password", "add", "alice@elsewhere.example", "Phone"], capture_output=True,
+                          text=True, check=True, timeout=60).stdout.strip()
+    for mechanism in ("PLAIN", "LOGIN"):
+        c = Client(daemon.imap)
+        assert log_in(c, mechanism, "alice@elsewhere.example", made).startswith("OK"), mechanism
+        c.close()
+        c = Client(daemon.imap)
+        assert log_in(c, mechanism, "bob@elsewhere.example", made).startswith(FAILED), mechanism
+        c.close()
+    assert attempt(daemon, f"LOGIN alice@elsewhere.example {made}").startswith("OK")
+
+
 def test_saslauthd(roost, directory):
     path = directory / "mux"
     right = lambda user, password, service, realm: b"OK yes" if password == PASSWORD else b"NO no"
@@ -91,6 +106,8 @@ def test_saslauthd(roost, directory):
         c.close()
         assert attempt(daemon, "LOGIN user1@example.org pass").startswith("OK"), "other domains have the directory"
         assert len(double.asked) == 3
+        check_app_passwords(daemon)
+        assert [a[0] for a in double.asked[3:]] == ["bob", "bob"], "app passwords are the store's own"
         # Down, silent, mad: never a failed login, so never slowed nor cut.
         for answer in (lambda *a: b"", lambda *a: b"XX what", None):
             if answer:
@@ -196,6 +213,7 @@ def test_sql(roost, directory):
                 c.close()
         assert attempt(daemon, 'LOGIN alice@elsewhere.example "from sql"').startswith("OK")
         assert attempt(daemon, "LOGIN alice@elsewhere.example directory").startswith(FAILED)
+        check_app_passwords(daemon)
         database.rename(directory / "away.db")
         database.mkdir()  # cannot be opened
         before = (daemon.directory / "daemon.log").read_text().count("login_failed")

@@ -45,7 +45,7 @@ class Deflated(Client):
 
 
 def memory(daemon):
-    out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "status", "--json"],
+    out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "stats", "--json"],
                          capture_output=True, check=True, timeout=60).stdout
     return next(row["value"] for row in json.loads(out) if row["name"] == "memory_bytes")
 

@@ -53,6 +53,12 @@ def test_they_log_in(roost):
     assert any(row["device"] == "Laptop" for row in store.json("history", ALICE)), store.json("history", ALICE)
     assert 'device="Alice\'s phone"' in log_of(store), log_of(store)
     assert made["password"] not in log_of(store) and made["password"].split("-")[1] not in log_of(store)
+    # Whoever comes next on a connection does not take the name over.
+    client = Client(store.port)
+    assert client.command(f"LOGIN {ALICE} {plain}").startswith("OK") and client.command("UNAUTHENTICATE").startswith("OK")
+    assert client.command(f"LOGIN {ALICE} secret").startswith("OK")
+    assert sorted(s["device"] for s in store.json("sessions")) == ["", "", "Alice's phone", "Laptop"]
+    client.close()
     # Its session ends with it, and nobody else's does.
     store.run("password", "revoke", ALICE, "Laptop")
     assert "BYE" in closed(laptop)

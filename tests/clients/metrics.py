@@ -114,10 +114,10 @@ def test_what_is_counted(roost):
     c.logout()
     with smtplib.LMTP("127.0.0.1", lmtp) as m:
         m.noop()
-    store.json("status")  # by then the connections before it are gone, with their bytes counted
+    store.json("stats")  # by then the connections before it are gone, with their bytes counted
     end = scrape(port)
     assert value(end, "received_bytes") > 1000 and value(end, "sent_bytes") > 500, end
-    rows = {r["name"]: r["value"] for r in store.json("status")}
+    rows = {r["name"]: r["value"] for r in store.json("stats")}
     assert {"roost_" + n for n in rows} == set(end) - {"roost_command_duration_seconds"}
     store.close()
 

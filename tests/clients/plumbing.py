@@ -157,9 +157,9 @@ def test_garbage_instead_of_tls(daemon):
         pass
 
 
-def test_status_counts(daemon):
+def test_stats_count(daemon):
     def status():
-        out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "status", "--json"],
+        out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "stats", "--json"],
                              capture_output=True, check=True, timeout=20).stdout
         return {row["name"]: row["value"] for row in json.loads(out)}
     before = status()

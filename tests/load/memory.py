@@ -2,7 +2,7 @@
 """What a session costs in memory, whatever the client does.
 
 200 readers ask for a whole mailbox and never read; 200 writers are in the middle of an APPEND of 20 MB.  The bytes the
-daemon has allocated (roost status: memory_bytes) may grow by 2 MB a session at most, by 70 kB where one only waits in
+daemon has allocated (roost stats: memory_bytes) may grow by 2 MB a session at most, by 70 kB where one only waits in
 IDLE, over TLS and compressed; and what is measured is reported.
 """
 import argparse, json, pathlib, socket, ssl, subprocess, sys, time, zlib
@@ -19,7 +19,7 @@ FLUSHES = {None: "", zlib.Z_SYNC_FLUSH: ", compressed", zlib.Z_PARTIAL_FLUSH: ",
 
 
 def allocated(daemon):
-    out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "status", "--json"],
+    out = subprocess.run([daemon.roost, "-c", str(daemon.directory / "roost.conf"), "stats", "--json"],
                          capture_output=True, check=True, timeout=60).stdout
     return next(row["value"] for row in json.loads(out) if row["name"] == "memory_bytes")
 
