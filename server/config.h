@@ -66,6 +66,7 @@ struct config {
 	int progress_s; /* 0: never */
 	int password_cost, scram_iterations;
 	const char *log, *metrics;
+	bool metrics_domains;
 	int log_level; /* enum log_level */
 	int user_sessions_max;
 	const char *trusted_networks;

@@ -3,6 +3,7 @@
 #include "protocol/imap/limits.h"
 #include "protocol/imap/reader.h"
 #include "protocol/mime/limits.h"
+#include "server/config.h"
 #include "storage/limits.h"
 
 const struct limit limits[] = {
@@ -167,6 +168,22 @@ static void write_store_limits(struct buf *out)
 			   store_limits[i].reason);
 }
 
+/* Of the configuration's options those that bound what clients may. */
+static void write_options(struct buf *out)
+{
+	static const char *const names[] = {"user_sessions_max", "message_bytes_max", "login_failures_max", "login_hold_failures",
+					    "login_hold_s", "auth_queue_max"};
+	buf_add_text(out, "\n## What the configuration sets\n\n"
+			  "From `server/config_table.c`; roost.conf(5) has more of each.\n\n"
+			  "| option | standard | from | to | what it says |\n| --- | --: | --: | --: | --- |\n");
+	for (size_t i = 0; i < countof(names); i++)
+		for (size_t k = 0; k < config_options_n; k++) {
+			const struct option *o = &config_options[k];
+			if (!o->section && strcmp(o->name, names[i]) == 0)
+				buf_printf(out, "| `%s` | %s | %ld | %ld | %s |\n", o->name, o->standard, o->min, o->max, o->help);
+		}
+}
+
 void limits_write(struct buf *out)
 {
 	buf_add_text(out, "# Limits\n\n"
@@ -178,6 +195,7 @@ void limits_write(struct buf *out)
 	for (size_t i = 0; i < limits_n; i++)
 		buf_printf(out, "| `%s` | %llu | %s | %s |\n", limits[i].name, (unsigned long long)limits[i].value,
 			   limits[i].unit, limits[i].reason);
+	write_options(out);
 	write_reader_limits(out);
 	write_parse_limits(out);
 	write_mime_limits(out);

@@ -8,6 +8,7 @@
 #include "protocol/lmtp/trace.h"
 #include "server/accounts.h"
 #include "server/lmtp_transaction.h"
+#include "server/log.h"
 #include "server/server.h"
 
 #include <time.h>
@@ -386,6 +387,10 @@ static void on_fact(struct conn *c)
 static void on_closed(struct conn *c)
 {
 	struct lmtp *l = c->session;
+	log_event(LOG_INFO, "lmtp_ended", log_text("peer", conn_peer(c)), log_span("client", l->domain),
+		  log_number("transactions", l->serial), log_number("errors", l->errors),
+		  log_number("bytes_in", (int64_t)c->bytes_in), log_number("bytes_out", (int64_t)c->bytes_out),
+		  log_number("seconds", (int64_t)(loop_now_s(c->loop) - c->since_s)), log_text("reason", c->why ? c->why : "quit"));
 	reset(l);
 	free((char *)(uintptr_t)l->domain.ptr);
 	free(l);

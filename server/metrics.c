@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <uthash.h>
 
 static uint64_t peers(const struct server *s, unsigned what)
 {
@@ -104,6 +105,52 @@ static void write_histogram(const struct histogram *h, const char *command, stru
 		   below, name, command, sum_us / 1000000, sum_us % 1000000);
 }
 
+/* ---- by domain ---- */
+
+struct domain_count {
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	uint64_t n;
+	UT_hash_handle hh;
+};
+
+static bool on_session(void *ctx, const struct session_entry *entry)
+{
+	struct domain_count **all = ctx, *c;
+	const char *domain = address_domain(entry->address);
+	HASH_FIND_STR(*all, domain, c);
+	if (!c) {
+		c = xcalloc(1, sizeof(*c));
+		snprintf(c->domain, sizeof(c->domain), "%s", domain);
+		HASH_ADD_STR(*all, domain, c);
+	}
+	c->n++;
+	return true;
+}
+
+static void write_label(const char *text, struct buf *out)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *text);
+	}
+}
+
+static void write_domains(const struct server *server, struct buf *out)
+{
+	struct domain_count *all = NULL, *c, *next;
+	sessions_each(server->sessions, 0, on_session, &all);
+	buf_add_text(out, "# TYPE roost_domain_sessions gauge\n"
+			  "# HELP roost_domain_sessions IMAP sessions that are logged in, by domain\n");
+	HASH_ITER(hh, all, c, next) {
+		buf_add_text(out, "roost_domain_sessions{domain=\"");
+		write_label(c->domain, out);
+		buf_printf(out, "\"} %" PRIu64 "\n", c->n);
+		HASH_DEL(all, c);
+		free(c);
+	}
+}
+
 void metrics_write(const struct server *server, struct buf *out)
 {
 	for (size_t i = 0; i < metrics_n; i++)
@@ -115,5 +162,7 @@ void metrics_write(const struct server *server, struct buf *out)
 		if (histogram_count(h))
 			write_histogram(h, command_row((enum command_kind)kind)->name, out);
 	}
+	if (server->config.metrics_domains)
+		write_domains(server, out);
 	buf_add_text(out, "# EOF\n");
 }
