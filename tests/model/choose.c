@@ -139,7 +139,11 @@ static void search(struct client *c)
 	size_t i = sim_below(c->sim, countof(keys));
 	bool uid_only = c->dialect & DIALECT_UIDONLY, answers_uids = c->by_uid || uid_only;
 	client_begin(c, KIND_SEARCH, DO_NOTHING);
-	client_add(c, "%sSEARCH ", answers_uids ? "UID " : "");
+	static const char *const commands[] = {[SEARCHES] = "SEARCH", [SORTS_SUBJECT] = "SORT (SUBJECT) UTF-8",
+					       [SORTS_SUBJECT_DOWN] = "SORT (REVERSE SUBJECT DATE) UTF-8",
+					       [SORTS_SIZE] = "SORT (SIZE) UTF-8"};
+	c->sorts = sim_once(c->sim, 2) ? (unsigned)sim_below(c->sim, countof(commands)) : SEARCHES;
+	client_add(c, "%s%s ", answers_uids ? "UID " : "", commands[c->sorts]);
 	c->search_flags = keys[i].with;
 	c->search_without = keys[i].without;
 	c->uid_form = sim_once(c->sim, 2) || uid_only; /* of the set */

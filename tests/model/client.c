@@ -200,6 +200,36 @@ static void end_store(struct client *c)
 	}
 }
 
+/* As the messages' subjects, "s" and the size, are sorted. */
+static int compare_subjects(uint32_t a, uint32_t b)
+{
+	char left[16], right[16];
+	snprintf(left, sizeof(left), "%u", a);
+	snprintf(right, sizeof(right), "%u", b);
+	return strcmp(left, right);
+}
+
+/* Is what was found in the order that was asked for?  What is equal is in that of the mailbox. */
+static void check_order(const struct client *c, const struct box *b)
+{
+	for (uint32_t i = 1; i < c->search_found_n; i++) {
+		const struct item *left = box_find(b, c->search_found[i - 1]), *right = box_find(b, c->search_found[i]);
+		if (!left || !right)
+			continue; /* told below */
+		int order = c->sorts == SORTS_SIZE ? (left->size > right->size) - (left->size < right->size) :
+						     compare_subjects(left->size, right->size);
+		order = c->sorts == SORTS_SUBJECT_DOWN ? -order : order;
+		if (order > 0 || (order == 0 && left->uid > right->uid))
+			sim_fail(c->sim, "%d: SORT told UID %u before %u", c->index, left->uid, right->uid);
+	}
+}
+
+static int compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
 static void end_search(struct client *c)
 {
 	if (!c->answered)
@@ -208,6 +238,10 @@ static void end_search(struct client *c)
 		return;
 	const struct box *b = &c->shot.boxes[c->box];
 	uint32_t at = 0;
+	if (c->sorts && c->search_found_n) {
+		check_order(c, b);
+		qsort(c->search_found, c->search_found_n, sizeof(*c->search_found), compare_uids);
+	}
 	for (uint32_t i = 0; i < c->deed.set.n; i++) {
 		const struct item *m = box_find(b, c->deed.set.v[i]);
 		if (!m || (m->flags & c->search_flags) != c->search_flags || (m->flags & c->search_without))

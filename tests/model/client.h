@@ -63,6 +63,7 @@ struct client {
 	unsigned wants; /* of FETCH: GOT_* */
 	struct deed deed;
 	uint32_t search_flags, search_without; /* SEARCH: these, and not those */
+	enum { SEARCHES, SORTS_SUBJECT, SORTS_SUBJECT_DOWN, SORTS_SIZE } sorts; /* it is a SORT by that */
 	uint32_t *search_found, search_found_n;
 	/* What the arrays were when its op ran. */
 	bool began, has_shot, exact; /* exact: nothing changed from the op's first slice to its last */

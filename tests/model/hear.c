@@ -301,6 +301,8 @@ void client_hear(struct client *c, const char *text, const char *end)
 		on_enabled(c, text);
 	} else if (strncmp(text, "SEARCH", 6) == 0) {
 		on_search(c, text + 6);
+	} else if (strncmp(text, "SORT", 4) == 0) {
+		on_search(c, text + 4);
 	} else if (strncmp(text, "STATUS ", 7) == 0) {
 		on_status(c, text + 7);
 	} else if (strncmp(text, "BYE", 3) == 0 && c->kind != KIND_LOGOUT) {
