@@ -6,7 +6,7 @@ die() { echo "dovecot.sh: $*" >&2; exit 1; }
 verb=${1:?start or stop} dir=$(realpath -m "${2:?DIR}")
 case $verb in
 start)
-	port=${3:?IMAP_PORT} location=${4:-sdbox:~/sdbox}
+	port=${3:?IMAP_PORT} location=${4:-'sdbox:~/sdbox'}
 	command -v dovecot >/dev/null || die "apt-get install dovecot-imapd"
 	[ "$(id -u)" = 0 ] || die "Dovecot's processes change users: run this as root"
 	mkdir -p "$dir/mail" "$dir/run" "$dir/state"

@@ -2,16 +2,19 @@
 # Roost beside Dovecot, the same work in one run:
 #   run.sh ROOST BENCH [--quick] [--alone] [--messages N] [--rounds N] [--only ITEM]
 #   run.sh ROOST BENCH --sync [--quick] [--alone]
-# --quick: 20,000 messages, 5 rounds (the default); --alone: no Dovecot.  --sync: pushes and catching up, by sync.py.
+#   run.sh ROOST BENCH --sort [--alone] [--sizes N,N...]
+# --quick: 20,000 messages, 5 rounds (the default); --alone: no Dovecot.  --sync: pushes and catching up, by sync.py;
+# --sort: SORT and THREAD, by sort.py.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 roost=$(realpath "${1:?ROOST}") bench=$(realpath "${2:?BENCH}")
 shift 2
-alone="" sync="" quick="" args=()
+alone="" sync="" sort="" quick="" args=()
 for a in "$@"; do
 	case $a in
 	--quick) quick=--quick ;;
 	--sync) sync=1 ;;
+	--sort) sort=1 ;;
 	--alone) alone=1 ;;
 	*) args+=("$a") ;;
 	esac
@@ -40,6 +43,8 @@ if [ -z "$alone" ]; then
 fi
 if [ "$sync" ]; then
 	python3 "$here/sync.py" $quick "${servers[@]}"
+elif [ "$sort" ]; then
+	python3 "$here/sort.py" "${args[@]}" "${servers[@]}"
 else
 	"$bench" "${args[@]}" "${servers[@]}"
 fi
