@@ -13,6 +13,17 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <uthash.h>
+
+enum { AUTHORITIES_MAX = 256 };
+
+/* A certificate behind the first of a file, by its bytes. */
+struct authority {
+	UT_hash_handle hh;
+	X509 *x;
+	size_t len;
+	unsigned char der[];
+};
 
 static const char no_sense[] = "what is between its BEGIN and END lines makes no sense";
 
@@ -21,8 +32,19 @@ void pem_reader_init(struct pem_reader *r)
 	*r = (struct pem_reader){0};
 }
 
+static void forget_authorities(struct pem_reader *r)
+{
+	struct authority *a, *next;
+	HASH_ITER(hh, r->authorities, a, next) {
+		HASH_DEL(r->authorities, a);
+		X509_free(a->x); /* chains have references of their own */
+		free(a);
+	}
+}
+
 void pem_reader_finish(struct pem_reader *r)
 {
+	forget_authorities(r);
 	OSSL_DECODER_CTX_free(r->decoder);
 	*r = (struct pem_reader){0};
 }
@@ -51,9 +73,31 @@ static EVP_PKEY *decode_key(struct pem_reader *r, const unsigned char *der, size
 	return key;
 }
 
-static const char *take_certificate(struct pem_content *out, const unsigned char *der, long len)
+/* A reference; NULL: it makes no sense. */
+static X509 *find_authority(struct pem_reader *r, const unsigned char *der, size_t len)
 {
-	X509 *x = d2i_X509(NULL, &der, len);
+	struct authority *a;
+	HASH_FIND(hh, r->authorities, der, len, a);
+	if (!a) {
+		const unsigned char *at = der;
+		X509 *x = d2i_X509(NULL, &at, (long)len);
+		if (!x)
+			return NULL;
+		if (HASH_COUNT(r->authorities) >= AUTHORITIES_MAX)
+			forget_authorities(r);
+		a = xcalloc(1, sizeof(*a) + len);
+		a->x = x;
+		a->len = len;
+		memcpy(a->der, der, len);
+		HASH_ADD_KEYPTR(hh, r->authorities, a->der, a->len, a);
+	}
+	X509_up_ref(a->x);
+	return a->x;
+}
+
+static const char *take_certificate(struct pem_reader *r, struct pem_content *out, const unsigned char *der, long len)
+{
+	X509 *x = out->leaf ? find_authority(r, der, (size_t)len) : d2i_X509(NULL, &der, len);
 	if (!x)
 		return no_sense;
 	if (!out->leaf) {
@@ -98,7 +142,7 @@ static const char *take_blocks(struct pem_reader *r, BIO *bio, struct pem_conten
 			return at_end ? NULL : no_sense;
 		}
 		if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0)
-			fault = take_certificate(out, der, len);
+			fault = take_certificate(r, out, der, len);
 		else if (ends_with(name, "PRIVATE KEY"))
 			fault = take_key(r, out, name, header, der, len);
 		OPENSSL_cleanse(der, (size_t)len);

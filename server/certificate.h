@@ -20,11 +20,14 @@ struct pem_content {
 	EVP_PKEY *key;
 };
 
-/* Reads files one after the other, on one thread at a time.  Making ready to decode any kind of key is what costs, so
- * it is done once. */
+struct authority;
+
+/* Reads files one after the other, on one thread at a time.  Making ready to decode any kind of key is what costs, so it is done
+ * once; and so are the certificates of authorities, of which thousands of files have the same few. */
 struct pem_reader {
 	OSSL_DECODER_CTX *decoder;
 	EVP_PKEY *decoded; /* where the decoder puts a key */
+	struct authority *authorities;
 };
 
 void pem_reader_init(struct pem_reader *r);

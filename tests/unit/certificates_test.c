@@ -164,6 +164,42 @@ static void test_choice(void **state)
 	assert_string_equal(shown(f, "a.example"), "chained+"); /* made in the same second as "newer", or after it */
 }
 
+static const X509 *authority_shown(struct fixture *f, const char *host)
+{
+	SSL *ssl = SSL_new(f->context);
+	STACK_OF(X509) *chain = NULL;
+	assert_true(certificates_use(f->all, host, ssl));
+	SSL_get0_chain_certs(ssl, &chain);
+	assert_int_equal(sk_X509_num(chain), 1);
+	const X509 *authority = sk_X509_value(chain, 0);
+	SSL_free(ssl);
+	return authority;
+}
+
+/* Thousands of files end with the same authority, which is in memory once. */
+static void test_authorities_are_shared(void **state)
+{
+	struct fixture *f = *state;
+	X509 *one = sign_certificate(&(struct made_certificate){.common_name = "One"}, f->keys[0]);
+	X509 *two = sign_certificate(&(struct made_certificate){.common_name = "Two"}, f->keys[0]);
+	make_certificate(&(struct made_certificate){.names = "DNS:a.example", .certificate = path(f, "a.pem"), .authority = one});
+	make_certificate(&(struct made_certificate){.names = "DNS:b.example", .certificate = path(f, "b.pem"), .authority = one});
+	make_certificate(&(struct made_certificate){.names = "DNS:c.example", .certificate = path(f, "c.pem"), .authority = two});
+	X509_free(one);
+	X509_free(two);
+	assert_true(certificates_scan(f->all));
+	assert_ptr_equal(authority_shown(f, "a.example"), authority_shown(f, "b.example"));
+	assert_ptr_not_equal(authority_shown(f, "a.example"), authority_shown(f, "c.example"));
+	for (int i = 0; i < 300; i++) { /* more than are remembered */
+		X509 *more = sign_certificate(&(struct made_certificate){.common_name = "More", .age_s = 100 + i}, f->keys[0]);
+		make_certificate(&(struct made_certificate){.names = "DNS:d.example", .certificate = path(f, "d.pem"), .authority = more});
+		X509_free(more);
+		assert_true(certificates_scan(f->all));
+	}
+	assert_string_equal(shown(f, "a.example"), "DNS:a.example+");
+	assert_string_equal(shown(f, "d.example"), "DNS:d.example+");
+}
+
 /* One of RSA and one of ECDSA: both are there for the client to choose. */
 static void test_two_kinds_of_keys(void **state)
 {
@@ -404,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_found_by_content, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_choice, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_authorities_are_shared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_two_kinds_of_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_one_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unusable, set_up, tear_down),

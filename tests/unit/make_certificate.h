@@ -20,6 +20,7 @@ struct made_certificate {
 	EVP_PKEY *pkey;          /* NULL: a new one, of P-256 */
 	long age_s, left_s;      /* since it is valid, and for how long it will be; 0: a minute, sixty days */
 	const char *passphrase;  /* of the key's file */
+	X509 *authority;         /* that is written behind it; NULL: none */
 };
 
 static inline X509 *sign_certificate(const struct made_certificate *m, EVP_PKEY *pkey)
@@ -52,6 +53,8 @@ static inline void make_certificate(const struct made_certificate *m)
 	FILE *f = fopen(m->certificate, "w");
 	assert_non_null(f);
 	assert_int_equal(PEM_write_X509(f, x), 1);
+	if (m->authority)
+		assert_int_equal(PEM_write_X509(f, m->authority), 1);
 	if (m->key && *m->key) {
 		fclose(f);
 		f = fopen(m->key, "w");
