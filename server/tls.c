@@ -79,6 +79,7 @@ static SSL_CTX *make_context(struct tls *tls)
 	SSL_CTX_set_cert_cb(ctx, on_certificate_due, tls);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	tls_tickets_use(tls->tickets, ctx);
+	tls_peer_prepare(ctx);
 	return ctx;
 }
 

@@ -29,21 +29,60 @@ static bool add_unique(SSL *ssl, struct tls_binding *out)
 	return out->len > 0 && out->len <= sizeof(out->data);
 }
 
-/* RFC 5929 4: the certificate's hash, by the hash of its signature, but SHA-256 for the weak ones.  A resumed session
- * showed none, and the client remembers one that may have been replaced. */
-static bool add_end_point(SSL *ssl, struct tls_binding *out)
+/* The hash of the certificate that this handshake showed, by the hash of its signature, but SHA-256 for the weak ones
+ * (RFC 5929 4.1). */
+static bool hash_certificate(const SSL *ssl, struct tls_binding *out)
 {
-	X509 *x = SSL_session_reused(ssl) ? NULL : SSL_get_certificate(ssl);
+	X509 *x = SSL_get_certificate(ssl);
 	int hash = NID_undef;
 	unsigned len = 0;
 	if (!x || X509_get_signature_info(x, &hash, NULL, NULL, NULL) != 1 || hash == NID_undef)
 		return false;
 	const EVP_MD *md = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
-	out->name = "tls-server-end-point";
 	if (!md || X509_digest(x, md, out->data, &len) != 1)
 		return false;
 	out->len = len;
 	return true;
+}
+
+/* A resumed session showed none, and the client remembers the one it saw: its ticket has brought the hash along. */
+static bool add_end_point(SSL *ssl, struct tls_binding *out)
+{
+	void *data = NULL;
+	size_t len = 0;
+	out->name = "tls-server-end-point";
+	if (!SSL_session_reused(ssl))
+		return hash_certificate(ssl, out);
+	if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl), &data, &len) != 1 || len == 0 || len > sizeof(out->data))
+		return false;
+	memcpy(out->data, data, len);
+	out->len = len;
+	return true;
+}
+
+/* A ticket is made; one that was made of another keeps what that had. */
+static int on_ticket_made(SSL *ssl, void *arg)
+{
+	struct tls_binding hash;
+	(void)arg;
+	if (!SSL_session_reused(ssl) && hash_certificate(ssl, &hash))
+		return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), hash.data, hash.len);
+	return 1;
+}
+
+/* OpenSSL's own answers: who has the one callback has to have the other. */
+static SSL_TICKET_RETURN on_ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_len,
+					SSL_TICKET_STATUS status, void *arg)
+{
+	(void)ssl, (void)session, (void)name, (void)name_len, (void)arg;
+	if (status == SSL_TICKET_SUCCESS)
+		return SSL_TICKET_RETURN_USE;
+	return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
+void tls_peer_prepare(SSL_CTX *ctx)
+{
+	SSL_CTX_set_session_ticket_cb(ctx, on_ticket_made, on_ticket_read, NULL);
 }
 
 void tls_peer_bindings(const struct tls_stream *s, struct tls_bindings *out)

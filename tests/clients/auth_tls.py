@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Logins that use the TLS they come over: SCRAM bound to the channel (RFC 5802, 5929, 9266), and client certificates (EXTERNAL)."""
-import argparse, base64, hashlib, pathlib, re, socket, ssl, subprocess, sys, tempfile
+import argparse, base64, hashlib, pathlib, re, socket, ssl, subprocess, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from auth import FAILED, Client, b64, scram
@@ -148,16 +148,46 @@ def test_downgrade(daemon):
 
 
 def test_resumed(daemon):
-    """A resumed connection has bindings of its own; the certificate was not shown again."""
-    c = TlsClient(daemon.imaps, ssl.TLSVersion.TLSv1_2)
-    context, first, session = c.context, c.unique(), c.socket.session
-    assert c.command("NOOP").startswith("OK")
-    c.close()
-    c = TlsClient(daemon.imaps, context=context, session=session)
-    assert c.socket.session_reused and c.unique() != first
-    assert bound(c, PLUS[0], first).startswith(FAILED)
-    assert bound(c, PLUS[0], c.unique()).startswith("OK")
-    c.close()
+    """A resumed connection has bindings of its own; but the certificate it stands for is the one that was shown at first, whatever
+    lies in its place now."""
+    certificates = daemon.directory / "certificates"
+    kept = {f: (certificates / f).read_bytes() for f in ("cert.pem", "key.pem")}
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        c = TlsClient(daemon.imaps, version)
+        context, end_point = c.context, c.end_point()
+        first = c.unique() if version == ssl.TLSVersion.TLSv1_2 else None
+        assert c.command("NOOP").startswith("OK")
+        session = c.socket.session
+        c.close()
+        try:
+            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "60", "-subj",
+                    "/CN=localhost", "-keyout", certificates / "key.pem", "-out", certificates / "cert.pem")
+            deadline = time.monotonic() + 5
+            while (other := TlsClient(daemon.imaps)).end_point() == end_point:
+                other.close()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            other.close()
+            for _ in range(2):  # the second time by a ticket that was made of a ticket
+                c = TlsClient(daemon.imaps, context=context, session=session)
+                assert c.socket.session_reused
+                if first:
+                    assert c.unique() != first and bound(c, PLUS[0], first).startswith(FAILED)
+                    assert bound(c, PLUS[0], c.unique()).startswith("OK")
+                    c.close()
+                    c = TlsClient(daemon.imaps, context=context, session=session)
+                assert bound(c, PLUS[1], end_point).startswith("OK"), version
+                session = c.socket.session
+                c.close()
+        finally:
+            for file, text in kept.items():
+                (certificates / file).write_bytes(text)
+            deadline = time.monotonic() + 5
+            while (other := TlsClient(daemon.imaps)).end_point() != end_point:
+                other.close()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            other.close()
 
 
 # --- EXTERNAL ---
