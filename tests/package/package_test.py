@@ -90,15 +90,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deb", help="a package that was built; else ./dev package builds one")
     args = parser.parse_args()
-    if os.getuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        print("skip: this takes root, and leave to mount in a namespace of its own")
+    sys.path.insert(0, str(ROOT / "tests/harness"))
+    import overlay
+    from daemon import free_ports
+    if overlay.missing():
+        print(f"skip: {overlay.missing()}")
         return 0
     if not args.deb and not shutil.which("dpkg-shlibdeps"):
         print("skip: apt-get install dpkg-dev, which makes the package")
         return 0
     deb = args.deb or subprocess.run([str(ROOT / "dev"), "package"], capture_output=True, text=True, check=True).stdout.split()[-1]
-    sys.path.insert(0, str(ROOT / "tests/harness"))
-    from daemon import free_ports
     imap, imaps = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="roost-package") as directory:
         debs = pathlib.Path(directory) / "debs"
