@@ -9,13 +9,14 @@
 #include <uv.h>
 
 enum kind { LOGIN, ADDRESS, USER, KINDS };
-enum { WAYS = 4, SETS = LIMIT_ABUSE_COUNTS / WAYS, ALONE = 3 /* times as many of an address alone, or of a user alone */ };
+enum { WAYS = 4, SETS = LIMIT_ABUSE_COUNTS / WAYS, TRIED = 4 /* wrong passwords that are known again */, ALONE = 3 /* times as many of an address alone, or of a user alone */ };
 
 struct count {
 	uint64_t tag; /* keyed, so that nobody can choose whose count gives way; 0: free */
 	uint64_t last_s;
 	enum kind kind;
 	unsigned failures;
+	uint64_t tried[TRIED]; /* the last ones; of LOGIN */
 	char user[120], remote[48]; /* cut: they are shown, not compared */
 };
 
@@ -102,7 +103,7 @@ static struct count *take_place(struct abuse *a, uint64_t tag, uint64_t now_s)
 	return place;
 }
 
-static unsigned add(struct abuse *a, enum kind kind, const struct abuse_login *login, uint64_t now_s)
+static struct count *add(struct abuse *a, enum kind kind, const struct abuse_login *login, uint64_t now_s)
 {
 	struct count *c = find(a, kind, login, now_s);
 	if (!c) {
@@ -114,7 +115,7 @@ static unsigned add(struct abuse *a, enum kind kind, const struct abuse_login *l
 	}
 	c->failures++;
 	c->last_s = now_s;
-	return c->failures;
+	return c;
 }
 
 static struct known *find_known(struct abuse *a, const struct abuse_login *login, uint64_t now_s)
@@ -145,12 +146,37 @@ bool abuse_is_held(struct abuse *a, const struct abuse_login *login, uint64_t no
 	return held;
 }
 
+uint64_t abuse_tag_password(const struct abuse *a, const char *password, size_t len)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	uint64_t tag;
+	invariant(HMAC(EVP_sha256(), a->key, sizeof(a->key), (const unsigned char *)password, len, mac, NULL));
+	memcpy(&tag, mac, sizeof(tag));
+	return tag ? tag : 1;
+}
+
+static bool was_tried(struct abuse *a, const struct abuse_login *login, uint64_t now_s)
+{
+	const struct count *c = find(a, LOGIN, login, now_s);
+	for (int i = 0; c && login->tried && i < TRIED; i++)
+		if (c->tried[i] == login->tried)
+			return true;
+	return false;
+}
+
 unsigned abuse_failed(struct abuse *a, const struct abuse_login *login, uint64_t now_s)
 {
 	uv_mutex_lock(&a->mutex);
-	unsigned of_login = add(a, LOGIN, login, now_s), of_address = 0;
+	if (was_tried(a, login, now_s)) {
+		unsigned failures = find(a, LOGIN, login, now_s)->failures;
+		uv_mutex_unlock(&a->mutex);
+		return failures;
+	}
+	struct count *c = add(a, LOGIN, login, now_s);
+	unsigned of_login = c->failures, of_address = 0;
+	c->tried[of_login % TRIED] = login->tried;
 	if (!find_known(a, login, now_s)) {
-		of_address = add(a, ADDRESS, login, now_s);
+		of_address = add(a, ADDRESS, login, now_s)->failures;
 		add(a, USER, login, now_s);
 	}
 	uv_mutex_unlock(&a->mutex);

@@ -7,7 +7,8 @@
  *
  * Who is held is refused, before any password is looked at, until `hold_s` after the last failure.  An address that the user
  * has logged in from is known there for 30 days: it is held for its own failures alone, whatever others do.  Users that do not
- * exist are counted like those that do.  Counts are forgotten `hold_s` after the last failure, and at a restart.
+ * exist are counted like those that do.  A wrong password that comes again is counted once: that is a device with an old one,
+ * whose owner may sit beside it; who guesses tries others.  Counts are forgotten `hold_s` after the last failure, and at a restart.
  *
  * Memory is bounded: a table of sets, in which the count that is least, and of these the oldest, gives way.  Any thread.
  */
@@ -30,12 +31,15 @@ struct abuse_login {
 	struct peer_key from;
 	const char *remote; /* the same as text, to be shown */
 	const char *user;   /* as it was given, in normal form where it has one */
+	uint64_t tried;     /* of a wrong password: abuse_tag_password(); 0: unknown */
 };
 
 struct abuse *abuse_create(const struct abuse_limits *limits);
 void abuse_set_limits(struct abuse *a, const struct abuse_limits *limits);
 /* Takes NULL. */
 void abuse_destroy(struct abuse *a);
+/* A keyed hash by which the same password is known again, until a restart; never 0. */
+uint64_t abuse_tag_password(const struct abuse *a, const char *password, size_t len);
 /* `now_s` is of a clock that never jumps. */
 bool abuse_is_held(struct abuse *a, const struct abuse_login *login, uint64_t now_s);
 /* How many failures of this user from there, or of anybody from there divided by three, there are now. */

@@ -40,6 +40,7 @@ static const struct {
 } refusals[] = {
 	[SASL_STATUS_FAILED] = {"AUTHENTICATIONFAILED", "User or password is wrong"},
 	[SASL_STATUS_NOT_AUTHORIZED] = {"AUTHORIZATIONFAILED", "You may not log in as this user"},
+	[SASL_STATUS_EXPIRED] = {"EXPIRED", "This app password has expired"},
 	[SASL_STATUS_HELD] = {"UNAVAILABLE", "Too many logins have failed, try again later"},
 	[SASL_STATUS_UNAVAILABLE] = {"UNAVAILABLE", "Nobody can log in just now, try again later"},
 };
@@ -232,9 +233,10 @@ static void delay(struct auth *a, struct attempt *t)
 {
 	bool held = t->status == SASL_STATUS_HELD;
 	counter_add(&a->loop->server->counters, held ? COUNT_LOGINS_HELD : COUNT_LOGINS_FAILED, 1);
-	const struct abuse_login login = {t->link.from, t->link.remote, t->sasl.user};
+	const struct abuse_login login = {t->link.from, t->link.remote, t->sasl.user, t->sasl.tried};
 	unsigned before = a->failures++;
-	if (!held && !t->link.exempt) {
+	bool counts = !held && !t->link.exempt && t->status != SASL_STATUS_EXPIRED; /* nobody guesses what was right */
+	if (counts) {
 		unsigned failures = abuse_failed(auth_pool_config(a->pool)->abuse, &login, uv_hrtime() / 1000000000);
 		before = failures - 1 > before ? failures - 1 : before;
 	}
@@ -256,14 +258,15 @@ static void attempt_done(struct auth_job *job)
 		attempt_destroy(t);
 		return;
 	}
-	if (t->status == SASL_STATUS_FAILED || t->status == SASL_STATUS_NOT_AUTHORIZED || t->status == SASL_STATUS_HELD) {
+	if (t->status == SASL_STATUS_FAILED || t->status == SASL_STATUS_NOT_AUTHORIZED || t->status == SASL_STATUS_HELD ||
+	    t->status == SASL_STATUS_EXPIRED) {
 		delay(a, t);
 		return;
 	}
 	if (t->status == SASL_STATUS_OK)
 		counter_add(&a->loop->server->counters, COUNT_LOGINS, 1);
 	if (t->status == SASL_STATUS_OK && !t->link.exempt)
-		abuse_succeeded(auth_pool_config(a->pool)->abuse, &(struct abuse_login){t->link.from, t->link.remote, t->sasl.user},
+		abuse_succeeded(auth_pool_config(a->pool)->abuse, &(struct abuse_login){t->link.from, t->link.remote, t->sasl.user, 0},
 				uv_hrtime() / 1000000000);
 	bool over = t->status != SASL_STATUS_MORE;
 	tell(a, t);

@@ -187,9 +187,9 @@ static enum auth_verdict ask(struct auth_worker *worker, const char *address, co
 }
 
 /* What is no app password of theirs may still be their own, and takes the time that takes. */
-static bool is_app_password(struct auth_worker *worker, const char *address, const char *prepared,
-			    const struct credential_use *use, char out_account[DIRECTORY_ACCOUNT_LEN + 1],
-			    struct credential *out_credential)
+static enum store_err check_app(struct auth_worker *worker, const char *address, const char *prepared,
+				const struct credential_use *use, char out_account[DIRECTORY_ACCOUNT_LEN + 1],
+				struct credential *out_credential)
 {
 	struct directory_user user;
 	enum store_err err = find(worker, address, &user);
@@ -197,10 +197,10 @@ static bool is_app_password(struct auth_worker *worker, const char *address, con
 		err = credential_check(worker->directory, prepared, user.account, use, out_credential);
 	if (!err)
 		memcpy(out_account, user.account, sizeof(user.account));
-	else if (err != STORE_NOTFOUND)
+	else if (err != STORE_NOTFOUND && err != STORE_CANNOT)
 		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)),
 			  log_text("fault", directory_fault(worker->directory)));
-	return !err;
+	return err;
 }
 
 enum auth_verdict auth_worker_check_app(struct auth_worker *worker, const char *address, const char *password, size_t len,
@@ -208,10 +208,11 @@ enum auth_verdict auth_worker_check_app(struct auth_worker *worker, const char *
 					struct credential *out_credential)
 {
 	char prepared[PASSWORD_MAX + 1];
-	bool right = credential_has_shape(password, len) && password_prepare(password, len, prepared) &&
-		     is_app_password(worker, address, prepared, use, out_account, out_credential);
+	if (!credential_has_shape(password, len) || !password_prepare(password, len, prepared))
+		return AUTH_WRONG;
+	enum store_err err = check_app(worker, address, prepared, use, out_account, out_credential);
 	OPENSSL_cleanse(prepared, sizeof(prepared));
-	return right ? AUTH_RIGHT : AUTH_WRONG;
+	return !err ? AUTH_RIGHT : (err == STORE_CANNOT ? AUTH_EXPIRED : AUTH_WRONG);
 }
 
 enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *address, const char *password, size_t len,
@@ -221,11 +222,9 @@ enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *addr
 	struct auth_pool *pool = worker->pool;
 	char prepared[PASSWORD_MAX + 1];
 	*out_credential = (struct credential){.id = ""};
-	if (auth_worker_check_app(worker, address, password, len, use, out_account, out_credential) == AUTH_RIGHT)
-		return AUTH_RIGHT;
-	if (!password_prepare(password, len, prepared))
-		return AUTH_WRONG;
-	enum auth_verdict verdict = AUTH_WRONG;
+	enum auth_verdict verdict = auth_worker_check_app(worker, address, password, len, use, out_account, out_credential);
+	if (verdict != AUTH_WRONG || !password_prepare(password, len, prepared))
+		return verdict;
 	uint64_t now_ms = uv_hrtime() / 1000000, generation = auth_cache_generation(pool->cache);
 	if (auth_cache_has(pool->cache, address, prepared, now_ms, out_account)) {
 		verdict = AUTH_RIGHT;

@@ -61,7 +61,7 @@ size_t auth_pool_waiting(struct auth_pool *pool);
 /* After every commit to the directory. */
 void auth_pool_forget(struct auth_pool *pool);
 
-enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_UNKNOWN_YET };
+enum auth_verdict { AUTH_RIGHT, AUTH_WRONG, AUTH_EXPIRED /* an app password that was right */, AUTH_UNKNOWN_YET };
 
 /* On a thread of the pool: whether `password` is that of `address` (normal form), by the directory or by the saslauthd of its
  * domain, and then the account; `out_credential` tells when it is one of the user's app passwords.  A wrong password and an unknown user take the same time.  AUTH_UNKNOWN_YET: whoever knows

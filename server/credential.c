@@ -57,7 +57,7 @@ static bool may_be_used(const struct app_password *p, const struct credential_us
 {
 	struct networks from;
 	struct network_address address;
-	if (!(p->protocols & use->protocol) || (p->expires_s && use->now_s >= p->expires_s))
+	if (!(p->protocols & use->protocol))
 		return false;
 	return !*p->networks || (networks_parse(p->networks, &from, NULL) && network_address_parse(use->remote, &address) &&
 				 networks_have(&from, &address));
@@ -79,6 +79,8 @@ enum store_err credential_check(struct directory *d, const char *password, const
 		     strcmp(p.account, account) == 0 && may_be_used(&p, use);
 	if (!right)
 		return STORE_NOTFOUND;
+	if (p.expires_s && use->now_s >= p.expires_s)
+		return STORE_CANNOT;
 	*out = (struct credential){.used_s = p.used_s};
 	memcpy(out->id, p.id, sizeof(out->id));
 	memcpy(out->label, p.label, sizeof(out->label));

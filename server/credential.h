@@ -32,8 +32,8 @@ struct credential_use {
 MUST_USE bool credential_make(struct app_password *p, char text[CREDENTIAL_TEXT_LEN + 1]);
 /* What is not of this shape is none. */
 bool credential_has_shape(const char *password, size_t len);
-/* Whether `password` is an app password of that account, and may be used so: then `out` says which.  Anything else,
- * STORE_NOTFOUND included, is for the caller to go on with as with any password. */
+/* Whether `password` is an app password of that account, and may be used so: then `out` says which.  STORE_CANNOT: it was
+ * one, and has expired.  Anything else, STORE_NOTFOUND included, is for the caller to go on with as with any password. */
 MUST_USE enum store_err credential_check(struct directory *d, const char *password, const char *account,
 					 const struct credential_use *use, struct credential *out);
 /* Writes down when it was used last, when that has not been done within LIMIT_CREDENTIAL_USED_S.  On a loop. */

@@ -37,11 +37,16 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 	struct sasl_exchange *x = context;
 	const struct credential_use use = {APP_PASSWORD_IMAP, x->link->remote, time(NULL)};
 	(void)conn, (void)properties;
+	x->tried = abuse_tag_password(auth_pool_config(x->worker->pool)->abuse, password, len);
 	if (sasl_exchange_asks_library(x)) {
-		bool is_app = auth_worker_check_app(x->worker, user, password, len, &use, x->account, &x->credential) == AUTH_RIGHT;
-		return is_app ? SASL_OK : SASL_CONTINUE; /* which goes on with its own verifier */
+		enum auth_verdict app = auth_worker_check_app(x->worker, user, password, len, &use, x->account, &x->credential);
+		x->expired = app == AUTH_EXPIRED;
+		return app == AUTH_RIGHT ? SASL_OK : SASL_CONTINUE; /* which goes on with its own verifier */
 	}
 	x->verdict = auth_worker_check(x->worker, user, password, len, &use, x->account, &x->credential);
+	x->expired = x->verdict == AUTH_EXPIRED;
+	if (x->expired)
+		return SASL_EXPIRED;
 	return x->verdict == AUTH_RIGHT ? SASL_OK : (x->verdict == AUTH_WRONG ? SASL_BADAUTH : SASL_UNAVAIL);
 }
 
@@ -72,7 +77,7 @@ static size_t find_star(struct sasl_exchange *x, const char *text, size_t len)
 /* Certificates are not guessed. */
 static bool is_held(const struct sasl_exchange *x)
 {
-	const struct abuse_login login = {x->link->from, x->link->remote, x->user};
+	const struct abuse_login login = {x->link->from, x->link->remote, x->user, 0};
 	bool is_certain = x->mechanism && strcmp(x->mechanism, "EXTERNAL") == 0;
 	return !x->link->exempt && !is_certain &&
 	       abuse_is_held(auth_pool_config(x->worker->pool)->abuse, &login, uv_hrtime() / 1000000000);
@@ -190,6 +195,8 @@ static enum sasl_status outcome(struct sasl_exchange *x, int rc)
 		return SASL_STATUS_MORE;
 	if (rc == SASL_OK && x->verdict == AUTH_RIGHT && x->account[0])
 		return SASL_STATUS_OK;
+	if (x->expired)
+		return SASL_STATUS_EXPIRED;
 	if (x->not_authorized && x->verdict == AUTH_RIGHT)
 		return SASL_STATUS_NOT_AUTHORIZED;
 	return x->verdict == AUTH_UNKNOWN_YET || rc == SASL_NOMEM ? SASL_STATUS_UNAVAILABLE : SASL_STATUS_FAILED;

@@ -32,6 +32,7 @@ enum sasl_status {
 	SASL_STATUS_OK,             /* exchange->account and ->address are who it is */
 	SASL_STATUS_FAILED,         /* wrong password, unknown user, or no sense in the answer: all look the same */
 	SASL_STATUS_NOT_AUTHORIZED, /* the password is right, but not for acting as the other one */
+	SASL_STATUS_EXPIRED,        /* an app password that was right, until some time ago */
 	SASL_STATUS_HELD,           /* too many failed before it (abuse.h): nothing was looked at */
 	SASL_STATUS_UNAVAILABLE     /* the directory or the library failed; try again later */
 };
@@ -55,7 +56,8 @@ struct sasl_exchange {
 	const struct sasl_link *link;
 	const char *mechanism;      /* NULL: LOGIN the command */
 	enum auth_verdict verdict;  /* what the directory said */
-	bool not_authorized, held;
+	bool not_authorized, held, expired;
+	uint64_t tried; /* of the password that was wrong (abuse.h); 0: it was none */
 	sasl_channel_binding_t binding;
 	const struct auth_config *backend; /* the user's; NULL: the directory */
 	char iterations[8];                /* of SCRAM, as an option of the library's */

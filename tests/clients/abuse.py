@@ -54,7 +54,11 @@ def v2(source, tlvs=b"", command=1):
     return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x20 | command, kind, len(body)) + body
 
 
+GUESSES = (f"guess{i}" for i in range(10000))
+
+
 def login(store, source, user, password):
+    password = next(GUESSES) if password == "guess" else password
     c = store.client(v1(source))
     answer = c.command(f'LOGIN {user} "{password}"')
     c.close()
@@ -88,6 +92,15 @@ def test_guessing_is_held(roost):
     assert "forgotten" in store.run("abuse", "clear", ALICE)
     assert login(store, "198.51.100.9", ALICE, "secret").startswith("OK")
     assert "event=login_held peer=192.0.2.66 user=alice@example.org" in store.log_text()
+    store.close()
+
+
+def test_an_old_password(roost):
+    """A device that has one, beside another that has the right one."""
+    store = Behind(roost)
+    for _ in range(8):
+        assert login(store, "192.0.2.1", ALICE, "as it was").startswith(WRONG)
+    assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")
     store.close()
 
 

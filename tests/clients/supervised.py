@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The daemon and who runs it: systemd's notifications, watchdog and sockets; SIGHUP, reload, the log and its level."""
-import argparse, os, pathlib, re, signal, socket, subprocess, sys, tempfile, time, traceback
+import argparse, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "harness")]
 from admin import Store, with_users  # noqa: E402 (the path is set above)
 
 ALICE = "alice@example.org"
+ROOT = HERE.parents[1]
 
 
 class Supervisor:
@@ -204,6 +205,26 @@ def test_log_file(roost):
     p = subprocess.run([roost, "serve", "-c", str(store.config)], capture_output=True, text=True, timeout=60)
     assert p.returncode == 1 and "/nowhere/log" in p.stderr, p
     store.close()
+
+
+def test_units(roost):
+    """What systemd says of the unit and of the socket, offline; and how far the daemon is shut in."""
+    if not shutil.which("systemd-analyze"):
+        print("   (systemd is not here)")
+        return
+    with tempfile.TemporaryDirectory(prefix="roost-u") as directory:
+        service = (ROOT / "packaging/roost.service").read_text()
+        assert "Type=notify" in service
+        service = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={roost}", re.sub(r"(?m)^Documentation=.*$", "", service))
+        units = [pathlib.Path(directory) / "roost.service", pathlib.Path(directory) / "roost.socket"]
+        units[0].write_text(service)
+        units[1].write_text((ROOT / "contrib/systemd/roost.socket").read_text())
+        p = subprocess.run(["systemd-analyze", "verify", *map(str, units)], capture_output=True, text=True, timeout=60)
+        about_us = [line for line in (p.stdout + p.stderr).splitlines() if "roost." in line]
+        assert not about_us, about_us
+        p = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=25", str(units[0])], capture_output=True,
+                           text=True, timeout=60)
+        assert p.returncode == 0, p.stdout[-500:]
 
 
 def main():

@@ -103,6 +103,25 @@ static void test_the_owner_gets_in(void **state)
 	abuse_destroy(a);
 }
 
+/* A device with an old password tries it for ever; who guesses does not. */
+static void test_the_same_again(void **state)
+{
+	struct abuse *a = abuse_create(&rules);
+	struct abuse_login login = from(1, "alice@example.org");
+	(void)state;
+	login.tried = abuse_tag_password(a, "old", 3);
+	assert_int_not_equal(login.tried, abuse_tag_password(a, "old", 2));
+	for (int i = 0; i < 10 * MAX; i++)
+		assert_int_equal(abuse_failed(a, &login, 1000), 1);
+	assert_false(held(a, 1, "alice@example.org", 1000));
+	for (char guess = 'a'; guess < 'a' + MAX - 1; guess++) {
+		login.tried = abuse_tag_password(a, &guess, 1);
+		abuse_failed(a, &login, 1000);
+	}
+	assert_true(held(a, 1, "alice@example.org", 1000));
+	abuse_destroy(a);
+}
+
 /* Whoever fails from everywhere pushes out the small counts, not the large one. */
 static void test_bounded(void **state)
 {
@@ -153,7 +172,7 @@ int main(void)
 		cmocka_unit_test(test_one_login),      cmocka_unit_test(test_a_success_forgives),
 		cmocka_unit_test(test_spread),         cmocka_unit_test(test_the_owner_gets_in),
 		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_list_and_clear),
-		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_never),          cmocka_unit_test(test_the_same_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

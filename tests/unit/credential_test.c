@@ -101,11 +101,13 @@ static void test_scopes(void **state)
 	assert_string_equal(c.capabilities_off, "IDLE");
 	const struct credential_use good[] = {{APP_PASSWORD_IMAP, "2001:db8::9", 4999}};
 	const struct credential_use bad[] = {{APP_PASSWORD_POP3, "192.0.2.7", 2000}, {APP_PASSWORD_IMAP, "192.0.3.7", 2000},
-					     {APP_PASSWORD_IMAP, "local", 2000}, {APP_PASSWORD_IMAP, "192.0.2.7", 5000}};
+					     {APP_PASSWORD_IMAP, "local", 2000}, {APP_PASSWORD_IMAP, "192.0.3.7", 5000}};
+	const struct credential_use late = {APP_PASSWORD_IMAP, "192.0.2.7", 5000};
 	for (size_t i = 0; i < countof(good); i++)
 		assert_int_equal(check(f, text, &good[i], &c), STORE_OK);
 	for (size_t i = 0; i < countof(bad); i++)
 		assert_int_equal(check(f, text, &bad[i], &c), STORE_NOTFOUND);
+	assert_int_equal(check(f, text, &late, &c), STORE_CANNOT);
 	assert_int_equal(directory_app_password_used(f->d, p.id, 4242), STORE_OK);
 	assert_int_equal(check(f, text, &here, &c), STORE_OK);
 	assert_int_equal(c.used_s, 4242);
