@@ -244,7 +244,8 @@ static void delay(struct auth *a, struct attempt *t)
 	a->state = AUTH_DELAYED;
 	/* contrib/fail2ban reads it. */
 	log_event(LOG_WARNING, held ? "login_held" : "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
-		  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"), log_number("failures", a->failures));
+		  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"), log_number("failures", a->failures),
+		  log_text(t->sasl.target[0] ? "as" : NULL, t->sasl.target)); /* a master user's */
 	invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
 	t->timer.data = t;
 	uv_timer_start(&t->timer, on_delay_over, (uint64_t)auth_pool_config(a->pool)->failure_delay_ms << doublings, 0);

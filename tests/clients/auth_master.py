@@ -56,9 +56,9 @@ def test_master(daemon):
             answer = attempt(daemon, mechanism, name, password)
             assert answer.startswith(said), (mechanism, name, answer)
     log = daemon.log_tail(300)
-    assert re.search(r"event=login user=user1@example.org peer=127.0.0.1 tls=\S+ cipher=\S+ master=user2@example.org\n", log), log
-    assert re.search(r"event=login_failed peer=127.0.0.1 user=user2@example.org mechanism=PLAIN failures=1 as=user1@example.org\n", log)
-    assert not re.search(r"event=login user=user2@example.org .*master=", log)
+    assert re.search(r"event=login .*user=user1@example.org .*master=user2@example.org\b", log), log
+    assert re.search(r"event=login_failed .*user=user2@example.org .*as=user1@example.org\b", log)
+    assert not re.search(r"event=login .*user=user2@example.org .*master=", log)
 
 
 def test_authorization_identity(daemon):
