@@ -143,6 +143,13 @@ void admin_task_dispose(struct admin_task *task);
 extern const struct check_digest admin_check_digest; /* as intake makes it */
 
 /* The verbs, by file. */
+enum op_result admin_alias_add(struct admin_task *task, struct account *account);
+enum op_result admin_alias_list(struct admin_task *task, struct account *account);
+enum op_result admin_alias_remove(struct admin_task *task, struct account *account);
+enum op_result admin_user_disable(struct admin_task *task, struct account *account);
+enum op_result admin_user_enable(struct admin_task *task, struct account *account);
+enum op_result admin_user_rename(struct admin_task *task, struct account *account);
+enum op_result admin_user_restore(struct admin_task *task, struct account *account);
 enum op_result admin_domain_add(struct admin_task *task, struct account *account);
 enum op_result admin_domain_list(struct admin_task *task, struct account *account);
 enum op_result admin_domain_remove(struct admin_task *task, struct account *account);

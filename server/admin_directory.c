@@ -1,6 +1,8 @@
 /* Domains and users.  On the directory's lane; admin.c opens and ends the transaction of those that write. */
 #include "server/admin.h"
 
+#include "storage/setting.h"
+
 #include <time.h>
 
 enum { ROWS_MAX = 500 /* a slice */, NUMBERED_MAX = 100000 };
@@ -156,6 +158,60 @@ enum op_result admin_user_remove(struct admin_task *task, struct account *accoun
 	if (err)
 		return say_user(task, address, err);
 	snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
-	admin_say(task, "%s: removed; the mail is still in accounts/%s of the store", address, id);
+	admin_say(task, "%s: removed; roost user restore brings it back; the mail is in accounts/%s of the store", address, id);
 	return OP_DONE;
+}
+
+/* Ends the sessions that there are. */
+static enum op_result set_disabled(struct admin_task *task, bool disabled)
+{
+	const char *address = task->user.address;
+	bool mail_too = admin_value(task, "mail");
+	struct directory_user user;
+	const int64_t on = 1, *value = disabled ? &on : NULL;
+	enum store_err err = directory_user_find(task->op.directory, address, &user);
+	if (!err)
+		err = directory_setting_set(task->op.directory, user.account, SETTING_DISABLED, value);
+	if (!err && (mail_too || !disabled))
+		err = directory_setting_set(task->op.directory, user.account, SETTING_REFUSE_MAIL, value);
+	if (!err && disabled)
+		snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
+	return say_user(task, address, err);
+}
+
+enum op_result admin_user_disable(struct admin_task *task, struct account *account)
+{
+	(void)account;
+	return set_disabled(task, true);
+}
+
+enum op_result admin_user_enable(struct admin_task *task, struct account *account)
+{
+	(void)account;
+	return set_disabled(task, false);
+}
+
+enum op_result admin_user_rename(struct admin_task *task, struct account *account)
+{
+	const char *address = task->user.address, *text = admin_value(task, "NEW");
+	char to[ADDRESS_MAX + 1];
+	(void)account;
+	if (!address_normalise(text, strlen(text), to)) {
+		admin_fail(task, "%s: this is not an address (user@domain)", text);
+		return OP_FAILED;
+	}
+	enum store_err err = directory_user_rename(task->op.directory, address, to);
+	if (err == STORE_NOTFOUND && directory_has_domain(task->op.directory, address_domain(to)) == STORE_NOTFOUND) {
+		admin_fail(task, "%s: the domain is not one of ours", to);
+		return OP_FAILED;
+	}
+	if (!err)
+		snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
+	return say_user(task, err == STORE_EXISTS ? to : address, err);
+}
+
+enum op_result admin_user_restore(struct admin_task *task, struct account *account)
+{
+	(void)account;
+	return say_user(task, task->user.address, directory_user_restore(task->op.directory, task->user.address));
 }

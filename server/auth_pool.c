@@ -161,7 +161,12 @@ static enum store_err find(struct auth_worker *worker, const char *address, stru
 	if (err && err != STORE_NOTFOUND)
 		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)),
 			  log_text("fault", directory_fault(worker->directory)));
-	return err;
+	bool disabled = false;
+	if (!err)
+		err = directory_is_disabled(worker->directory, out->account, &disabled);
+	if (disabled)
+		log_event(LOG_INFO, "login_disabled", log_text("user", address));
+	return disabled ? STORE_NOTFOUND : err; /* as if there were nobody of that name */
 }
 
 static enum auth_verdict ask_directory(struct auth_worker *worker, const char *address, const char *prepared,

@@ -67,31 +67,32 @@ static void reset(struct lmtp *l)
 struct lookup {
 	struct op op;
 	char address[ADDRESS_MAX + 1]; /* "" when it cannot be one: nobody has that */
-	struct directory_user user;
-	char detail[ADDRESS_LOCAL_MAX + 1];
+	struct alias_targets targets;
 	enum store_err err;
 };
-
-/* user+detail@domain is user@domain, unless there is a user of that whole name (RFC 5233 1). */
-static bool without_detail(const char *address, char out[ADDRESS_MAX + 1], char detail[ADDRESS_LOCAL_MAX + 1])
-{
-	const char *at = strrchr(address, '@'), *plus = at ? memchr(address, '+', (size_t)(at - address)) : NULL;
-	if (!plus || plus == address)
-		return false;
-	snprintf(out, ADDRESS_MAX + 1, "%.*s%s", (int)(plus - address), address, at);
-	snprintf(detail, ADDRESS_LOCAL_MAX + 1, "%.*s", (int)(at - plus - 1), plus + 1);
-	return true;
-}
 
 static enum op_result lookup_run(struct op *op, struct account *account)
 {
 	struct lookup *k = container_of(op, struct lookup, op);
-	char plain[ADDRESS_MAX + 1];
 	(void)account;
-	k->err = k->address[0] ? directory_user_find(op->directory, k->address, &k->user) : STORE_NOTFOUND;
-	if (k->err == STORE_NOTFOUND && without_detail(k->address, plain, k->detail))
-		k->err = directory_user_find(op->directory, plain, &k->user);
+	k->err = k->address[0] ? alias_resolve(op->directory, k->address, &k->targets) : STORE_NOTFOUND;
 	return OP_DONE;
+}
+
+/* Those who take mail; one RCPT's. */
+static enum lmtp_reply add_recipients(struct transaction *t, const struct alias_targets *targets)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < targets->n; i++)
+		n += !targets->v[i].refuses_mail;
+	if (n == 0)
+		return LMTP_REPLY_DISABLED;
+	if (t->recipients_n + n > LIMIT_LMTP_RECIPIENTS)
+		return LMTP_REPLY_TOO_MANY_RECIPIENTS;
+	for (size_t i = 0; i < targets->n; i++)
+		if (!targets->v[i].refuses_mail)
+			transaction_add_recipient(t, &targets->v[i], span_of(targets->detail), --n > 0);
+	return LMTP_REPLY_RECIPIENT_OK;
 }
 
 static void lookup_done(struct op *op, struct conn *conn)
@@ -105,11 +106,11 @@ static void lookup_done(struct op *op, struct conn *conn)
 		} else if (k->err) {
 			lmtp_reply(conn_out(conn), LMTP_REPLY_UNKNOWN_USER); /* common, and no error of the protocol */
 		} else {
-			transaction_add_recipient(l->transaction, &k->user, span_of(k->detail));
-			reply(l, LMTP_REPLY_RECIPIENT_OK);
+			reply(l, add_recipients(l->transaction, &k->targets));
 		}
 		lmtp_run(l);
 	}
+	alias_targets_finish(&k->targets);
 	op_finish(op);
 	free(k);
 }

@@ -31,12 +31,13 @@ void transaction_release(struct transaction *t)
 	free(t);
 }
 
-void transaction_add_recipient(struct transaction *t, const struct directory_user *user, struct span detail)
+void transaction_add_recipient(struct transaction *t, const struct alias_target *user, struct span detail, bool more)
 {
 	t->recipients = xrealloc(t->recipients, (t->recipients_n + 1) * sizeof(*t->recipients));
 	struct recipient *r = &t->recipients[t->recipients_n++];
 	*r = (struct recipient){.address = arena_copy(&t->arena, span_of(user->address)),
-				.detail = arena_copy(&t->arena, detail)};
+				.detail = arena_copy(&t->arena, detail),
+				.more = more};
 	memcpy(r->account, user->account, sizeof(r->account));
 }
 
@@ -346,10 +347,25 @@ static bool refused(const struct transaction *t, enum lmtp_reply *out)
 	return true;
 }
 
+/* What is to be tried again for one is tried again for all; what cannot be had is told, though others have it. */
+static enum lmtp_reply worse(enum lmtp_reply a, enum lmtp_reply b)
+{
+	static const char order[] = "254"; /* of the codes */
+	return strchr(order, lmtp_replies[b].code[0]) > strchr(order, lmtp_replies[a].code[0]) ? b : a;
+}
+
 static void write_replies(struct transaction *t, struct conn *c)
 {
-	while (t->answered < t->recipients_n && t->recipients[t->answered].done)
-		lmtp_reply(conn_out(c), t->recipients[t->answered++].reply);
+	while (t->answered < t->recipients_n) {
+		size_t end = t->answered;
+		enum lmtp_reply reply = t->recipients[end].reply;
+		for (; t->recipients[end].more && t->recipients[end].done; end++)
+			reply = worse(reply, t->recipients[end + 1].reply);
+		if (!t->recipients[end].done)
+			return;
+		lmtp_reply(conn_out(c), reply);
+		t->answered = end + 1;
+	}
 }
 
 bool transaction_step(struct transaction *t, struct conn *c)

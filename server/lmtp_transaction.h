@@ -17,7 +17,7 @@
 #include "protocol/lmtp/reply.h"
 #include "server/conn.h"
 #include "server/delivery.h"
-#include "storage/directory.h"
+#include "storage/alias.h"
 
 struct accounts;
 
@@ -26,6 +26,7 @@ struct recipient {
 	struct span detail;  /* user+detail@; in the arena */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
 	bool begun, done;
+	bool more; /* the next one is of the same RCPT, whose reply is one for all (RFC 2033 4.2) */
 	enum lmtp_reply reply; /* once done */
 };
 
@@ -51,7 +52,7 @@ struct transaction *transaction_create(struct span sender, uint64_t message_byte
 void transaction_release(struct transaction *t);
 
 /* `detail`: what stood behind the plus in the local part; copied. */
-void transaction_add_recipient(struct transaction *t, const struct directory_user *user, struct span detail);
+void transaction_add_recipient(struct transaction *t, const struct alias_target *user, struct span detail, bool more);
 /* The data begin: `head` is the lines that all copies have before the message. */
 void transaction_begin_data(struct transaction *t, struct accounts *accounts, struct span head);
 /* False: no more octets now; the session is called when there is room. */

@@ -18,6 +18,7 @@ static const char schema[] =
 	" protocols INTEGER NOT NULL, networks TEXT NOT NULL, capabilities_off TEXT NOT NULL, made INTEGER NOT NULL,"
 	" expires INTEGER NOT NULL, used INTEGER NOT NULL, UNIQUE(account, label)) WITHOUT ROWID;"
 	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target)) WITHOUT ROWID;"
 	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
 	" PRIMARY KEY(owner, name)) WITHOUT ROWID;";
 
@@ -119,6 +120,10 @@ enum store_err directory_domain_remove(struct directory *d, const char *domain)
 	char owner[ADDRESS_DOMAIN_MAX + 2];
 	snprintf(owner, sizeof(owner), "@%s", domain);
 	err = directory_settings_drop(d, owner);
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&d->db, "DELETE FROM alias WHERE substr(address, instr(address, '@') + 1)=?");
+	directory_bind(stmt, 1, domain);
+	if (!err)
+		err = db_run(&d->db, stmt);
 	return err ? err : directory_run(d, "DELETE FROM domain WHERE name=?", domain);
 }
 
@@ -180,10 +185,47 @@ enum store_err directory_user_remove(struct directory *d, const char *address, i
 		sqlite3_bind_int64(stmt, 3, now_s);
 	err = db_run(&d->db, stmt);
 	if (!err)
-		err = directory_run(d, "DELETE FROM credential WHERE account=?", out_account);
-	if (!err)
 		err = directory_app_passwords_drop(d, out_account);
 	return err ? err : directory_run(d, "DELETE FROM user WHERE address=?", address);
+}
+
+enum store_err directory_user_restore(struct directory *d, const char *address)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account FROM removed WHERE address=? ORDER BY at DESC LIMIT 1");
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	enum store_err err;
+	directory_bind(stmt, 1, address);
+	if (!db_next(&d->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	snprintf(account, sizeof(account), "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_reset(stmt);
+	err = directory_has_domain(d, address_domain(address));
+	stmt = err ? NULL : db_prepare(&d->db, "INSERT INTO user VALUES(?,?,?)");
+	directory_bind(stmt, 1, address);
+	directory_bind(stmt, 2, address_domain(address));
+	directory_bind(stmt, 3, account);
+	if (!err)
+		err = db_run(&d->db, stmt);
+	return err ? err : directory_run(d, "DELETE FROM removed WHERE account=?", account);
+}
+
+enum store_err directory_user_rename(struct directory *d, const char *address, const char *to)
+{
+	char account[DIRECTORY_ACCOUNT_LEN + 1];
+	enum store_err err = find_account(d, address, account);
+	if (!err)
+		err = directory_has_domain(d, address_domain(to));
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&d->db, "UPDATE user SET address=?, domain=? WHERE account=?");
+	directory_bind(stmt, 1, to);
+	directory_bind(stmt, 2, address_domain(to));
+	directory_bind(stmt, 3, account);
+	if (!err)
+		err = db_run(&d->db, stmt);
+	/* Who was reached by the old name is reached by the new. */
+	stmt = err ? NULL : db_prepare(&d->db, "UPDATE OR REPLACE alias SET target=? WHERE target=?");
+	directory_bind(stmt, 1, to);
+	directory_bind(stmt, 2, address);
+	return err ? err : db_run(&d->db, stmt);
 }
 
 enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out)

@@ -7,6 +7,7 @@
  *   credential  account, label, hash, scram_sha1, scram_sha256      label "" is the user's own password
  *   app_password  id, account, label, hash, ...              what devices log in with (app_password.h)
  *   removed     account, address, when                      users that are gone; their mail is still on disk
+ *   alias       address, target                             whom mail goes to (alias.h)
  *   setting     owner, name, value                          what is set for a user or a domain (setting.h)
  *   meta        key, value                                  random keys made with the database
  *
@@ -61,10 +62,17 @@ MUST_USE enum store_err directory_user_add(struct directory *d, const char *addr
 /* STORE_NOTFOUND. */
 MUST_USE enum store_err directory_user_passwd(struct directory *d, const char *address,
 					      const struct directory_secrets *secrets);
-/* Forgets the user and the credentials; the account's mail stays on disk and its id in `removed`.  STORE_NOTFOUND. */
+/* Nobody is the user any more, and app passwords are gone; the mail stays on disk, the account in `removed` with its password
+ * and settings.  STORE_NOTFOUND. */
 MUST_USE enum store_err directory_user_remove(struct directory *d, const char *address, int64_t now_s,
 					      char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
 
+/* The account that was removed under this address last is the user's again.  STORE_NOTFOUND; STORE_EXISTS: somebody has the
+ * address now. */
+MUST_USE enum store_err directory_user_restore(struct directory *d, const char *address);
+/* The account, its password and settings stay; aliases of the old address lead to the new.  STORE_NOTFOUND: also for a
+ * domain that is not ours; STORE_EXISTS. */
+MUST_USE enum store_err directory_user_rename(struct directory *d, const char *address, const char *to);
 /* STORE_NOTFOUND. */
 MUST_USE enum store_err directory_has_domain(struct directory *d, const char *domain);
 MUST_USE enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out);

@@ -52,6 +52,14 @@ enum store_err directory_settings_of(struct directory *d, const char *account, s
 	return err ? err : lay_over(d, account, SETTING_USER, values);
 }
 
+enum store_err directory_is_disabled(struct directory *d, const char *account, bool *out)
+{
+	struct setting_values values = {0};
+	enum store_err err = directory_settings_of(d, account, &values);
+	*out = values.value[SETTING_DISABLED];
+	return err;
+}
+
 enum store_err directory_settings_drop(struct directory *d, const char *owner)
 {
 	return directory_run(d, "DELETE FROM setting WHERE owner=?", owner);

@@ -24,6 +24,8 @@ enum setting_id {
 	SETTING_QUOTA_MESSAGES,
 	SETTING_QUOTA_MAILBOXES,
 	SETTING_QUOTA_REFUSE,
+	SETTING_DISABLED,
+	SETTING_REFUSE_MAIL,
 	SETTINGS_N
 };
 
@@ -70,6 +72,8 @@ MUST_USE enum store_err directory_settings_of(struct directory *d, const char *a
 /* The same for the users of a domain that have none of their own. */
 MUST_USE enum store_err directory_settings_of_domain(struct directory *d, const char *domain,
 						     struct setting_values *values);
+/* Nobody may log in to it: it is set so. */
+MUST_USE enum store_err directory_is_disabled(struct directory *d, const char *account, bool *out);
 /* Takes all away that the owner has. */
 MUST_USE enum store_err directory_settings_drop(struct directory *d, const char *owner);
 

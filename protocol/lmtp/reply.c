@@ -20,6 +20,7 @@ const struct lmtp_reply_row lmtp_replies[LMTP_REPLIES] = {
 	[LMTP_REPLY_SENDER_OK] = {"250", "2.1.0", "OK"},
 	[LMTP_REPLY_RECIPIENT_OK] = {"250", "2.1.5", "OK"},
 	[LMTP_REPLY_UNKNOWN_USER] = {"550", "5.1.1", "There is no such user"},
+	[LMTP_REPLY_DISABLED] = {"550", "5.2.1", "This user takes no mail"},
 	[LMTP_REPLY_TOO_MANY_RECIPIENTS] = {"452", "4.5.3", "Too many recipients"},
 	[LMTP_REPLY_VRFY] = {"252", "2.5.0", "Send mail and see"},
 	[LMTP_REPLY_GO_ON] = {"354", "", "Go on, and end with a dot"},

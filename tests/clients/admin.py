@@ -178,6 +178,66 @@ def test_quota(store):
 
 
 @both_ways
+def test_aliases(store):
+    with_users(store)
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+    store.run("alias", "add", "Info@example.org", "alice@example.org")
+    store.run("alias", "add", "info@example.org", "bob@example.org")
+    store.run("alias", "add", "all@example.org", "info@example.org")
+    store.run("alias", "add", "@example.org", "all@example.org")
+    assert "exists already" in store.run("alias", "add", "info@example.org", "bob@example.org", code=1)
+    assert "exists already" in store.run("alias", "add", "bob@example.org", "alice@example.org", code=1)
+    assert "in circles" in store.run("alias", "add", "info@example.org", "@example.org", code=1)
+    assert "in circles" in store.run("alias", "add", "x@example.org", "x@example.org", code=1)
+    assert "no such user or alias" in store.run("alias", "add", "x@example.org", "nobody@example.org", code=1)
+    assert "not found" in store.run("alias", "add", "x@example.com", "alice@example.org", code=1)
+    assert "neither an address" in store.run("alias", "add", "x", "alice@example.org", code=1)
+    assert store.run("alias", "list") == ("@example.org\tall@example.org\nall@example.org\tinfo@example.org\n"
+                                          "info@example.org\talice@example.org\ninfo@example.org\tbob@example.org\n")
+    assert len(store.json("alias", "list", "example.org")) == 4
+    store.run("user", "rename", "bob@example.org", "rob@example.org")
+    assert {"alias": "info@example.org", "target": "rob@example.org"} in store.json("alias", "list")
+    store.run("alias", "remove", "info@example.org", "alice@example.org")
+    store.run("alias", "remove", "@example.org")
+    assert "not found" in store.run("alias", "remove", "@example.org", code=1)
+    assert [r["alias"] for r in store.json("alias", "list")] == ["all@example.org", "info@example.org"]
+
+
+@both_ways
+def test_disable_rename_restore(store):
+    with_users(store)
+    store.run("deliver", "alice@example.org", stdin=b"Subject: kept\n\n")
+    session = store.log_in("alice@example.org", "secret") if store.daemon else None
+    store.run("user", "disable", "alice@example.org", "--mail")
+    if not store.daemon:
+        store.start()
+    assert refused(store, "alice@example.org", "secret")
+    if session:
+        try:
+            assert session.noop()[0] != "OK"
+        except (imaplib.IMAP4.abort, OSError):
+            pass
+    store.run("user", "enable", "alice@example.org")
+    assert all(r["value"] == "false" for r in store.json("user", "show", "alice@example.org") if r["setting"] in ("disabled", "refuse_mail"))
+    store.log_in("alice@example.org", "secret").logout()
+    store.run("user", "rename", "alice@example.org", "Anna@example.org")
+    assert refused(store, "alice@example.org", "secret")
+    assert "the domain is not one of ours" in store.run("user", "rename", "anna@example.org", "anna@example.com", code=1)
+    assert "not found" in store.run("user", "rename", "alice@example.org", "a@example.org", code=1)
+    store.run("user", "remove", "anna@example.org")
+    assert refused(store, "anna@example.org", "secret")
+    assert "not found" in store.run("user", "restore", "alice@example.org", code=1)
+    store.run("user", "restore", "anna@example.org")
+    assert "not found" in store.run("user", "restore", "anna@example.org", code=1)
+    c = store.log_in("anna@example.org", "secret")
+    assert c.select("INBOX")[1] == [b"1"]
+    c.logout()
+    store.run("user", "remove", "anna@example.org")
+    store.run("user", "add", "anna@example.org", stdin=b"other\n")
+    assert "exists already" in store.run("user", "restore", "anna@example.org", code=1)
+
+
+@both_ways
 def test_passwd(store):
     with_users(store)
     if store.daemon:
