@@ -4,6 +4,7 @@
 #include "server/auth_saslauthd.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "storage/alias.h"
 #include "storage/setting.h"
 
 #include <openssl/crypto.h>
@@ -240,6 +241,17 @@ enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *addr
 	}
 	OPENSSL_cleanse(prepared, sizeof(prepared));
 	return verdict;
+}
+
+void auth_worker_resolve(struct auth_worker *worker, char address[ADDRESS_MAX + 1])
+{
+	char user[ADDRESS_MAX + 1];
+	enum store_err err = alias_only_user(worker->directory, address, user);
+	if (!err)
+		memcpy(address, user, sizeof(user));
+	else if (err != STORE_NOTFOUND) /* looking for the user will fail as well */
+		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)),
+			  log_text("fault", directory_fault(worker->directory)));
 }
 
 enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,

@@ -74,6 +74,8 @@ MUST_USE enum auth_verdict auth_worker_check_app(struct auth_worker *worker, con
 						 size_t len, const struct credential_use *use,
 						 char out_account[DIRECTORY_ACCOUNT_LEN + 1],
 						 struct credential *out_credential);
+/* Where `address` is an alias of exactly one user, makes it that user's; else it stays. */
+void auth_worker_resolve(struct auth_worker *worker, char address[ADDRESS_MAX + 1]);
 /* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */
 MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,
 					       char out_account[DIRECTORY_ACCOUNT_LEN + 1]);

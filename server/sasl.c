@@ -50,16 +50,22 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 	return x->verdict == AUTH_RIGHT ? SASL_OK : (x->verdict == AUTH_WRONG ? SASL_BADAUTH : SASL_UNAVAIL);
 }
 
-/* What a client calls itself as an address in normal form: with the default domain where it names none.  False: it
- * is none. */
+/* What a client calls itself as the address of a user: in normal form, with the default domain where it names none, and where it
+ * is an alias of one user, that one's.  False: it is no address. */
 static bool to_address(const struct sasl_exchange *x, const char *text, size_t len, char out[ADDRESS_MAX + 1])
 {
 	char whole[ADDRESS_MAX + 1];
-	if (memchr(text, '@', len) || !*x->link->default_domain)
-		return address_normalise(text, len, out);
-	int n = snprintf(whole, sizeof(whole), "%.*s@%s", (int)(len > ADDRESS_MAX ? ADDRESS_MAX : len), text,
-			 x->link->default_domain);
-	return n > 0 && (size_t)n < sizeof(whole) && !memchr(text, 0, len) && address_normalise(whole, (size_t)n, out);
+	bool ok;
+	if (memchr(text, '@', len) || !*x->link->default_domain) {
+		ok = address_normalise(text, len, out);
+	} else {
+		int n = snprintf(whole, sizeof(whole), "%.*s@%s", (int)(len > ADDRESS_MAX ? ADDRESS_MAX : len), text,
+				 x->link->default_domain);
+		ok = n > 0 && (size_t)n < sizeof(whole) && !memchr(text, 0, len) && address_normalise(whole, (size_t)n, out);
+	}
+	if (ok)
+		auth_worker_resolve(x->worker, out);
+	return ok;
 }
 
 /* "other*master": takes it apart, unless somebody has that name as it is.  The length of what is before the star, or 0. */

@@ -65,6 +65,18 @@ static enum store_err collect(struct directory *d, const char *address, const ch
 	return err ? err : (found ? STORE_OK : STORE_NOTFOUND);
 }
 
+enum store_err alias_only_user(struct directory *d, const char *address, char out[ADDRESS_MAX + 1])
+{
+	struct alias_targets targets = {0};
+	enum store_err err = collect(d, address, NULL, 0, &targets);
+	if (!err && targets.n != 1)
+		err = STORE_NOTFOUND;
+	if (!err)
+		memcpy(out, targets.v[0].address, sizeof(targets.v[0].address));
+	alias_targets_finish(&targets);
+	return err;
+}
+
 static bool without_detail(const char *address, char out[ADDRESS_MAX + 1], char detail[ADDRESS_LOCAL_MAX + 1])
 {
 	const char *at = strrchr(address, '@'), *plus = at ? memchr(address, '+', (size_t)(at - address)) : NULL;

@@ -28,6 +28,9 @@ struct alias_targets {
  * alias_targets_finish() it, also after a failure. */
 MUST_USE enum store_err alias_resolve(struct directory *d, const char *address, struct alias_targets *out);
 void alias_targets_finish(struct alias_targets *t);
+/* The user whom all mail for `address` goes to, itself or the only target of an alias, through other aliases too: who may log in by
+ * that name.  STORE_NOTFOUND: nobody, or several; nor does "+" or "@example.org" count here. */
+MUST_USE enum store_err alias_only_user(struct directory *d, const char *address, char out[ADDRESS_MAX + 1]);
 
 /* STORE_NOTFOUND: the domain is not ours, or there is no such target; STORE_EXISTS: also where a user has the address;
  * STORE_CANNOT: mail would go in circles; STORE_LIMIT: too many targets, or aliases behind aliases. */

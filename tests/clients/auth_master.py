@@ -121,6 +121,27 @@ def test_default_domain(daemon):
         assert attempt(daemon, mechanism, "nobody").startswith(FAILED)
 
 
+def test_alias(daemon):
+    """An alias of one user is a name of that user, through other aliases too; one of several is nobody's."""
+    for address, target in (("sales@example.org", "user1@example.org"), ("shop@elsewhere.example", "sales@example.org"),
+                            ("both@example.org", "user1@example.org"), ("both@example.org", "user3@example.org"),
+                            ("@elsewhere.example", "user1@example.org")):
+        command(daemon, "alias", "add", address, target)
+    command(daemon, "user", "set", "user2@example.org", "master", "true")
+    for mechanism in (*ALL, None):
+        for name in ("sales@example.org", "Sales", "shop@elsewhere.example"):
+            assert attempt(daemon, mechanism, name) == "OK user1@example.org", (mechanism, name)
+            assert attempt(daemon, mechanism, name, "wrong").startswith(FAILED), (mechanism, name)
+        assert attempt(daemon, mechanism, "sales*user2") == "OK user1@example.org", mechanism
+        for name in ("both@example.org", "anybody@elsewhere.example", "sales+x@example.org"):
+            assert attempt(daemon, mechanism, name).startswith(FAILED), (mechanism, name)
+    c = Client(daemon.imap)
+    assert first_answer(c, "PLAIN", b"sales@example.org\0user1@example.org\0pass").startswith("OK"), "both are the same one"
+    c.close()
+    command(daemon, "alias", "remove", "sales@example.org")
+    assert attempt(daemon, "PLAIN", "sales@example.org").startswith(FAILED)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--roost", required=True)

@@ -70,6 +70,36 @@ static void test_resolve(void **state)
 	scratch_dir_destroy(&dir);
 }
 
+/* Whose name it is at a login; "": nobody's. */
+static void assert_logs_in(struct directory *d, const char *name, const char *expected)
+{
+	char user[ADDRESS_MAX + 1] = "";
+	assert_int_equal(alias_only_user(d, name, user), *expected ? STORE_OK : STORE_NOTFOUND);
+	assert_string_equal(user, expected);
+}
+
+static void test_only_user(void **state)
+{
+	struct scratch_dir dir;
+	(void)state;
+	scratch_dir_create(&dir);
+	struct directory *d = make(&dir);
+	assert_int_equal(alias_add(d, "one@x.org", "b@x.org"), STORE_OK);
+	assert_int_equal(alias_add(d, "far@x.org", "one@x.org"), STORE_OK);
+	assert_int_equal(alias_add(d, "far@x.org", "b@x.org"), STORE_OK);
+	assert_int_equal(alias_add(d, "two@x.org", "far@x.org"), STORE_OK);
+	assert_int_equal(alias_add(d, "two@x.org", "a@x.org"), STORE_OK);
+	assert_int_equal(alias_add(d, "@x.org", "a@x.org"), STORE_OK);
+	assert_logs_in(d, "a@x.org", "a@x.org");
+	assert_logs_in(d, "one@x.org", "b@x.org");
+	assert_logs_in(d, "far@x.org", "b@x.org"); /* two ways, one user */
+	assert_logs_in(d, "two@x.org", "");
+	assert_logs_in(d, "anybody@x.org", "");
+	assert_logs_in(d, "one+box@x.org", "");
+	directory_close(d);
+	scratch_dir_destroy(&dir);
+}
+
 static void test_refused(void **state)
 {
 	struct scratch_dir dir;
@@ -137,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_only_user),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_many),
 	};
