@@ -1,6 +1,7 @@
 /* The command line: words to a verb of the table and its arguments, a password from the right place, rows to text. */
 #include "server/cli.h"
 
+#include "server/cli_completion.h"
 #include "server/cli_output.h"
 #include "server/cli_password.h"
 #include "server/cli_transfer.h"
@@ -25,6 +26,7 @@ struct command_line {
 static const struct {
 	const char *name, *arguments, *help;
 } own_verbs[] = {
+	{"completion bash", "", "Prints a script by which bash completes the words of roost."},
 	{"config example|man", "", "Prints config.example, or roost.conf(5)."},
 	{"help", " [VERB]", "Prints this, or more about a verb."},
 	{"serve", "", "Runs the daemon in the foreground, until SIGTERM or SIGINT."},
@@ -293,6 +295,12 @@ int cli_main(int argc, char **argv)
 		return help(argv + 1, argc - 1);
 	if (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0) {
 		puts("roost " ROOST_VERSION);
+		return ADMIN_EXIT_DONE;
+	}
+	if (strcmp(argv[0], "completion") == 0) {
+		if (argc != 2 || strcmp(argv[1], "bash") != 0)
+			return usage(NULL, "completion bash is expected", NULL);
+		cli_completion_bash(stdout, "completion config help serve version");
 		return ADMIN_EXIT_DONE;
 	}
 	if (strcmp(argv[0], "config") == 0)

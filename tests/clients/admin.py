@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
-import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, resource, signal, socket, stat, subprocess, sys, tempfile, time, traceback
+import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, resource, shlex, signal, socket, stat, subprocess, sys, tempfile, time, traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import free_ports
@@ -549,7 +549,7 @@ def test_words(store):
     said = subprocess.run([store.roost, "help"], capture_output=True, text=True, check=True).stdout
     verbs = [verb_words(line) for line in said.splitlines() if line.startswith("  roost ")]
     assert ["user", "add"] in verbs and ["deliver"] in verbs, verbs
-    for words in (v for v in verbs if v[0] not in ("config", "help", "serve", "version")):
+    for words in (v for v in verbs if v[0] not in ("completion", "config", "help", "serve", "version")):
         for p in (("help", *words), (*words, "--help"), (*words, "-h")):
             out = subprocess.run([store.roost, *p], capture_output=True, text=True, check=True).stdout
             assert out.startswith("roost " + " ".join(words)), out
@@ -567,11 +567,36 @@ def test_manual(store):
     assert not set(named) - set(verbs) - {"roost serve", "roost help", "roost"}, "roost(1) has verbs that are none"
     for verb in verbs:
         words = verb_words(verb)
-        if words[0] in ("config", "help", "serve", "version"):
+        if words[0] in ("completion", "config", "help", "serve", "version"):
             continue
         out = subprocess.run([store.roost, *words, "--help"], capture_output=True, text=True, check=True).stdout
         for option in re.findall(r"^  (--?[a-z-]+)", out, re.M):
             assert option in page, f"roost(1) lacks {option}"
+
+
+def test_completion(store):
+    """bash completes verbs, their second words and their options, for every verb there is."""
+    script = store.run("completion", "bash")
+    assert "completion bash is expected" in store.run("completion", "fish", code=2)
+
+    def completed(*words):
+        code = f'{script}\nCOMP_WORDS=({" ".join(map(shlex.quote, words))}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); _roost; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        p = subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True, check=True)
+        assert not p.stderr, p.stderr
+        return p.stdout.split()
+    assert {"user", "serve", "check", "completion"} <= set(completed("roost", ""))
+    assert completed("roost", "ali") == ["alias"]
+    assert completed("roost", "-c", "x.conf", "alias", "") == ["add", "list", "remove"]
+    assert completed("roost", "user", "add", "a@example.org", "--pass") == ["--password-stdin", "--password"]
+    assert "--all" in completed("roost", "check", "--")
+    said = store.run("help")
+    for line in said.splitlines():
+        if line.startswith("  roost "):
+            words = verb_words(line[2:])
+            if words[0] == "config":
+                continue
+            for i in range(len(words)):
+                assert words[i] in completed("roost", *words[:i], ""), words
 
 
 def test_terminal(store):
