@@ -141,6 +141,7 @@ static const struct {
 	{"UPDATE header SET data=zeroblob(40) WHERE content=(SELECT small FROM sample)", "its header block is not that of its body"},
 	{"DELETE FROM header WHERE content=(SELECT large FROM sample)", "header block is missing"},
 	{"DELETE FROM body WHERE content=(SELECT small FROM sample)", "its body is not there"},
+	{"DELETE FROM keys WHERE content=(SELECT small FROM sample)", "what it is sorted by is not there"},
 	{"UPDATE body SET data=zeroblob(length(data)) WHERE content=(SELECT small FROM sample)", "bytes 0 to 5000 are damaged"},
 	{"UPDATE body SET frames=zeroblob(16) WHERE content=(SELECT small FROM sample)", "its frame table is not that of 5001 bytes"},
 	{"UPDATE body SET data=data||x'00' WHERE content=(SELECT small FROM sample)", "its frame table is not that of"},

@@ -84,9 +84,11 @@ static void test_garbage_is_no_damage(void **state)
 	check(f, &found);
 	assert_int_equal(found.n, 0);
 	fixture_execute(f, "SAVEPOINT garbage; INSERT INTO header VALUES(100000, x'00'); INSERT INTO body VALUES(99999, x'', x'');"
+			   "INSERT INTO keys(content, reply) VALUES(99998, 0);"
 			   "INSERT INTO segment SELECT 77<<32|1, count, modseq, unseen, deleted, data FROM segment LIMIT 1");
 	expect_garbage(f, "1 rows of table header belong to no content");
 	expect_garbage(f, "1 rows of table body belong to no content");
+	expect_garbage(f, "1 rows of table keys belong to no content");
 	expect_garbage(f, "its mailbox is not there");
 	fixture_execute(f, "ROLLBACK TO garbage; RELEASE garbage");
 	make_file(scratch_path(&f->dir, "account/tmp/left"));
