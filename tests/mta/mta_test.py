@@ -131,12 +131,8 @@ class Mta:
         return "\n".join(found)
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()  # and with it everything in its namespace
+        self.process.wait()
         self.output.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 

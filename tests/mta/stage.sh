@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Debian's Postfix or Exim, run without being installed:  stage.sh fetch postfix|exim DIR | run postfix|exim DIR
-# fetch gets the packages (apt-get, as root) and unpacks them into DIR/root; run starts the mail server in the foreground, in a
-# mount namespace of its own that sees them in their places, with the configuration in DIR/etc and users of its own.  The two
-# packages exclude each other, and a test is to leave the machine as it was.
+# fetch gets the packages (apt-get, as root) and unpacks them into DIR/root; run starts the mail server in the foreground, in
+# namespaces of its own that see them in their places, with the configuration in DIR/etc and users of its own, and that end
+# with this process, by SIGKILL too.  The two packages exclude each other, and a test is to leave the machine as it was.
 set -euo pipefail
 die() { echo "stage.sh: $*" >&2; exit 1; }
 verb=${1:?fetch or run} which=${2:?postfix or exim} dir=$(realpath -m "${3:?DIR}")
@@ -31,16 +31,18 @@ run)
 	mkdir -p "$dir/spool/exim"
 	chown 64103:64103 "$dir/spool/exim" "$dir"
 	# shellcheck disable=SC2016
-	exec unshare --mount bash -c '
+	exec unshare --mount --pid --fork --kill-child bash -c '
 		set -e
 		dir=$1 which=$2
 		mount --make-rprivate /
+		mount -t proc proc /proc
 		mount -t overlay overlay -o "lowerdir=$dir/root/usr:/usr" /usr
 		mount -t overlay overlay -o "lowerdir=$dir/etc:$dir/root/etc:/etc" /etc
 		mount --bind "$dir/spool" /var/spool
 		mount --bind "$dir/lib" /var/lib
-		if [ "$which" = postfix ]; then exec postfix start-fg; fi
-		exec exim4 -bdf -q1s
+		# This shell stays the first process of the namespace: what is set-user-ID would outlive whoever started it.
+		if [ "$which" = postfix ]; then postfix start-fg & else exim4 -bdf -q1s & fi
+		wait
 	' stage "$dir" "$which"
 	;;
 *) die "fetch or run" ;;
