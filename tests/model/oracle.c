@@ -2,6 +2,7 @@
 
 #include "storage/mailbox.h"
 #include "storage/roster.h"
+#include "storage/usage.h"
 
 #include <string.h>
 
@@ -114,9 +115,17 @@ static void box_read(struct box *b, struct account *a, const char *name)
 
 void oracle_read(struct oracle *o, struct account *a)
 {
+	struct usage sum = {0}, counted = usage_get(a);
 	oracle_finish(o);
-	for (int i = 0; i < BOXES; i++)
+	for (int i = 0; i < BOXES; i++) {
+		const struct box *b = &o->boxes[i];
 		box_read(&o->boxes[i], a, box_names[i]);
+		sum.messages += b->n;
+		for (uint32_t k = 0; k < b->n; k++)
+			sum.bytes += b->v[k].size;
+	}
+	/* What GETQUOTA tells is the sum of what is there, whatever failed on the way (RFC 9208 5.1, 5.2). */
+	invariant(counted.messages == sum.messages && counted.bytes == sum.bytes);
 }
 
 static bool item_equal(const struct item *a, const struct item *b)
