@@ -85,9 +85,7 @@ def test_unauthenticate_ends_it(daemon):
             c.raw.sendall(last + pipelined)
             got = b""
             while b"b OK" not in got or not got.endswith(b"\r\n"):
-                got += c.inflater.decompress(c.raw.recv(1 << 16))
-                if pipelined and b"b OK" in got:
-                    break
+                got += c.inflater.decompress(c.raw.recv(1))  # what comes behind is plain
             assert b"UNAUTHENTICATE" in got, got
             if not pipelined:
                 c.raw.sendall(b"c LOGIN user2@example.org pass\r\n")
