@@ -45,6 +45,7 @@ struct admin_param {
 struct admin_task;
 struct auth_pool;
 struct config;
+struct admin_search;
 struct check;
 struct check_digest;
 struct intake;
@@ -93,6 +94,7 @@ struct admin_task {
 	struct index_run *index;              /* reindex's */
 	/* Of the directory's verbs, for when what they changed is committed: whose sessions end, or with what they logged in. */
 	char ends_address[ADDRESS_MAX + 1], ends_credential[16];
+	struct admin_search *search;          /* search's */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
 	int exit;
@@ -168,6 +170,7 @@ enum op_result admin_password_add(struct admin_task *task, struct account *accou
 enum op_result admin_password_list(struct admin_task *task, struct account *account);
 enum op_result admin_password_revoke(struct admin_task *task, struct account *account);
 enum op_result admin_index_status(struct admin_task *task, struct account *account);
+enum op_result admin_search(struct admin_task *task, struct account *account);
 enum op_result admin_reindex(struct admin_task *task, struct account *account);
 enum op_result admin_mailbox_list(struct admin_task *task, struct account *account);
 enum op_result admin_abuse_list(struct admin_task *task, struct account *account);

@@ -2,6 +2,7 @@
 #include "server/admin.h"
 
 #include "server/accounts.h"
+#include "server/admin_search.h"
 #include "server/admin_frame.h"
 #include "server/index_run.h"
 #include "server/intake.h"
@@ -118,6 +119,7 @@ static void destroy(struct admin_task *task)
 	if (task->index)
 		index_run_finish(task->index);
 	free(task->index);
+	admin_search_finish(task->search);
 	accounts_release(task->lane);
 	admin_undelete_finish(task->undelete);
 	admin_repair_finish(task->repairing);

@@ -200,9 +200,10 @@ static int64_t local_day(const struct view_message *m)
 	return search_day_of(local);
 }
 
-static bool sent_matches(struct search *s, const struct search_node *node)
+static bool sent_matches(struct search *s, struct search_node *node)
 {
 	struct content_row row;
+	node->looked++;
 	enum store_err err = content_get(s->account, s->content, &row);
 	if (err)
 		s->err = err;
@@ -213,12 +214,13 @@ static bool sent_matches(struct search *s, const struct search_node *node)
 	return node->kind == SEARCH_SENTBEFORE ? row.sent < node->number : row.sent >= node->number;
 }
 
-static bool thread_matches(struct search *s, const struct search_node *node)
+static bool thread_matches(struct search *s, struct search_node *node)
 {
 	struct content_row row;
 	uint64_t thread;
 	if (!objectid_read_thread(node->text, &thread))
 		return false;
+	node->looked++;
 	enum store_err err = content_get(s->account, s->content, &row);
 	if (err)
 		s->err = err;
@@ -291,6 +293,7 @@ static enum search_answer text_matches(struct search *s, struct search_node *nod
 	}
 	if (err)
 		s->err = err;
+	node->looked++;
 	node->answered_for = s->content;
 	node->answer = !err && s->text.found;
 	return node->answer ? SEARCH_YES : SEARCH_NO;
@@ -305,6 +308,7 @@ static enum search_answer string_matches(struct search *s, struct search_node *n
 		return SEARCH_NO;
 	if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
 		return text_matches(s, node);
+	node->looked++;
 	return header_contains(s, node->name, node->text) ? SEARCH_YES : SEARCH_NO;
 }
 
@@ -367,7 +371,9 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	enum search_answer answer = SEARCH_YES;
 	switch (node->kind) {
 	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT:
-		return string_matches(s, node);
+		answer = string_matches(s, node);
+		node->held += answer == SEARCH_YES;
+		return answer;
 	case SEARCH_AND:
 		for (size_t i = 0; i < node->children_n && answer == SEARCH_YES; i++)
 			answer = matches(s, node->children[i]);
@@ -385,7 +391,9 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_MODSEQ:
 		break;
 	}
-	return roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
+	answer = roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
+	node->held += answer == SEARCH_YES && node->cost == COST_ROW;
+	return answer;
 }
 
 /* Does the program hold for the message? */
@@ -395,6 +403,7 @@ static enum search_answer look_into(struct search *s, const struct view_message 
 	s->slice = slice;
 	s->content = m->slice->content[m->at];
 	s->has_header = false;
+	s->newest = s->content > s->newest ? s->content : s->newest;
 	return matches(s, s->root);
 }
 

@@ -56,6 +56,7 @@ struct search {
 	uint32_t counted;
 	unsigned open_n;
 	size_t filter_bytes;
+	int64_t newest; /* content of a message that was open to question */
 };
 
 /* Everything is in the arena, but for the buffers.  SEARCH_BAD_TEXT: a string is not in its charset. */

@@ -31,6 +31,7 @@ struct search_node {
 	struct search_filter filter; /* of strings */
 	int64_t answered_for; /* BODY, TEXT: the content that `answer` is of; contents never change */
 	bool answer;
+	uint64_t looked, held; /* messages asked one by one; those for which it held */
 	struct search_node **children; /* cheap ones first */
 	size_t children_n;
 };

@@ -109,6 +109,28 @@ def test_reindex(store):
         check_answers(store, 20)
 
 
+@both_ways
+def test_search(store):
+    """The plan: a rare word narrows by the index, a flag by memory; few messages are looked into rather than asked for."""
+    with_users(store)
+    rng = random.Random(1)
+    for n in range(1, 101):
+        store.run("deliver", ALICE, stdin=message(rng, n))
+    store.run("reindex", ALICE)
+    assert store.json("search", ALICE, "INBOX", 'TEXT "Tag7x"') == [{"uids": "7"}]
+    assert store.json("search", ALICE, "INBOX", "UID 3:5,9 UNSEEN") == [{"uids": "3:5,9"}]
+    assert store.json("search", ALICE, "INBOX", "SEEN") == []
+    plan = {row["key"].strip(): row for row in store.json("search", ALICE, "INBOX", 'UNSEEN NOT TEXT "tag7x"', "--explain")}
+    body = next(row for key, row in plan.items() if key.startswith("TEXT"))
+    assert body["by"] == "index, then messages" and body["named"] == body["looked"] == body["held"] == 1, plan
+    assert plan["\\Seen"]["by"] == "memory", plan
+    few = [r for r in store.json("search", ALICE, "INBOX", 'UID 1:3 TEXT "tag2x"', "--explain") if "TEXT" in r["key"]]
+    assert (few[0]["by"], few[0]["named"], few[0]["looked"], few[0]["held"]) == ("messages", "", 3, 1), few
+    assert "1 of 100 messages" in store.run("search", ALICE, "INBOX", "UID 1:3 TEXT tag2x", "--explain")
+    assert "not a SEARCH program" in store.run("search", ALICE, "INBOX", "NONSENSE", code=1)
+    assert "not found" in store.run("search", ALICE, "Nowhere", "ALL", code=1)
+
+
 def test_killed_again_and_again(store):
     """Whenever it dies, the answers are complete, and the index gets there in the end."""
     store.start()
