@@ -4,8 +4,9 @@
 #include "storage/content.h"
 
 enum {
-	BATCH = 256,   /* contents a transaction: each makes a piece of the index that must be merged */
-	COST_STEP = 64 /* of slice_is_over() */
+	BATCH = 512,    /* contents a transaction: each makes a piece of the index that must be merged */
+	COST_STEP = 64, /* of slice_is_over() */
+	COST_WRITE = 256
 };
 
 void index_run_init(struct index_run *r, enum fulltext_which which)
@@ -30,6 +31,7 @@ static void begin_content(struct index_run *r, struct account *a, int64_t id, in
 	buf_reset(&r->parts);
 	r->content = id;
 	r->after = after;
+	r->at = 0;
 	r->damaged = content_get(a, id, &row) != STORE_OK;
 	if (!r->damaged)
 		buf_add(&r->parts, row.parts.ptr, row.parts.len);
@@ -53,14 +55,21 @@ static bool read_content(struct index_run *r, struct account *a, struct slice *s
 	return true;
 }
 
-static enum store_err add_content(struct index_run *r, struct account *a)
+/* What was read, as far as the slice goes. */
+static enum store_err add_content(struct index_run *r, struct account *a, struct slice *slice)
 {
 	bool whole = !r->damaged && !r->grams.full && !r->strings.cut;
-	enum store_err err = fulltext_add(a, r->which, r->content, r->grams.grams, r->grams.n, whole);
+	do {
+		enum store_err err = fulltext_add(a, r->which, r->content, r->grams.grams, r->grams.n, whole, &r->at);
+		if (err)
+			return err;
+	} while (r->at < r->grams.n && !slice_is_over(slice, COST_WRITE));
+	if (r->at < r->grams.n)
+		return STORE_OK;
 	r->content = 0;
 	r->contents++;
 	r->wide += !whole;
-	return err;
+	return STORE_OK;
 }
 
 /* The next content, as far as the slice goes.  *out_end: there is none. */
@@ -76,7 +85,7 @@ static enum store_err next_content(struct index_run *r, struct account *a, struc
 		return err;
 	if (!r->content)
 		begin_content(r, a, id, added);
-	return read_content(r, a, slice) ? add_content(r, a) : STORE_OK;
+	return read_content(r, a, slice) ? add_content(r, a, slice) : STORE_OK;
 }
 
 enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_more)
@@ -88,7 +97,7 @@ enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_
 	if (a->in_transaction)
 		return STORE_OK;
 	slice_begin(&slice);
-	while (!err && more && !slice_is_over(&slice, COST_STEP)) {
+	while (!err && more && !slice_is_over(&slice, COST_WRITE)) {
 		if (r->merging) {
 			err = fulltext_merge(a, r->which, &r->merging);
 			continue;

@@ -23,6 +23,7 @@ struct index_run {
 	uint64_t contents, wide;   /* added; of them, those that are always named */
 	/* private */
 	int64_t content, after;    /* being read, 0: none; the one before it in the index */
+	size_t at;                 /* of its grams, those added */
 	bool damaged;
 	bool merging;
 	struct mime_strings strings;

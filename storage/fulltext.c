@@ -15,7 +15,9 @@ enum {
 	PATH_BYTES = 4096
 };
 
-/* Merges are ours to begin, in small pieces (fulltext_merge()): no insertion waits for one. */
+/* Merges are ours to begin, in small pieces (fulltext_merge()): no insertion waits for one.  What is gathered in memory is
+ * written as a piece of the index at the commit, or when it is this much, which takes some milliseconds; eight pieces of a
+ * size become one of the next. */
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES('watermark', 0), ('contents', 0), ('dead', 0);"
@@ -23,7 +25,8 @@ static const char schema[] =
 	"CREATE VIRTUAL TABLE gram USING fts5(text, content='', columnsize=0, detail=none, tokenize='roost_grams');"
 	"INSERT INTO gram(gram, rank) VALUES('automerge', 0);"
 	"INSERT INTO gram(gram, rank) VALUES('crisismerge', 1000);"
-	"INSERT INTO gram(gram, rank) VALUES('hashsize', 524288);";
+	"INSERT INTO gram(gram, rank) VALUES('usermerge', 8);"
+	"INSERT INTO gram(gram, rank) VALUES('hashsize', 393216);";
 
 static const struct db_options options = {.application_id = SEARCH_ID, .version = SEARCH_VERSION, .schema = schema,
 					  .create = true, .prepare = grams_register};
@@ -154,6 +157,7 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 	f->added = f->watermark;
 	f->block = -1;
 	f->pending = 0;
+	f->partly = 0;
 	return err;
 }
 

@@ -28,9 +28,10 @@
 
 enum {
 	FULLTEXT_NEEDLE_MIN = 3,      /* characters (code points) */
-	FULLTEXT_NEEDLE_GRAMS = 12,   /* looked for, at most: those that seem rarest */
-	FULLTEXT_GRAMS_MAX = 40000,   /* of one content; with more it is named always */
-	FULLTEXT_BLOCK_BITS = 16
+	FULLTEXT_NEEDLE_GRAMS = 8,   /* looked for, at most: those that seem rarest */
+	FULLTEXT_GRAMS_MAX = 200000,  /* of one content; with more it is named always */
+	FULLTEXT_PIECE = 16384,       /* of them, added at once */
+	FULLTEXT_BLOCK_BITS = 15
 };
 
 /* A gram is three code points, the first in the highest bits of 63. */
@@ -79,11 +80,12 @@ int64_t fulltext_added(struct account *a, enum fulltext_which w);
 int64_t fulltext_lag(struct account *a);
 /* There are no contents above the last one added. */
 void fulltext_caught_up(struct account *a);
-/* The grams of content `id`, each once, in any order; `whole` false: they are not all, and it is always named.  Ids come in
- * ascending order; those left out in between are no contents any more.  Not in an op's transaction of which `id` is.
- * Makes the file.  STORE_FULL: what was not committed is undone. */
+/* The grams of content `id`, each once, in any order, from *at on (0 at first): some milliseconds' worth of them, until
+ * *at is `n`; when what was added was taken back meanwhile, *at goes back too.  `whole` false: they are not all, and it
+ * is always named.  Ids come in ascending order; those left out in between are no contents any more.  Not in an op's
+ * transaction of which `id` is.  Makes the file.  STORE_FULL: what was not committed is undone. */
 MUST_USE enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n,
-				     bool whole);
+				     bool whole, size_t *at);
 /* What was added counts from here on; nothing when nothing was. */
 MUST_USE enum store_err fulltext_commit(struct account *a, enum fulltext_which w);
 /* How many were added and not yet committed. */

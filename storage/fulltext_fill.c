@@ -1,7 +1,7 @@
 /* Filling the index. */
 #include "storage/fulltext_private.h"
 
-enum { MERGE_PAGES = 16 };
+enum { MERGE_PAGES = 8 };
 
 int64_t fulltext_added(struct account *a, enum fulltext_which w)
 {
@@ -45,23 +45,35 @@ static enum store_err insert(struct fulltext *f, int64_t id, const uint64_t *gra
 	return err;
 }
 
-enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n, bool whole)
+/* A row that is there already gets further terms: contentless FTS5 does not look.  A term that it has already, from before a
+ * crash, is no matter. */
+enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n, bool whole,
+			    size_t *at)
 {
 	struct fulltext *f;
 	uint64_t wide = grams_wide();
 	enum store_err err = fulltext_open(a, w, true, &f);
 	if (err)
 		return err;
-	invariant(id > f->added && id > 0);
+	invariant(id > f->added && id > 0 && *at <= n);
+	if (f->partly != id)
+		*at = 0;
+	whole = whole && n <= FULLTEXT_GRAMS_MAX;
+	size_t piece = n - *at < FULLTEXT_PIECE ? n - *at : FULLTEXT_PIECE;
 	err = fulltext_begin(f);
 	if (!err)
 		err = note_block(f, id);
-	if (!err && whole && n <= FULLTEXT_GRAMS_MAX)
-		err = n ? insert(f, id, grams, n) : STORE_OK;
-	else if (!err)
+	if (!err && !whole)
 		err = insert(f, id, &wide, 1);
+	else if (!err && piece)
+		err = insert(f, id, grams + *at, piece);
 	if (err)
 		return fulltext_failed(a, w, err);
+	*at = whole ? *at + piece : n;
+	f->partly = id;
+	if (*at < n)
+		return STORE_OK;
+	f->partly = 0;
 	f->added = id;
 	f->pending++;
 	return STORE_OK;

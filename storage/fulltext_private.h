@@ -12,6 +12,7 @@ struct fulltext {
 	int64_t added;     /* the last id given, committed or not */
 	int64_t block;     /* of that; -1: of none */
 	size_t pending;    /* added, not committed */
+	int64_t partly;    /* the content of which some grams were added; 0: none */
 };
 
 /* The open index.  STORE_NOTFOUND: there is none, and `create` is not set. */

@@ -11,7 +11,7 @@
 
 #include "protocol/mime/strings.h"
 
-enum { MIME_GRAMS_MAX = 40000 };
+enum { MIME_GRAMS_MAX = 200000 };
 
 /* The last two characters of a string that is open, as they are and without accents; 0: there is none. */
 struct mime_gram_window {
@@ -28,7 +28,7 @@ struct mime_grams {
 	struct mime_gram_window windows[MIME_STREAMS];
 };
 
-/* Memory: 1.4 MiB at most, some 50 KiB for usual mail. */
+/* Memory: 6 MiB at most, some 50 KiB for usual mail. */
 void mime_grams_init(struct mime_grams *g);
 /* Accepts a zeroed struct. */
 void mime_grams_finish(struct mime_grams *g);

@@ -231,9 +231,10 @@ static enum store_err index_into(struct workload *w, enum fulltext_which which)
 	bool more = true;
 	enum store_err err = STORE_OK;
 	while (!err && id) {
+		size_t at = 0; /* a piece holds all */
 		err = content_next(w->account, fulltext_added(w->account, which), &id);
 		if (!err && id)
-			err = fulltext_add(w->account, which, id, grams, grams_of(id, grams), true);
+			err = fulltext_add(w->account, which, id, grams, grams_of(id, grams), true, &at);
 		if (!err && fulltext_pending(w->account, which) >= 3)
 			err = fulltext_commit(w->account, which);
 	}

@@ -51,10 +51,20 @@ static size_t text_grams(const char *text, uint64_t *out)
 	return n;
 }
 
+static enum store_err add_grams(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n, bool whole)
+{
+	size_t at = 0;
+	enum store_err err;
+	do
+		err = fulltext_add(a, w, id, grams, n, whole, &at);
+	while (!err && at < n);
+	return err;
+}
+
 static enum store_err add(struct fixture *f, int64_t id, const char *text)
 {
 	uint64_t grams[TEXT_MAX];
-	return fulltext_add(f->base.account, FULLTEXT_NOW, id, grams, text_grams(text, grams), true);
+	return add_grams(f->base.account, FULLTEXT_NOW, id, grams, text_grams(text, grams), true);
 }
 
 static struct bytes bytes_of(const char *text)
@@ -165,7 +175,7 @@ static void test_any_character(void **state)
 	int64_t ids[4];
 	for (size_t i = 0; i < countof(points); i++) {
 		uint64_t gram = fulltext_gram('"', points[i], 'X');
-		assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, (int64_t)i + 1, &gram, 1, true), STORE_OK);
+		assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, (int64_t)i + 1, &gram, 1, true), STORE_OK);
 	}
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	static const char *const needles[] = {"\"\x01X", "\"\x7fX", "\"\xc2\x80X", "\"\xdf\xbfX", "\"\xe0\xa0\x80X",
@@ -184,12 +194,12 @@ static void test_too_much_text_is_always_named(void **state)
 	uint64_t *grams = xcalloc(MANY, sizeof(*grams));
 	int64_t ids[8];
 	for (uint32_t i = 0; i < MANY; i++)
-		grams[i] = fulltext_gram('A', 'B', 1000 + i);
+		grams[i] = fulltext_gram('A', 1 + i % 1000, 1000 + i / 1000);
 	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, grams, MANY - 1, true), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 3, grams, MANY, true), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 4, grams, 1, false), STORE_OK);
-	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 5, grams, 0, true), STORE_OK);
+	assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, 2, grams, MANY - 1, true), STORE_OK);
+	assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, 3, grams, MANY, true), STORE_OK);
+	assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, 4, grams, 1, false), STORE_OK);
+	assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, 5, grams, 0, true), STORE_OK);
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(fulltext_watermark(f->base.account), 5);
 	size_t n = ask(f, "XYZ", 8, ids, 8);
@@ -238,6 +248,50 @@ static void test_watermark(void **state)
 	assert_int_equal(add(f, 1, "HOUSE"), STORE_OK);
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
+}
+
+/* A content whose grams come in pieces: all of them count, and what was cut off is added again. */
+static void test_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+	struct account *a = f->base.account;
+	enum { MANY = 3 * FULLTEXT_PIECE - 5 };
+	uint64_t *grams = xcalloc(MANY, sizeof(*grams));
+	int64_t ids[8];
+	size_t at = 0;
+	for (uint32_t i = 0; i < MANY; i++)
+		grams[i] = fulltext_gram('A' + i % 50, 'A' + i / 50 % 50, 'A' + i / 2500);
+	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
+	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
+	assert_int_equal(at, FULLTEXT_PIECE);
+	assert_int_equal(fulltext_added(a, FULLTEXT_NOW), 1);
+	assert_int_equal(fulltext_commit(a, FULLTEXT_NOW), STORE_OK); /* of 1, and of what 2 has so far */
+	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
+	assert_int_equal(at, 2 * FULLTEXT_PIECE);
+	fixture_close(&f->base);
+	fixture_open(&f->base);
+	a = f->base.account;
+	assert_int_equal(fulltext_watermark(a), 1);
+	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
+	assert_int_equal(at, FULLTEXT_PIECE); /* it began again */
+	while (at < MANY)
+		assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
+	assert_int_equal(add(f, 3, "XBAB"), STORE_OK);
+	assert_int_equal(fulltext_commit(a, FULLTEXT_NOW), STORE_OK);
+	for (int round = 0; round < 2; round++) {
+		bool more = round > 0;
+		while (more)
+			assert_int_equal(fulltext_merge(a, FULLTEXT_NOW, &more), STORE_OK);
+		for (uint32_t i = 0; i < MANY; i += 97) {
+			char needle[4] = {(char)('A' + i % 50), (char)('A' + i / 50 % 50), (char)('A' + i / 2500), 0};
+			size_t n = ask(f, needle, 8, ids, 8);
+			assert_true(n == 1 || (n == 2 && strcmp(needle, "BAB") == 0) || (n == 2 && ids[0] == 1));
+			assert_true(has(ids, n, 2));
+		}
+		size_t n = ask(f, "BAB", 8, ids, 8);
+		assert_int_equal(n, 2);
+	}
+	free(grams);
 }
 
 static void fill(struct fixture *f, int64_t from, int64_t to)
@@ -398,7 +452,7 @@ static void test_swap(void **state)
 	assert_int_equal(fulltext_added(a, FULLTEXT_NEXT), 0);
 	uint64_t grams[TEXT_MAX];
 	for (int64_t id = 2; id <= 3002; id += 2)
-		assert_int_equal(fulltext_add(a, FULLTEXT_NEXT, id, grams, text_grams("MESSAGE", grams), true), STORE_OK);
+		assert_int_equal(add_grams(a, FULLTEXT_NEXT, id, grams, text_grams("MESSAGE", grams), true), STORE_OK);
 	assert_int_equal(ask(f, "MESSAGE", 1000, (int64_t[5000]){0}, 5000), 3000);
 	assert_int_equal(fulltext_commit(a, FULLTEXT_NEXT), STORE_OK);
 	assert_int_equal(fulltext_watermark(a), 3000);
@@ -431,6 +485,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same_as_a_scan, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_any_character, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_in_pieces, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damage, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_ahead_of_the_account, set_up, fixture_tear_down),
