@@ -115,8 +115,7 @@ static bool is_named(const struct notify_group *g, const char *name)
 static bool matches(const struct notify_group *g, struct account *a, const char *name)
 {
 	switch (g->filter) {
-	case NOTIFY_INBOXES: /* where mail is delivered to */
-		return strcmp(name, "INBOX") == 0;
+	case NOTIFY_INBOXES: /* mail for user+folder@ is delivered to any (RFC 5465 6.3) */
 	case NOTIFY_PERSONAL:
 		return true;
 	case NOTIFY_SUBSCRIBED:
