@@ -47,6 +47,14 @@ void watchlist_destroy(struct watchlist *w)
 	free(w);
 }
 
+/* RFC 5465 5.8: as NOTIFY NONE, once the client has been told. */
+static void end_all(struct watchlist *w)
+{
+	w->groups_n = 0;
+	w->selected = 0;
+	uidset_finish(&w->fresh);
+}
+
 void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose)
 {
 	w->since = w->next;
@@ -54,6 +62,8 @@ void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose)
 		w->own[w->own_n++ % WATCHLIST_OWN] = own_modseq;
 	if (chose)
 		uidset_finish(&w->fresh);
+	if (w->overflow)
+		end_all(w);
 }
 
 void watchlist_take_fresh(struct watchlist *w, const struct view *v, struct uidset *out)
@@ -332,25 +342,18 @@ static bool take_row(void *ctx, const struct change_row *row)
 	return !t->overflow;
 }
 
-/* RFC 5465 5.8 */
-static void overflow(struct watchlist *w, struct command *cmd)
-{
-	buf_add_text(&cmd->out, "* OK [NOTIFICATIONOVERFLOW] Too much has happened; nothing more is notified\r\n");
-	w->groups_n = 0;
-	w->selected = 0;
-	uidset_finish(&w->fresh);
-}
-
 void watchlist_tell(struct watchlist *w, struct command *cmd, struct account *a)
 {
 	struct telling_list t = {.w = w, .cmd = cmd, .account = a, .modseq = w->since};
 	w->more = false;
+	w->overflow = false;
 	w->next = a->modseq;
 	if (!w->groups_n || a->modseq == w->since)
 		return;
 	enum store_err err = changes_each(a, w->since, take_row, &t);
 	if (err == STORE_LIMIT || t.overflow) {
-		overflow(w, cmd);
+		buf_add_text(&cmd->out, "* OK [NOTIFICATIONOVERFLOW] Too much has happened; nothing more is notified\r\n");
+		w->overflow = true;
 		return;
 	}
 	for (size_t i = 0; i < t.n && !err; i++)

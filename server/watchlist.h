@@ -26,6 +26,7 @@ struct watchlist {
 	uint64_t since;                 /* all was told that happened up to it */
 	uint64_t next;                  /* what it becomes when the op that told has gone well */
 	bool more;                      /* the chunk was full before the journal's end */
+	bool overflow;                  /* the chunk says that it was too much: when it leaves, the list ends */
 	struct uidset fresh;            /* of the selected mailbox: told by EXISTS, `attributes` are still due */
 	uint64_t own[WATCHLIST_OWN];    /* the newest ops of this session since, which are not told (RFC 5465 5); 0: none */
 	size_t own_n;
@@ -51,7 +52,7 @@ bool watchlist_is_known(const struct watchlist *w, const struct account *a);
 void watchlist_add_fresh(struct watchlist *w, struct account *a, const struct view *v, uint32_t from);
 /* Tells what happened in other mailboxes, to names, subscriptions and annotations, until the chunk is full; what the running
  * op changes is not told.  When it is too much, or the journal does not reach back, "* OK [NOTIFICATIONOVERFLOW]", and
- * the list is empty. */
+ * the list is empty when the op has gone well. */
 void watchlist_tell(struct watchlist *w, struct command *cmd, struct account *a);
 /* A STATUS line for each mailbox whose messages are watched, but for the selected one (RFC 5465 3.1). */
 MUST_USE enum store_err watchlist_tell_all(struct watchlist *w, struct command *cmd, struct account *a);
