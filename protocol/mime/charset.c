@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <iconv.h>
+#include <strings.h>
 
 enum { NAME_MAX_BYTES = 64, CHUNK = 4096 };
 
@@ -69,6 +70,7 @@ bool mime_charset_open(struct mime_charset *c, struct span name)
 	if (cd == (iconv_t)-1)
 		return false;
 	c->cd = cd;
+	c->bytewise = strncasecmp(from, "UTF-7", strlen("UTF-7")) == 0 || strcasecmp(from, "UTF7") == 0;
 	return true;
 }
 
@@ -106,8 +108,9 @@ void mime_charset_feed(struct mime_charset *c, struct span in, struct buf *out)
 		buf_add_span(out, in);
 		return;
 	}
-	/* Byte by byte until nothing is held: seldom more than one. */
-	while (c->held_n && in.len) {
+	/* Byte by byte until nothing is held: seldom more than one.  What iconv() makes of a damaged shifted sequence of UTF-7
+	 * depends on where the text was cut: it is given all of it byte by byte. */
+	while ((c->held_n || c->bytewise) && in.len) {
 		c->held[c->held_n++] = in.ptr[0];
 		in = span_after(in, 1);
 		struct span rest = convert(c, span_make(c->held, c->held_n), out);

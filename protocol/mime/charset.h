@@ -12,6 +12,7 @@ enum { MIME_CHARSET_HELD_MAX = 16 };
 
 struct mime_charset {
 	void *cd; /* iconv_t; NULL: the bytes go through */
+	bool bytewise;
 	size_t held_n;
 	char held[MIME_CHARSET_HELD_MAX]; /* the beginning of a character */
 };

@@ -106,6 +106,8 @@ static void test_charsets(void **state)
 	expect_converted("shift_jis", span_of("\x8c{"), "\xe9\xb6\x8f", true);
 	expect_converted("gb2312", span_of("\xc4\xb8"), "\xe6\xaf\x8d", true);
 	expect_converted("utf-7", span_of("caf+AOk-"), "caf\xc3\xa9", true);
+	/* Half a surrogate pair. */
+	expect_converted("utf-7", span_of("+ffffffff!"), "\xe7\xb7\xb7" "fff!", true);
 	expect_converted("utf-16be", span_make("\0h\0i\xd8\x3d\xdc\x14", 8), "hi\xf0\x9f\x90\x94", true);
 	/* Odd octets go through, also half a character at the end. */
 	expect_converted("shift_jis", span_of("a\xff\x8c"), "a\xff\x8c", true);
