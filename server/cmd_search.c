@@ -1,5 +1,5 @@
 /*
- * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731), WITHIN (RFC 5032), SEARCHRES (RFC 5182) and PARTIAL (RFC 9394), by
+ * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731), WITHIN (RFC 5032), SEARCHRES (RFC 5182), FUZZY (RFC 6203) and PARTIAL (RFC 9394), by
  * the plan of search.h, in slices; between them other ops of the account have their turn, and a client that goes away
  * ends it.  Hits are one bit a message; they are written when all are known, in
  * chunks.  A client that wants some of the first or of the last hits only is not made to wait for the others: then
@@ -25,6 +25,7 @@ struct find {
 	bool extended;        /* the answer is ESEARCH */
 	struct uidset within; /* no others can match */
 	uint64_t *hits;       /* a bit each message of the view */
+	uint8_t *scores;      /* of each message of the view that is a hit, when they are wanted */
 	uint64_t count;       /* of hits so far */
 	uint64_t modseq;      /* the highest of them; once all are known, of those the answer is about, 0: untold */
 	uint64_t enough;      /* more need not be known */
@@ -33,7 +34,7 @@ struct find {
 	uint32_t next;        /* the next of it to ask */
 	/* Once all are known: the hits to be told, as places among all of them, from 1; none when `last` is 0. */
 	uint64_t first, last;
-	bool answering, writing, wrote_any;
+	bool answering, writing, wrote_any, scoring; /* scoring: the hits are written, and their scores are next */
 	uint32_t at;          /* index: hits before it are done */
 	uint64_t left;        /* hits still to write */
 };
@@ -44,6 +45,7 @@ static void find_finish(struct command *cmd)
 	search_finish(&f->search);
 	uidset_finish(&f->within);
 	free(f->hits);
+	free(f->scores);
 }
 
 /* Whether a part of the hits is enough, and from which end. */
@@ -53,7 +55,7 @@ static void plan(struct find *f, const struct search_request *r)
 	uint32_t returns = f->returns, ends = returns & (RETURN_MIN | RETURN_MAX);
 	uint64_t far = p->from > p->to ? p->from : p->to;
 	f->enough = UINT64_MAX;
-	if ((returns & (RETURN_ALL | RETURN_COUNT)) || !(returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)))
+	if ((returns & (RETURN_ALL | RETURN_COUNT)) || (returns & (RETURN_RELEVANCY | RETURN_PARTIAL)) == RETURN_RELEVANCY || !(returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)))
 		return;
 	if (ends == (RETURN_MIN | RETURN_MAX) || (p->from && ends == (p->backwards ? RETURN_MIN : RETURN_MAX)))
 		return;
@@ -66,6 +68,7 @@ static void start_find(struct find *f, const struct view *v)
 	if (f->hits)
 		return;
 	f->hits = xcalloc((size_t)v->uids.n / 64 + 1, sizeof(*f->hits));
+	f->scores = f->search.scored ? xcalloc((size_t)v->uids.n + 1, sizeof(*f->scores)) : NULL;
 	f->below = v->uids.n;
 	f->from = f->next = f->backwards && f->below > BLOCK ? f->below - BLOCK : 0;
 	if (!search_bounds(&f->search, &f->within) && v->uids.n)
@@ -81,6 +84,8 @@ static bool ask_block(struct find *f, const struct roster *r, struct slice *slic
 	search_walk_init(&walk, &f->search, r, &f->within, f->next, f->below);
 	while ((answer = search_walk_next(&walk, slice, &m)) == SEARCH_YES) {
 		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
+		if (f->scores)
+			f->scores[m.index] = (uint8_t)f->search.score;
 		if (m.slice->modseq[m.at] > f->modseq)
 			f->modseq = m.slice->modseq[m.at];
 		if (++f->count >= f->enough && !f->backwards)
@@ -154,11 +159,11 @@ static void add_places(const struct find *f, const struct view *v, uint64_t firs
 	}
 }
 
-/* All hits count, not just those that are named: with ALL or COUNT, and where the answer has no such options (RFC 5182 2.4,
- * RFC 9394 3.2, RFC 4731 3.2). */
+/* All hits count, not just those that are named: with ALL or COUNT, and where none are named (RFC 5182 2.4, RFC 9394 3.2,
+ * RFC 4731 3.2). */
 static bool means_all(const struct find *f)
 {
-	return (f->returns & (RETURN_ALL | RETURN_COUNT)) || f->returns == RETURN_SAVE;
+	return (f->returns & (RETURN_ALL | RETURN_COUNT)) || !(f->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL));
 }
 
 /* The UIDs of the hits that the answer is about. */
@@ -228,6 +233,13 @@ static bool next_run(struct find *f, const struct command *cmd, uint64_t limit, 
 	return true;
 }
 
+/* To the first of the hits from place `first` to `last`. */
+static void go_to(struct find *f, uint64_t first, uint64_t last)
+{
+	f->left = last ? last - first + 1 : 0;
+	f->at = last ? hit_at(f, first) : 0;
+}
+
 /* Chooses what is told, and saves it if that is wanted; false: the status says why not. */
 static bool begin_answer(struct find *f, struct command *cmd, const struct roster *roster)
 {
@@ -241,10 +253,7 @@ static bool begin_answer(struct find *f, struct command *cmd, const struct roste
 		command_no(cmd, "NOTSAVED", "There is too much to be saved"); /* RFC 5182 2.5 */
 		return false;
 	}
-	if (f->last) {
-		f->left = f->last - f->first + 1;
-		f->at = hit_at(f, f->first);
-	}
+	go_to(f, f->first, f->last);
 	return true;
 }
 
@@ -268,28 +277,19 @@ static void write_head(struct find *f, struct command *cmd)
 		response_esearch_all(&cmd->out);
 }
 
-static void write_end(const struct find *f, struct command *cmd)
+static void end_hits(const struct find *f, struct command *cmd)
 {
-	if (!f->extended) {
-		response_search_end(&cmd->out, f->modseq);
-		return;
-	}
-	if (f->returns & RETURN_PARTIAL)
+	if (f->extended && (f->returns & RETURN_PARTIAL))
 		response_esearch_partial_end(&cmd->out, f->wrote_any);
-	response_esearch_end(&cmd->out, f->modseq);
 }
 
-/* False when the chunk is full. */
-static bool write_answer(struct find *f, struct command *cmd)
+/* False: the chunk is full. */
+static bool write_hits(struct find *f, struct command *cmd)
 {
 	uint32_t lo, hi;
-	if (f->returns == RETURN_SAVE) /* RFC 5182 2.1: nothing is told */
-		return true;
-	if (!f->writing)
-		write_head(f, cmd);
 	while (cmd->out.len < LIMIT_SLICE_BYTES) {
 		if (!next_run(f, cmd, f->extended ? UINT64_MAX : NUMBERS_MAX, &lo, &hi)) {
-			write_end(f, cmd);
+			end_hits(f, cmd);
 			return true;
 		}
 		if (f->extended)
@@ -299,6 +299,50 @@ static bool write_answer(struct find *f, struct command *cmd)
 		f->wrote_any = true;
 	}
 	return false;
+}
+
+/* Of the hits that were named; of all, where none were (RFC 6203 4). */
+static bool write_scores(struct find *f, struct command *cmd)
+{
+	if (!f->scoring) {
+		f->scoring = true;
+		bool named = (f->returns & (RETURN_ALL | RETURN_PARTIAL)) != 0;
+		go_to(f, named ? f->first : 1, named ? f->last : f->count);
+		response_esearch_scores(&cmd->out);
+		f->wrote_any = false;
+	}
+	for (; f->left && cmd->out.len < LIMIT_SLICE_BYTES; f->left--) {
+		f->at = next_hit(f, f->at, cmd->view->uids.n);
+		response_score(&cmd->out, !f->wrote_any, f->scores[f->at++]);
+		f->wrote_any = true;
+	}
+	if (f->left)
+		return false;
+	response_esearch_scores_end(&cmd->out);
+	return true;
+}
+
+static void write_end(const struct find *f, struct command *cmd)
+{
+	if (f->extended)
+		response_esearch_end(&cmd->out, f->modseq);
+	else
+		response_search_end(&cmd->out, f->modseq);
+}
+
+/* False when the chunk is full. */
+static bool write_answer(struct find *f, struct command *cmd)
+{
+	if (f->returns == RETURN_SAVE) /* RFC 5182 2.1: nothing is told */
+		return true;
+	if (!f->writing)
+		write_head(f, cmd);
+	if (!f->scoring && !write_hits(f, cmd))
+		return false;
+	if ((f->returns & RETURN_RELEVANCY) && !write_scores(f, cmd))
+		return false;
+	write_end(f, cmd);
+	return true;
 }
 
 static enum op_result search_run(struct command *cmd, struct account *a)

@@ -1,5 +1,5 @@
 /*
- * SORT (RFC 5256), with the keys of RFC 5957, ESORT (RFC 5267 3), SEARCHRES (RFC 5182), PARTIAL (RFC 9394) and MODSEQ
+ * SORT (RFC 5256), with the keys of RFC 5957, RELEVANCY (RFC 6203), ESORT (RFC 5267 3), SEARCHRES (RFC 5182), PARTIAL (RFC 9394) and MODSEQ
  * (RFC 7162 3.1.9, 3.1.10).  The messages are found as SEARCH finds them, put in order from keys in memory, and told in
  * that order, each in slices.  A client that wants one end of the order alone has only that end sorted.
  */
@@ -20,7 +20,7 @@ struct sorting {
 	struct told told;
 	uint64_t modseq;  /* of the messages that the answer is about; 0: untold */
 	uint64_t next;    /* the place to be told next */
-	bool headed, wrote_any;
+	bool headed, scoring, wrote_any; /* scoring: the set is written, and its scores are next */
 };
 
 static void sorting_finish(struct command *cmd)
@@ -35,7 +35,7 @@ static void choose_end(struct sorting *s, const struct partial *p)
 {
 	uint32_t ends = s->returns & (RETURN_MIN | RETURN_MAX);
 	uint64_t far = p->from > p->to ? p->from : p->to;
-	if (s->returns & RETURN_ALL)
+	if ((s->returns & RETURN_ALL) || (s->returns & (RETURN_RELEVANCY | RETURN_PARTIAL)) == RETURN_RELEVANCY)
 		return;
 	if (ends == (RETURN_MIN | RETURN_MAX) || (p->from && ends == (p->backwards ? RETURN_MIN : RETURN_MAX)))
 		return;
@@ -48,7 +48,7 @@ static void choose_end(struct sorting *s, const struct partial *p)
 /* COUNT and SAVE without more need no order. */
 static bool needs_order(const struct sorting *s)
 {
-	return (s->returns & (RETURN_ALL | RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) != 0;
+	return (s->returns & (RETURN_ALL | RETURN_MIN | RETURN_MAX | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0;
 }
 
 static uint32_t index_at(const struct sorting *s, uint64_t place)
@@ -61,7 +61,7 @@ static uint32_t index_at(const struct sorting *s, uint64_t place)
 /* All that were found count, not just those that are named (RFC 5182 2.4, RFC 9394 3.2, RFC 4731 3.2). */
 static bool means_all(const struct sorting *s)
 {
-	return (s->returns & (RETURN_ALL | RETURN_COUNT)) || s->returns == RETURN_SAVE;
+	return (s->returns & (RETURN_ALL | RETURN_COUNT)) || !(s->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL));
 }
 
 static void mark(uint64_t *bits, uint32_t index)
@@ -176,14 +176,22 @@ static void write_head(struct sorting *s, struct command *cmd)
 		response_esearch_all(&cmd->out);
 }
 
+static void end_set(const struct sorting *s, struct command *cmd)
+{
+	if (s->returns & RETURN_PARTIAL)
+		response_esearch_partial_end(&cmd->out, s->wrote_any);
+}
+
 static void write_end(const struct sorting *s, struct command *cmd)
 {
 	if (!s->extended) {
 		response_search_end(&cmd->out, s->modseq);
 		return;
 	}
-	if (s->returns & RETURN_PARTIAL)
-		response_esearch_partial_end(&cmd->out, s->wrote_any);
+	if (s->scoring)
+		response_esearch_scores_end(&cmd->out);
+	else
+		end_set(s, cmd);
 	response_esearch_end(&cmd->out, s->modseq);
 }
 
@@ -203,6 +211,23 @@ static void write_next(struct sorting *s, struct command *cmd)
 	s->wrote_any = true;
 }
 
+/* Of those that were told; of all, where none were (RFC 6203 4). */
+static void begin_scores(struct sorting *s, struct command *cmd)
+{
+	s->scoring = true;
+	s->wrote_any = false;
+	if (!(s->returns & (RETURN_ALL | RETURN_PARTIAL)))
+		s->told = (struct told){.first = 1, .last = s->found.n};
+	s->next = s->told.first;
+	response_esearch_scores(&cmd->out);
+}
+
+static void write_score(struct sorting *s, struct command *cmd)
+{
+	response_score(&cmd->out, !s->wrote_any, s->found.scores[sorter_at(&s->sorter, s->next++ - 1)]);
+	s->wrote_any = true;
+}
+
 /* False when the chunk is full. */
 static bool write_answer(struct sorting *s, struct command *cmd)
 {
@@ -211,11 +236,17 @@ static bool write_answer(struct sorting *s, struct command *cmd)
 	if (!s->headed)
 		write_head(s, cmd);
 	while (cmd->out.len < LIMIT_SLICE_BYTES) {
-		if (s->next > s->told.last) {
+		if (s->next <= s->told.last && s->scoring) {
+			write_score(s, cmd);
+		} else if (s->next <= s->told.last) {
+			write_next(s, cmd);
+		} else if (!s->scoring && (s->returns & RETURN_RELEVANCY)) {
+			end_set(s, cmd);
+			begin_scores(s, cmd);
+		} else {
 			write_end(s, cmd);
 			return true;
 		}
-		write_next(s, cmd);
 	}
 	return false;
 }

@@ -26,6 +26,7 @@ void found_finish(struct found *f)
 	search_finish(&f->search);
 	uidset_finish(&f->within);
 	free(f->v);
+	free(f->scores);
 }
 
 static void add(struct found *f, const struct view_message *m)
@@ -34,7 +35,11 @@ static void add(struct found *f, const struct view_message *m)
 	if (f->n == f->cap) {
 		f->cap = f->cap ? f->cap * 2 : FIRST_CAP;
 		f->v = xrealloc(f->v, (size_t)f->cap * sizeof(*f->v));
+		if (f->search.scored)
+			f->scores = xrealloc(f->scores, f->cap);
 	}
+	if (f->scores)
+		f->scores[f->n] = (uint8_t)f->search.score;
 	f->v[f->n++] = (struct found_message){.content = r->content[m->at], .arrived_s = r->internal_date[m->at],
 					      .index = m->index, .size = r->size[m->at]};
 	if (r->modseq[m->at] > f->modseq)

@@ -18,6 +18,7 @@ struct found_message {
 
 struct found {
 	struct found_message *v;
+	uint8_t *scores; /* the same, when RELEVANCY is wanted */
 	uint32_t n, cap;
 	uint64_t modseq; /* the highest of them */
 	bool begun;

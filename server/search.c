@@ -10,12 +10,13 @@
 #include <errno.h>
 #include <iconv.h>
 
-enum { COST_STEP = 64, COST_STRETCH = 32 };
+enum { COST_STEP = 64, COST_STRETCH = 32, SCORE_EXACT = 100 };
 
 struct maker {
 	struct arena *arena;
 	const struct view *view;
 	struct span charset;
+	unsigned fuzzy; /* how many FUZZY keys are around */
 	enum search_made result;
 };
 
@@ -99,7 +100,7 @@ static enum search_cost own_cost(enum search_kind kind)
 	case SEARCH_UID:
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
-	case SEARCH_MODSEQ: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
+	case SEARCH_MODSEQ: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT: case SEARCH_FUZZY:
 		break;
 	}
 	return COST_ROSTER;
@@ -116,8 +117,27 @@ static void add_child(struct search_node *node, struct search_node *child)
 		node->cost = child->cost;
 }
 
+/* Of a string within FUZZY its words.  One that has none is looked for as it is, and so is all that is no string (RFC 6203
+ * 5). */
+static void make_fuzzy(struct maker *m, struct search_node *node)
+{
+	struct buf words;
+	buf_init(&words, 1 << 22);
+	mime_fuzzy_words(node->text, &words);
+	node->fuzzy = words.len > 0;
+	if (node->fuzzy)
+		node->text = arena_copy(m->arena, buf_span(&words));
+	buf_finish(&words);
+}
+
 static struct search_node *make_node(struct maker *m, const struct search_key *key)
 {
+	if (key->kind == SEARCH_FUZZY) {
+		m->fuzzy++;
+		struct search_node *within = make_node(m, key->children[0]);
+		m->fuzzy--;
+		return within;
+	}
 	struct search_node *node = arena_alloc(m->arena, sizeof(*node));
 	const struct view *v = m->view;
 	*node = (struct search_node){.kind = key->kind, .cost = own_cost(key->kind), .bits = key->bits,
@@ -128,6 +148,8 @@ static struct search_node *make_node(struct maker *m, const struct search_key *k
 		numset_normalise(&node->set, uids_last(&v->uids));
 	else if (node->cost >= COST_HEADER)
 		node->text = make_text(m, key->text);
+	if (m->fuzzy && node->cost >= COST_HEADER)
+		make_fuzzy(m, node);
 	if (key->children_n)
 		node->children = arena_alloc(m->arena, key->children_n * sizeof(struct search_node *));
 	for (size_t i = 0; i < key->children_n; i++)
@@ -146,6 +168,7 @@ enum search_made search_make(struct search *s, struct arena *a, const struct req
 	}
 	buf_init(&s->header, UINT32_MAX);
 	buf_init(&s->parts, UINT32_MAX);
+	s->scored = r->search.has_relevancy;
 	s->root = make_node(&m, r->search.key);
 	s->cost = s->root->cost;
 	return m.result;
@@ -250,10 +273,14 @@ static void load_header(struct search *s)
 		s->err = err;
 }
 
-static bool header_contains(struct search *s, struct span name, struct span text)
+static bool header_matches(struct search *s, struct search_node *node)
 {
 	load_header(s);
-	return mime_header_contains(buf_span(&s->header), name, text);
+	node->looked++;
+	if (!node->fuzzy)
+		return mime_header_contains(buf_span(&s->header), node->name, node->text);
+	node->score = mime_header_score(buf_span(&s->header), node->name, node->text, s->scored);
+	return node->score > 0;
 }
 
 /* Starts to look for node's string in the present message. */
@@ -267,8 +294,11 @@ static enum store_err begin_text(struct search *s, struct search_node *node)
 	buf_reset(&s->parts);
 	buf_add(&s->parts, row.parts.ptr, row.parts.len);
 	mime_search_finish(&s->text);
-	mime_search_init(&s->text, buf_span(&s->parts), node->text,
-			 node->kind == SEARCH_TEXT ? MIME_SEARCH_TEXT : MIME_SEARCH_BODY);
+	enum mime_search_scope scope = node->kind == SEARCH_TEXT ? MIME_SEARCH_TEXT : MIME_SEARCH_BODY;
+	if (node->fuzzy)
+		mime_search_init_fuzzy(&s->text, buf_span(&s->parts), node->text, scope, s->scored);
+	else
+		mime_search_init(&s->text, buf_span(&s->parts), node->text, scope);
 	s->looking = node;
 	s->looking_in = s->content;
 	return STORE_OK;
@@ -280,8 +310,10 @@ static enum search_answer text_matches(struct search *s, struct search_node *nod
 	enum store_err err = STORE_OK;
 	char step[MIME_SEARCH_STEP];
 	uint32_t offset, len;
-	if (node->answered_for == s->content)
+	if (node->answered_for == s->content) {
+		node->score = node->answer;
 		return node->answer ? SEARCH_YES : SEARCH_NO;
+	}
 	if (s->looking != node || s->looking_in != s->content)
 		err = begin_text(s, node);
 	while (!err && !s->text.found && mime_search_next(&s->text, &offset, &len)) {
@@ -295,7 +327,7 @@ static enum search_answer text_matches(struct search *s, struct search_node *nod
 		s->err = err;
 	node->looked++;
 	node->answered_for = s->content;
-	node->answer = !err && s->text.found;
+	node->answer = node->score = err ? 0 : mime_search_score(&s->text);
 	return node->answer ? SEARCH_YES : SEARCH_NO;
 }
 
@@ -308,8 +340,7 @@ static enum search_answer string_matches(struct search *s, struct search_node *n
 		return SEARCH_NO;
 	if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
 		return text_matches(s, node);
-	node->looked++;
-	return header_contains(s, node->name, node->text) ? SEARCH_YES : SEARCH_NO;
+	return header_matches(s, node) ? SEARCH_YES : SEARCH_NO;
 }
 
 static bool roster_matches(struct search *s, struct search_node *node)
@@ -360,10 +391,45 @@ static bool roster_matches(struct search *s, struct search_node *node)
 	case SEARCH_THREADID:
 		return thread_matches(s, node);
 	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT: case SEARCH_AND: case SEARCH_OR:
-	case SEARCH_NOT:
+	case SEARCH_NOT: case SEARCH_FUZZY:
 		break;
 	}
 	return false;
+}
+
+static enum search_answer matches(struct search *s, struct search_node *node);
+
+/* For a score both are asked. */
+static enum search_answer either_matches(struct search *s, struct search_node *node)
+{
+	enum search_answer one = matches(s, node->children[0]);
+	if (one == SEARCH_AGAIN || (one == SEARCH_YES && !s->scored))
+		return one;
+	enum search_answer other = matches(s, node->children[1]);
+	return other == SEARCH_NO ? one : other;
+}
+
+/* What the fuzzy strings that hold give a message, 0 for none: of all that must hold their mean, of OR the best one's (RFC 6203 4
+ * leaves it to the server). */
+static unsigned score_of(const struct search_node *node)
+{
+	unsigned sum = 0, n = 0, best = 0;
+	if (node->kind == SEARCH_NOT || !node->children_n)
+		return node->fuzzy ? node->score : 0;
+	for (size_t i = 0; i < node->children_n; i++) {
+		unsigned score = score_of(node->children[i]);
+		sum += score;
+		n += score > 0;
+		best = score > best ? score : best;
+	}
+	return node->kind == SEARCH_OR || n == 0 ? best : sum / n;
+}
+
+static void forget_scores(struct search_node *node)
+{
+	node->score = 0;
+	for (size_t i = 0; i < node->children_n; i++)
+		forget_scores(node->children[i]);
 }
 
 static enum search_answer matches(struct search *s, struct search_node *node)
@@ -379,8 +445,7 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 			answer = matches(s, node->children[i]);
 		return answer;
 	case SEARCH_OR:
-		answer = matches(s, node->children[0]);
-		return answer == SEARCH_NO ? matches(s, node->children[1]) : answer;
+		return either_matches(s, node);
 	case SEARCH_NOT:
 		answer = matches(s, node->children[0]);
 		return answer == SEARCH_AGAIN ? answer : (answer == SEARCH_YES ? SEARCH_NO : SEARCH_YES);
@@ -389,6 +454,7 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE: case SEARCH_OLDER:
 	case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE: case SEARCH_EMAILID:
 	case SEARCH_THREADID: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_MODSEQ:
+	case SEARCH_FUZZY:
 		break;
 	}
 	answer = roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
@@ -404,6 +470,8 @@ static enum search_answer look_into(struct search *s, const struct view_message 
 	s->content = m->slice->content[m->at];
 	s->has_header = false;
 	s->newest = s->content > s->newest ? s->content : s->newest;
+	if (s->scored)
+		forget_scores(s->root);
 	return matches(s, s->root);
 }
 
@@ -466,8 +534,12 @@ enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, 
 		if (answer == SEARCH_AGAIN)
 			return answer;
 		w->next++;
-		if (answer == SEARCH_YES)
-			return answer;
+		if (answer == SEARCH_NO)
+			continue;
+		if (w->search->scored)
+			w->search->score = sure ? 0 : score_of(w->search->root);
+		w->search->score = w->search->score ? w->search->score : SCORE_EXACT;
+		return answer;
 	}
 }
 

@@ -38,6 +38,8 @@ struct sieve {
 struct search {
 	struct search_node *root;
 	enum search_cost cost; /* of a message, at most */
+	bool scored; /* RELEVANCY is asked for */
+	unsigned score; /* then, of the message that a walk gave last: 1 to 100 */
 	int64_t now_s;
 	/* Of the message that is looked at. */
 	struct account *account;

@@ -22,6 +22,7 @@ static void write_key(struct buf *out, const struct search_node *node)
 		flags_write(out, node->bits);
 		return;
 	}
+	buf_add_text(out, node->fuzzy ? "FUZZY " : "");
 	buf_add_text(out, names[node->kind]);
 	if (node->name.len) {
 		buf_add_text(out, node->kind == SEARCH_FIELD ? "" : " ");
@@ -29,7 +30,8 @@ static void write_key(struct buf *out, const struct search_node *node)
 	}
 	if (node->text.ptr) {
 		buf_add_text(out, " \"");
-		buf_add_span(out, node->text);
+		for (size_t i = 0; i < node->text.len; i++) /* words have a NUL between them */
+			buf_add_char(out, node->text.ptr[i] ? node->text.ptr[i] : ' ');
 		buf_add_text(out, "\"");
 	} else if (has_number) {
 		buf_printf(out, " %lld", (long long)node->number);

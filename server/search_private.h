@@ -24,13 +24,15 @@ struct search_node {
 	uint32_t bits;
 	int64_t number;
 	struct span name;
-	struct span text;   /* KEYWORD as it is; strings folded */
+	struct span text;   /* KEYWORD as it is; strings folded; words of FUZZY ones (protocol/mime/fuzzy.h) */
+	bool fuzzy;         /* of a string: its words are looked for */
 	struct numset set;  /* normalised */
 	uint8_t *known;     /* KEYWORD: by flag set; 0 not looked up, else 1 + the answer */
 	size_t known_n;
 	struct search_filter filter; /* of strings */
 	int64_t answered_for; /* BODY, TEXT: the content that `answer` is of; contents never change */
-	bool answer;
+	unsigned answer;    /* 0: no, else its score */
+	unsigned score;     /* of the message that is looked at, when `fuzzy` */
 	uint64_t looked, held; /* messages asked one by one; those for which it held */
 	struct search_node **children; /* cheap ones first */
 	size_t children_n;

@@ -130,6 +130,7 @@ static void sieve_roster(struct search *s, struct search_node *node, const struc
 		break;
 	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_THREADID: case SEARCH_FIELD:
 	case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT: case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT:
+	case SEARCH_FUZZY:
 		break;
 	}
 }
@@ -252,7 +253,7 @@ static void sieve_node(struct search *s, struct search_node *node, const struct 
 	case SEARCH_ALL: case SEARCH_FLAG: case SEARCH_KEYWORD: case SEARCH_RECENT: case SEARCH_SAVED: case SEARCH_SEQ:
 	case SEARCH_UID: case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE:
 	case SEARCH_OLDER: case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE:
-	case SEARCH_EMAILID: case SEARCH_MODSEQ:
+	case SEARCH_EMAILID: case SEARCH_MODSEQ: case SEARCH_FUZZY:
 		sieve_roster(s, node, st, out->yes);
 		break;
 	}

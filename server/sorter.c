@@ -1,6 +1,6 @@
 #include "server/sorter.h"
 
-enum { RANK_STEPS = 2048, WEIGHT_PAGE = 256 };
+enum { RANK_STEPS = 2048, WEIGHT_PAGE = 256, SCORE_MAX = 100 };
 
 void sorter_init(struct sorter *s, const struct found *found, const struct sort_key *keys, size_t n)
 {
@@ -34,7 +34,8 @@ static enum keys_string string_of(enum sort_kind kind)
 		return KEYS_SUBJECT;
 	case SORT_BY_TO:
 		return KEYS_TO;
-	case SORT_BY_ARRIVAL: case SORT_BY_DATE: case SORT_BY_SIZE: case SORT_KINDS:
+	case SORT_BY_ARRIVAL: case SORT_BY_DATE: case SORT_BY_RELEVANCY: case SORT_BY_SIZE:
+	case SORT_KINDS:
 		break;
 	}
 	return KEYS_STRINGS;
@@ -79,8 +80,11 @@ static uint64_t in_order(int64_t seconds)
 	return (uint64_t)seconds ^ (uint64_t)1 << 63;
 }
 
-static uint64_t number_value(const struct keys *k, const struct found_message *m, enum sort_kind kind)
+static uint64_t number_value(const struct keys *k, const struct found *found, uint32_t item, enum sort_kind kind)
 {
+	const struct found_message *m = &found->v[item];
+	if (kind == SORT_BY_RELEVANCY) /* RFC 6203 6: the highest comes first */
+		return SCORE_MAX - found->scores[item];
 	if (kind == SORT_BY_SIZE)
 		return m->size;
 	if (kind == SORT_BY_ARRIVAL)
@@ -121,7 +125,7 @@ static bool fill(struct sorter *s, struct account *a, struct slice *slice)
 		if (slice_is_over(slice, 1))
 			return false;
 		uint32_t item = s->order.items[s->at];
-		s->order.values[item] = number_value(k, &s->found->v[item], key->kind) ^ flip;
+		s->order.values[item] = number_value(k, s->found, item, key->kind) ^ flip;
 	}
 	s->at = 0;
 	return true;

@@ -55,6 +55,7 @@ static const struct capability_row {
 	{"QRESYNC", AFTER_LOGIN},                          /* RFC 7162 3.2 */
 	{"UIDONLY", AFTER_LOGIN},                          /* RFC 9586 */
 	{"ESEARCH", AFTER_LOGIN},                          /* RFC 4731 */
+	{"SEARCH=FUZZY", AFTER_LOGIN},                     /* RFC 6203 */
 	{"SORT", AFTER_LOGIN},                             /* RFC 5256 */
 	{"SORT=DISPLAY", AFTER_LOGIN},                     /* RFC 5957 */
 	{"ESORT", AFTER_LOGIN},                            /* RFC 5267 3 */

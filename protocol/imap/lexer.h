@@ -37,6 +37,7 @@ struct lexer {
 	unsigned header_fields, search_keys; /* counted over the whole command */
 	bool search_modseq;                  /* MODSEQ was among the keys */
 	bool search_numbers;                 /* and a set of sequence numbers */
+	bool search_fuzzy;                   /* and FUZZY */
 	struct parse_error error;
 };
 

@@ -1,4 +1,4 @@
-/* UIDBATCHES (RFC 10022); SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394). */
+/* UIDBATCHES (RFC 10022); SEARCH: its options and the search program (RFC 3501 6.4.4, 4731, 5032, 5182, 6203, 8474, 8514, 9394). */
 #include "protocol/imap/parse_family.h"
 
 #include "protocol/imap/date.h"
@@ -70,11 +70,16 @@ static void add_child(struct lexer *lx, struct search_key *to, struct search_key
 	to->children[to->children_n++] = child;
 }
 
+static struct search_key *key_of(struct lexer *lx, enum search_kind kind, struct search_key *child)
+{
+	struct search_key *key = make_key(lx, kind);
+	add_child(lx, key, child);
+	return key;
+}
+
 static struct search_key *negate(struct lexer *lx, struct search_key *key)
 {
-	struct search_key *not = make_key(lx, SEARCH_NOT);
-	add_child(lx, not, key);
-	return not;
+	return key_of(lx, SEARCH_NOT, key);
 }
 
 /* date = date-text / DQUOTE date-text DQUOTE */
@@ -250,6 +255,11 @@ static struct search_key *search_key(struct lexer *lx, unsigned depth)
 		lexer_space(lx);
 		return negate(lx, search_key(lx, depth + 1));
 	}
+	if (lexer_accept_word(lx, "FUZZY")) { /* RFC 6203 7 */
+		lx->search_fuzzy = true;
+		lexer_space(lx);
+		return key_of(lx, SEARCH_FUZZY, search_key(lx, depth + 1));
+	}
 	if (lexer_accept_word(lx, "OR"))
 		return or_key(lx, depth + 1);
 	return lexer_accept_word(lx, "NEW") ? new_key(lx) : named_key(lx);
@@ -261,7 +271,8 @@ static void return_option(struct lexer *lx, struct search_request *s)
 		const char *name;
 		uint32_t bit;
 	} options[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"ALL", RETURN_ALL}, {"COUNT", RETURN_COUNT},
-		       {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
+		       {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL},
+		       {"RELEVANCY", RETURN_RELEVANCY}};
 	struct span word = lexer_atom(lx);
 	size_t i = 0;
 	while (i < countof(options) && !span_is(word, options[i].name))
@@ -295,6 +306,11 @@ void parse_search_program(struct lexer *lx, struct search_request *s)
 	s->key = all_keys(lx, 0);
 	s->has_modseq = lx->search_modseq;
 	s->by_numbers = lx->search_numbers;
+	s->has_relevancy = (s->returns & RETURN_RELEVANCY) != 0;
+	for (size_t i = 0; i < s->sort_n; i++)
+		s->has_relevancy = s->has_relevancy || s->sort[i].kind == SORT_BY_RELEVANCY;
+	if (s->has_relevancy && !lx->search_fuzzy)
+		lexer_fail(lx, "RELEVANCY is of FUZZY searches"); /* RFC 6203 4, 6 */
 }
 
 void parse_search(struct lexer *lx, struct request *r)

@@ -4,7 +4,7 @@
 static const char *const sort_names[SORT_KINDS] = {
 	[SORT_BY_ARRIVAL] = "ARRIVAL", [SORT_BY_CC] = "CC", [SORT_BY_DATE] = "DATE",
 	[SORT_BY_DISPLAY_FROM] = "DISPLAYFROM", [SORT_BY_DISPLAY_TO] = "DISPLAYTO", [SORT_BY_FROM] = "FROM",
-	[SORT_BY_SIZE] = "SIZE", [SORT_BY_SUBJECT] = "SUBJECT", [SORT_BY_TO] = "TO"};
+	[SORT_BY_RELEVANCY] = "RELEVANCY", [SORT_BY_SIZE] = "SIZE", [SORT_BY_SUBJECT] = "SUBJECT", [SORT_BY_TO] = "TO"};
 
 static void add_key(struct search_request *s, enum sort_kind kind, bool reverse)
 {

@@ -221,7 +221,7 @@ enum search_kind {
 	SEARCH_ALL, SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_RECENT, SEARCH_SAVED, SEARCH_SEQ, SEARCH_UID, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_SENTBEFORE, SEARCH_SENTON, SEARCH_SENTSINCE, SEARCH_OLDER,
 	SEARCH_YOUNGER, SEARCH_SAVEDBEFORE, SEARCH_SAVEDON, SEARCH_SAVEDSINCE, SEARCH_EMAILID, SEARCH_THREADID,
-	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_MODSEQ, SEARCH_AND, SEARCH_OR, SEARCH_NOT
+	SEARCH_FIELD, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT, SEARCH_MODSEQ, SEARCH_AND, SEARCH_OR, SEARCH_NOT, SEARCH_FUZZY
 };
 
 /* A node of the search program. NEW, OLD and the UN- keys are made of others. */
@@ -232,16 +232,17 @@ struct search_key {
 	struct span name;  /* HEADER: the field; FIELD: BCC, CC, FROM, SUBJECT or TO */
 	struct span text;  /* strings; KEYWORD; EMAILID, THREADID: as sent */
 	struct numset set; /* SEQ, UID */
-	struct search_key **children; /* AND: one or more, OR: two, NOT: one */
+	struct search_key **children; /* AND: one or more, OR: two, NOT, FUZZY: one */
 	size_t children_n;
 };
 
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8, RETURN_SAVE = 16, RETURN_RELEVANCY = 32,
+       RETURN_PARTIAL = 64 };
 
 enum sort_kind { SORT_BY_ARRIVAL, SORT_BY_CC, SORT_BY_DATE, SORT_BY_DISPLAY_FROM, SORT_BY_DISPLAY_TO, SORT_BY_FROM,
-		 SORT_BY_SIZE, SORT_BY_SUBJECT, SORT_BY_TO, SORT_KINDS };
+		 SORT_BY_RELEVANCY, SORT_BY_SIZE, SORT_BY_SUBJECT, SORT_BY_TO, SORT_KINDS };
 
-/* RFC 5256, BASE.6.4.SORT; RFC 5957 4 */
+/* RFC 5256, BASE.6.4.SORT; RFC 5957 4; RFC 6203 6 */
 struct sort_key {
 	enum sort_kind kind;
 	bool reverse;
@@ -249,7 +250,7 @@ struct sort_key {
 
 enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES, THREAD_REFS };
 
-/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 5182, 8474, 8514, 9394), SORT and THREAD (RFC 5256, 5267 3) */
+/* SEARCH (RFC 3501 6.4.4, 4731, 5032, 5182, 6203, 8474, 8514, 9394), SORT and THREAD (RFC 5256, 5267 3) */
 struct search_request {
 	struct sort_key sort[SORT_KINDS]; /* SORT: each kind once; one that comes again says nothing more */
 	size_t sort_n;
@@ -260,6 +261,7 @@ struct search_request {
 	uint32_t returns;       /* RETURN_*, at least one when has_return */
 	bool by_numbers;        /* a key of sequence numbers */
 	bool has_modseq;        /* a MODSEQ key: the answer says the highest of what was found (RFC 7162 3.1.5) */
+	bool has_relevancy;     /* scores are asked for, by RETURN_RELEVANCY or a sort key; there is a FUZZY key */
 	struct partial partial; /* when RETURN_PARTIAL */
 };
 

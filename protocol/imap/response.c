@@ -311,6 +311,23 @@ void response_esearch_partial_end(struct buf *out, bool any)
 	buf_add_text(out, any ? ")" : "NIL)");
 }
 
+void response_esearch_scores(struct buf *out)
+{
+	buf_add_text(out, " RELEVANCY (");
+}
+
+void response_score(struct buf *out, bool first, unsigned score)
+{
+	if (!first)
+		buf_add_char(out, ' ');
+	buf_add_u64(out, score);
+}
+
+void response_esearch_scores_end(struct buf *out)
+{
+	buf_add_char(out, ')');
+}
+
 void response_esearch_end(struct buf *out, uint64_t modseq)
 {
 	if (modseq) {

@@ -95,6 +95,10 @@ void response_batches_begin(struct buf *out, struct span tag);
 /* " PARTIAL (1:100 ": response_range() follows, if there are any; then the end (RFC 9394 4). */
 void response_esearch_partial(struct buf *out, const struct partial *p);
 void response_esearch_partial_end(struct buf *out, bool any);
+/* " RELEVANCY (": scores follow, if there are any; then the end (RFC 6203 7). */
+void response_esearch_scores(struct buf *out);
+void response_score(struct buf *out, bool first, unsigned score);
+void response_esearch_scores_end(struct buf *out);
 void response_esearch_end(struct buf *out, uint64_t modseq);
 
 #endif

@@ -73,19 +73,11 @@ static void add(struct mime_grams *g, uint32_t a, uint32_t b, uint32_t c)
 		grow(g);
 }
 
-static bool is_accent(uint32_t c)
-{
-	if (c < 0x300)
-		return false;
-	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
-	return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME;
-}
-
 /* c: 0 for what is no character. */
 static void push(struct mime_grams *g, struct mime_gram_window *w, uint32_t c)
 {
 	add(g, w->a, w->b, c);
-	if (!is_accent(c)) {
+	if (!mime_is_accent((int32_t)c)) {
 		if (w->a != w->plain_a || w->b != w->plain_b)
 			add(g, w->plain_a, w->plain_b, c);
 		w->plain_a = w->plain_b;

@@ -14,18 +14,24 @@
 #ifndef MIME_SEARCH_H
 #define MIME_SEARCH_H
 
+#include "protocol/mime/fuzzy.h"
 #include "protocol/mime/strings.h"
 
 struct mime_search {
-	bool found;
+	bool found; /* nothing more need be looked through */
 	/* private */
 	struct mime_strings strings;
 	struct mime_matcher matchers[MIME_STREAMS];
+	bool is_fuzzy;
+	struct mime_fuzzy fuzzy;
 };
 
 /* `parts` (the stored table) and `needle` (mime_fold()ed) must outlive the search.  Memory: some 400 KiB and four times the
  * needle. */
 void mime_search_init(struct mime_search *s, struct span parts, struct span needle, enum mime_search_scope scope);
+/* The same with words (fuzzy.h), which must outlive it too. */
+void mime_search_init_fuzzy(struct mime_search *s, struct span parts, struct span words, enum mime_search_scope scope,
+			    bool scored);
 /* Accepts a zeroed struct. */
 void mime_search_finish(struct mime_search *s);
 /* The next bytes that are wanted: at most MIME_SEARCH_STEP.  False: there are no more.  Asked again before they were
@@ -33,9 +39,13 @@ void mime_search_finish(struct mime_search *s);
 bool mime_search_next(struct mime_search *s, uint32_t *offset, uint32_t *len);
 /* Those bytes, all of them.  Returns s->found. */
 bool mime_search_feed(struct mime_search *s, struct span bytes);
+/* Once it found something, or there is no more: 0 for nothing, up to 100. */
+unsigned mime_search_score(const struct mime_search *s);
 
 /* Does a field called `name` (ptr NULL or empty: any field, its name included) hold the folded needle?  Values are unfolded
  * and decoded; the parameters of RFC 2231 as well. */
 bool mime_header_contains(struct span header, struct span name, struct span needle);
+/* The same with words: 0 for nothing, up to 100. */
+unsigned mime_header_score(struct span header, struct span name, struct span words, bool scored);
 
 #endif

@@ -96,6 +96,14 @@ void mime_fold(struct span utf8, struct buf *out)
 	mime_folder_end(&f, out);
 }
 
+bool mime_is_accent(int32_t c)
+{
+	if (c < 0x300)
+		return false;
+	utf8proc_category_t category = utf8proc_category(c);
+	return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME;
+}
+
 void mime_matcher_init(struct mime_matcher *m, struct span needle)
 {
 	*m = (struct mime_matcher){.needle = needle, .found = needle.len == 0};

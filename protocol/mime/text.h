@@ -18,6 +18,8 @@ void mime_folder_feed(struct mime_folder *f, struct span utf8, struct buf *out);
 void mime_folder_end(struct mime_folder *f, struct buf *out);
 /* The whole of a text at once. */
 void mime_fold(struct span utf8, struct buf *out);
+/* A mark on the character before it, which folded text has apart. */
+bool mime_is_accent(int32_t c);
 
 struct mime_matcher {
 	struct span needle; /* folded; the caller's */

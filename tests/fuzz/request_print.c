@@ -379,7 +379,8 @@ static void print_key(struct buf *out, const struct search_key *k)
 		[SEARCH_OLDER] = "OLDER", [SEARCH_YOUNGER] = "YOUNGER",
 		[SEARCH_SAVEDBEFORE] = "SAVEDBEFORE", [SEARCH_SAVEDON] = "SAVEDON", [SEARCH_SAVEDSINCE] = "SAVEDSINCE",
 		[SEARCH_EMAILID] = "EMAILID", [SEARCH_THREADID] = "THREADID", [SEARCH_HEADER] = "HEADER",
-		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_MODSEQ] = "MODSEQ", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT"};
+		[SEARCH_BODY] = "BODY", [SEARCH_TEXT] = "TEXT", [SEARCH_MODSEQ] = "MODSEQ", [SEARCH_OR] = "OR", [SEARCH_NOT] = "NOT",
+		[SEARCH_FUZZY] = "FUZZY"};
 	if (k->kind < countof(words) && words[k->kind])
 		print_word(out, words[k->kind]);
 	switch (k->kind) {
@@ -421,7 +422,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 		print_keys(out, k);
 		buf_add_char(out, ')');
 		break;
-	case SEARCH_OR: case SEARCH_NOT:
+	case SEARCH_OR: case SEARCH_NOT: case SEARCH_FUZZY:
 		print_keys(out, k);
 		break;
 	}
@@ -429,7 +430,7 @@ static void print_key(struct buf *out, const struct search_key *k)
 
 static void print_returns(struct buf *out, const struct search_request *s)
 {
-	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT", "SAVE"};
+	static const char *const returns[] = {"MIN", "MAX", "ALL", "COUNT", "SAVE", "RELEVANCY"};
 	if (s->has_return) {
 		print_word(out, "RETURN");
 		print_words(out, s->returns, returns, countof(returns));
@@ -454,7 +455,7 @@ static void print_search(struct buf *out, const struct search_request *s)
 static void print_sort(struct buf *out, const struct search_request *s)
 {
 	static const char *const names[SORT_KINDS] = {"ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM",
-						      "SIZE", "SUBJECT", "TO"};
+						      "RELEVANCY", "SIZE", "SUBJECT", "TO"};
 	print_returns(out, s);
 	for (size_t i = 0; i < s->sort_n; i++) {
 		buf_add_text(out, i ? " " : " (");

@@ -12,7 +12,7 @@ AREAS = {
     "basic": "Grammar, states, small commands", "auth": "Login and TLS", "mailbox": "Mailbox names and commands",
     "select": "SELECT and its kin, UIDs", "metadata": "Annotations",
     "append": "Adding messages", "fetch": "FETCH", "envelope": "ENVELOPE",
-    "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "sort": "SORT", "thread": "THREAD", "store": "STORE", "copy": "COPY", "move": "MOVE",
+    "bodystructure": "BODYSTRUCTURE and MIME", "search": "SEARCH", "fuzzy": "FUZZY", "sort": "SORT", "thread": "THREAD", "store": "STORE", "copy": "COPY", "move": "MOVE",
     "expunge": "EXPUNGE", "idle": "IDLE", "notify": "NOTIFY", "condstore": "CONDSTORE", "qresync": "QRESYNC", "uidonly": "UIDONLY",
     "compress": "Compression", "quota": "Quota", "objectid": "Object ids, save dates, previews",
     "rev2": "IMAP4rev2, once enabled", "utf8": "UTF8=ACCEPT",

@@ -425,6 +425,8 @@ static void test_sort(void **state)
 		{"a SORT (ARRIVAL CC DATE DISPLAYFROM DISPLAYTO FROM SIZE SUBJECT TO) x 1", NULL},
 		{"a SORT (DATE REVERSE DATE TO DATE) x 1", "a SORT (DATE TO) x 1"},
 		{"a SORT RETURN () (SIZE) x ALL", "a SORT RETURN (ALL) (SIZE) x ALL"},
+		{"a SORT (REVERSE RELEVANCY SIZE) x FUZZY ALL", NULL}, /* RFC 6203 6 */
+		{"a SORT RETURN (ALL RELEVANCY) (SIZE) x FUZZY ALL", NULL},
 		{"a SORT RETURN (MIN PARTIAL -1:-5) (SIZE) x ALL", NULL},
 		{"a THREAD references UTF-8 ALL", "a THREAD REFERENCES UTF-8 ALL"},
 		{"a UID THREAD ORDEREDSUBJECT x OR 1 UID 2", NULL}, {"a THREAD REFS x $", NULL},
@@ -437,6 +439,7 @@ static void test_sort(void **state)
 		{"a SORT (DATE)  ALL", 14, "A string is expected"}, {"a THREAD", 8, "A space is expected"},
 		{"a THREAD LATEST UTF-8 ALL", 15, "This threading algorithm is not known"},
 		{"a THREAD REFS UTF-8", 19, "A space is expected"},
+		{"a SORT (RELEVANCY) x ALL", 24, "RELEVANCY is of FUZZY searches"},
 	};
 	struct arena a;
 	struct request r;
@@ -473,6 +476,8 @@ static void test_search(void **state)
 		{"a SEARCH SAVEDATESUPPORTED", "a SEARCH ALL"}, {"a SEARCH EMAILID M_-9 THREADID a", NULL},
 		{"a SEARCH OR NOT SEEN (1 FROM x) KEYWORD $Junk", "a SEARCH OR NOT Seen (1 FROM \"x\") KEYWORD $Junk"},
 		{"a SEARCH NOT NOT NOT 1", NULL}, {"a SEARCH ((1))", NULL},
+		{"a SEARCH fuzzy (FROM x 1) Fuzzy NOT SEEN", "a SEARCH FUZZY (FROM \"x\" 1) FUZZY NOT Seen"},
+		{"a SEARCH RETURN (RELEVANCY) OR 1 NOT FUZZY 2", NULL},
 		{"a UID SEARCH RETURN () ALL", "a UID SEARCH RETURN (ALL) ALL"},
 		{"a SEARCH RETURN (count MIN MAX) CHARSET UTF-8 ALL", "a SEARCH RETURN (MIN MAX COUNT) CHARSET UTF-8 ALL"},
 		{"a SEARCH RETURN (SAVE) $", NULL}, {"a SEARCH OR $ NOT UID $", "a SEARCH OR $ NOT $"},
@@ -497,6 +502,8 @@ static void test_search(void **state)
 		{"a SEARCH HEADER x", 17, "A space is expected"}, {"a SEARCH RETURN (X) ALL", 18, "This RETURN option is not known"},
 		{"a SEARCH RETURN (MIN)", 21, "A space is expected"}, {"a SEARCH RETURN MIN ALL", 16, "A parenthesis is expected"},
 		{"a SEARCH CHARSET UTF-8", 22, "A space is expected"}, {"a SEARCH CHARSET UTF-8 RETURN () ALL", 23, "This search key is not known"},
+		{"a SEARCH FUZZY", 14, "A space is expected"}, {"a SEARCH FUZZY ", 15, "A word is expected"},
+		{"a SEARCH RETURN (RELEVANCY) ALL", 31, "RELEVANCY is of FUZZY searches"},
 		{"a SEARCH UID", 12, "A space is expected"}, {"a SEARCH UID x", 13, "A number is expected"},
 		{"a SEARCH EMAILID \"M1\"", 17, "A word is expected"}, {"a SEARCH THREADID T.1", 21, "This is not an object id"},
 		{"a SEARCH MODSEQ \"/flags/x\" 5", 27, "priv, shared or all is expected"},

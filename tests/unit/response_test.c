@@ -161,6 +161,9 @@ static void test_search(void **state)
 	response_esearch_begin(&b, &e), response_esearch_partial(&b, &first);
 	response_esearch_partial_end(&b, false), response_esearch_end(&b, 0);
 	expect(&b, "* ESEARCH (TAG \"t\") PARTIAL (1:5 NIL)\r\n");
+	response_esearch_begin(&b, &e), response_esearch_scores(&b), response_score(&b, true, 4), response_score(&b, false, 99);
+	response_esearch_scores_end(&b), response_esearch_end(&b, 0);
+	expect(&b, "* ESEARCH (TAG \"t\") RELEVANCY (4 99)\r\n");
 	buf_finish(&b);
 }
 
@@ -236,6 +239,7 @@ static void test_capabilities(void **state)
 		   " QRESYNC"
 		   " UIDONLY"
 		   " ESEARCH"
+		   " SEARCH=FUZZY"
 		   " SORT"
 		   " SORT=DISPLAY"
 		   " ESORT"
