@@ -1,7 +1,7 @@
 /*
  * NOTIFY (RFC 5465).  The command itself is a NOOP: what has piled up in the selected mailbox is told with it.  What the
- * client asked for becomes the session's watchlist with the tagged OK, from the modseq of the command's own look at
- * the account on, so that nothing falls between the two.
+ * client asked for becomes the session's watchlist on the worker, from the modseq on up to which the list before had told,
+ * or of the command's own look at the account, so that nothing falls between the two.
  */
 #include "server/session.h"
 
@@ -57,26 +57,18 @@ static void take_groups(struct command *cmd, struct watchlist *w)
 	w->attributes = attributes;
 }
 
+/* The lists change places: what is told with this command is told by the new one, and the old one goes with the command. */
 static enum op_result notify_run(struct command *cmd, struct account *a)
 {
 	struct watchlist *w = cmd->state;
-	w->since = w->next = a->modseq;
 	enum store_err err = cmd->request.notify.status ? watchlist_tell_all(w, cmd, a) : STORE_OK;
 	command_store_error(cmd, err);
+	if (err)
+		return OP_DONE;
+	watchlist_inherit(w, cmd->watchlist, a->modseq);
+	cmd->state = cmd->watchlist;
+	cmd->watchlist = w;
 	return OP_DONE;
-}
-
-static enum step install(struct session *s, struct command *cmd)
-{
-	struct watchlist *w = cmd->state;
-	if (cmd->status.word != STATUS_OK)
-		return STEP_DONE;
-	/* What the list points to is in this arena; the command's last words are too, and go before the list does. */
-	w->arena = cmd->arena;
-	arena_init(&cmd->arena);
-	cmd->state = NULL;
-	session_set_watchlist(s, w);
-	return STEP_DONE;
 }
 
 enum step cmd_notify(struct session *s, struct command *cmd)
@@ -94,6 +86,8 @@ enum step cmd_notify(struct session *s, struct command *cmd)
 	cmd->state = w;
 	cmd->finish = notify_finish;
 	take_groups(cmd, w);
-	cmd->step = install;
+	/* What the list points to; the request's text is in there too, and lives as long as one of the two has the list. */
+	w->arena = cmd->arena;
+	arena_init(&cmd->arena);
 	return session_op(s, cmd, notify_run);
 }

@@ -188,8 +188,20 @@ enum step cmd_close(struct session *s, struct command *cmd)
 	return session_op(s, cmd, close_run);
 }
 
+/* For a client that uses NOTIFY: what it was not told of the mailbox it is told once that is one among others. */
+static enum op_result unselect_run(struct command *cmd, struct account *a)
+{
+	(void)a;
+	view_destroy(cmd->view);
+	cmd->view = NULL;
+	command_ok(cmd, NULL, "Done");
+	return OP_DONE;
+}
+
 enum step cmd_unselect(struct session *s, struct command *cmd)
 {
+	if (session_is_notified(s))
+		return session_op(s, cmd, unselect_run);
 	session_unselect(s);
 	command_ok(cmd, NULL, "Done");
 	return STEP_DONE;

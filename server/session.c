@@ -52,7 +52,7 @@ enum step session_op(struct session *s, struct command *cmd,
 	cmd->watchlist = s->watchlist;
 	s->watchlist = NULL;
 	s->view = NULL;
-	s->dirty = false;
+	s->dirty = s->dirty && (cmd->row->flags & CMD_NO_UPDATES);
 	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
 		cmd->op.login = arena_copy(&cmd->arena, span_of(s->master ? s->master : s->address)).ptr;
@@ -77,13 +77,22 @@ static void tell_modseq(struct command *cmd)
 		cmd->status.code = command_code(cmd, "HIGHESTMODSEQ %" PRIu64, modseq);
 }
 
-/* EVENT_*: what is told of the selected mailbox, to a client that uses NOTIFY.  One that expunges hears of it whatever it
- * asked for; a new list begins with the mailbox as it is (RFC 5465 3.1). */
+/* EVENT_*: what is told of the selected mailbox, to a client that uses NOTIFY; a new list begins with the mailbox as it is
+ * (RFC 5465 3.1). */
 static uint32_t events_told(const struct command *cmd)
 {
-	enum command_kind kind = cmd->request.kind;
-	bool all = !cmd->watchlist || kind == CMD_EXPUNGE || kind == CMD_MOVE || kind == CMD_NOTIFY;
+	bool all = !cmd->watchlist || cmd->request.kind == CMD_NOTIFY;
 	return all ? EVENTS_MESSAGE : cmd->watchlist->selected;
+}
+
+/* Before anything of the command is done. */
+static void prepare_watchlist(struct command *cmd, struct account *account)
+{
+	cmd->view->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
+	if (cmd->row->flags & CMD_CHOOSES)
+		watchlist_leave(cmd->watchlist, account, cmd->view);
+	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && !events_told(cmd) && !cmd->partly)
+		watchlist_hide(cmd->watchlist, account, cmd->view);
 }
 
 static enum view_told tell_view(struct command *cmd, struct account *account)
@@ -93,7 +102,6 @@ static enum view_told tell_view(struct command *cmd, struct account *account)
 	bool numbers = !cmd->request.uid || (request_searches(&cmd->request) && cmd->request.search.by_numbers);
 	bool expunges = !(cmd->row->flags & CMD_NO_EXPUNGE) || !numbers;
 	uint32_t uidnext = v->uidnext;
-	v->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
 	enum view_told told = view_tell(v, account, &cmd->out, cmd->here ? LIMIT_QUICK_BYTES : LIMIT_SLICE_BYTES, expunges,
 					cmd->request.uid || cmd->watchlist);
 	if (cmd->watchlist)
@@ -109,9 +117,10 @@ static void tell_updates(struct command *cmd, struct account *account)
 		metadata_tell(cmd, account);
 	if (cmd->watchlist && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
 		watchlist_tell(cmd->watchlist, cmd, account);
-	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES) || !events_told(cmd))
+	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES) || (!events_told(cmd) && !cmd->expunged))
 		return;
-	enum view_told told = tell_view(cmd, account);
+	enum view_told told = events_told(cmd) ? tell_view(cmd, account) :
+		view_tell_own(cmd->view, account, &cmd->out, LIMIT_SLICE_BYTES, &cmd->watchlist->hidden);
 	cmd->held = told == VIEW_HELD;
 	cmd->more = cmd->telling = told == VIEW_MORE;
 	if (!cmd->more && (cmd->dialect & DIALECT_QRESYNC))
@@ -131,6 +140,8 @@ static enum op_result run_command(struct op *op, struct account *account)
 		return OP_AGAIN;
 	if (cmd->here && cmd->watchlist && !watchlist_is_known(cmd->watchlist, account))
 		return OP_AGAIN;
+	if (cmd->watchlist && view && !cmd->telling)
+		prepare_watchlist(cmd, account);
 	if (cmd->run && !cmd->telling)
 		result = cmd->run(cmd, account);
 	if (result == OP_DONE)

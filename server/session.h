@@ -61,8 +61,8 @@ void session_set_yields(struct session *s, bool yields);
 void session_enable(struct session *s, unsigned dialect);
 /* For a command that shows that the client knows mod-sequences; tells HIGHESTMODSEQ the first time (RFC 7162 3.1). */
 void session_enable_condstore(struct session *s);
-/* From now on the client is notified of this, whether a command runs or not (RFC 5465); takes it over. */
-void session_set_watchlist(struct session *s, struct watchlist *w);
+/* The client has used NOTIFY (RFC 5465).  Not while an op is in flight. */
+bool session_is_notified(const struct session *s);
 /* What the client says that it is (RFC 2971): logged, and named in the journal of what it does. */
 void session_set_device(struct session *s, struct span name, struct span version);
 /* While on, a client that hears nothing for as long as the configuration says is told that we are still here. */

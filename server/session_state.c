@@ -275,10 +275,9 @@ struct view *session_view_to_change(struct session *s)
 	return s->view;
 }
 
-void session_set_watchlist(struct session *s, struct watchlist *w)
+bool session_is_notified(const struct session *s)
 {
-	watchlist_destroy(s->watchlist);
-	s->watchlist = w;
+	return s->watchlist != NULL;
 }
 
 void session_unselect(struct session *s)

@@ -112,6 +112,9 @@ enum view_told {
 /* Tells what changed since: expunges if they are allowed, arrivals, flags; until `out` has some `full_bytes`. */
 enum view_told view_tell(struct view *v, struct account *a, struct buf *out, size_t full_bytes, bool expunges,
 			 bool with_uid);
+/* Tells expunges alone, but for those of `hidden`: UIDs of the view that are gone, and stay in it.  In chunks as above. */
+enum view_told view_tell_own(struct view *v, struct account *a, struct buf *out, size_t full_bytes,
+			     const struct uidset *hidden);
 /* Tells others' flag changes alone, before this session makes its own.  True when nothing newer is left, so that what this
  * session changes next need not be told by view_tell(): then set v->flags_modseq. */
 bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, struct buf *out, bool with_uid);

@@ -171,6 +171,8 @@ bool view_tell_flags(struct view *v, struct account *a, const struct roster *r, 
 {
 	uint32_t from = 1;
 	v->telling.full_bytes = LIMIT_SLICE_BYTES;
+	if (v->silent_flags)
+		return r->info.modseq == v->flags_modseq;
 	if (r->info.modseq > v->flags_modseq) {
 		if (!tell_flags(v, a, r, &from, v->uidnext, with_uid, out))
 			return false;
@@ -370,4 +372,24 @@ enum view_told view_tell(struct view *v, struct account *a, struct buf *out, siz
 	v->flags_modseq = t->modseq;
 	t->phase = TELLS_NOTHING;
 	return !expunges && has_expunges(v, r) ? VIEW_HELD : VIEW_TOLD;
+}
+
+enum view_told view_tell_own(struct view *v, struct account *a, struct buf *out, size_t full_bytes,
+			     const struct uidset *hidden)
+{
+	struct telling *t = &v->telling;
+	struct roster *r;
+	t->full_bytes = full_bytes;
+	if (t->phase == TELLS_NOTHING) {
+		if (roster_get(a, v->mailbox, &r) != STORE_OK)
+			return VIEW_TOLD;
+		*t = (struct telling){.phase = TELLS_EXPUNGES, .now = uids_with(&r->uids, v->uidnext, hidden),
+				      .full_bytes = full_bytes};
+		uids_diff_init(&t->diff, &v->uids, &t->now);
+	}
+	if (!tell_expunges(v, out))
+		return VIEW_MORE;
+	take_now(v, false);
+	t->phase = TELLS_NOTHING;
+	return VIEW_TOLD;
 }

@@ -8,6 +8,8 @@
 #include "storage/changes.h"
 #include "storage/mailbox.h"
 
+enum { OWN_MAX = 4096 };
+
 enum { MESSAGE_KINDS = CHANGE_ARRIVED | CHANGE_FLAGS | CHANGE_EXPUNGED | CHANGE_RESTAMPED,
        NAME_KINDS = CHANGE_MADE | CHANGE_RENAMED | CHANGE_DELETED,
        SUBSCRIPTION_KINDS = CHANGE_SUBSCRIBED | CHANGE_UNSUBSCRIBED };
@@ -43,8 +45,26 @@ void watchlist_destroy(struct watchlist *w)
 	if (!w)
 		return;
 	uidset_finish(&w->fresh);
+	uidset_finish(&w->hidden);
+	free(w->own);
 	arena_finish(&w->arena);
 	free(w);
+}
+
+void watchlist_inherit(struct watchlist *w, struct watchlist *old, uint64_t modseq)
+{
+	w->since = w->next = old ? old->since : modseq;
+	if (!old)
+		return;
+	w->more = old->more;
+	w->left = old->left;
+	w->fresh = old->fresh;
+	w->own = old->own;
+	w->own_n = old->own_n;
+	w->own_cap = old->own_cap;
+	old->fresh = (struct uidset){0};
+	old->own = NULL;
+	old->own_n = old->own_cap = 0;
 }
 
 /* RFC 5465 5.8: as NOTIFY NONE, once the client has been told. */
@@ -52,18 +72,64 @@ static void end_all(struct watchlist *w)
 {
 	w->groups_n = 0;
 	w->selected = 0;
+	w->left = 0;
 	uidset_finish(&w->fresh);
+}
+
+/* Where it is too much, the oldest are forgotten: they are told, which does no harm. */
+static void add_own(struct watchlist *w, uint64_t modseq)
+{
+	size_t done = 0;
+	while (done < w->own_n && w->own[done].last <= w->since)
+		done++;
+	done += w->own_n - done == OWN_MAX;
+	if (done)
+		memmove(w->own, w->own + done, (w->own_n - done) * sizeof(*w->own));
+	w->own_n -= done;
+	if (modseq <= w->since)
+		return;
+	if (w->own_n && w->own[w->own_n - 1].last + 1 >= modseq) {
+		w->own[w->own_n - 1].last = modseq;
+		return;
+	}
+	if (w->own_n == w->own_cap) {
+		w->own_cap = w->own_cap ? 2 * w->own_cap : 4;
+		w->own = xrealloc(w->own, w->own_cap * sizeof(*w->own));
+	}
+	w->own[w->own_n++] = (struct own_ops){modseq, modseq};
 }
 
 void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose)
 {
 	w->since = w->next;
-	if (own_modseq > w->since)
-		w->own[w->own_n++ % WATCHLIST_OWN] = own_modseq;
-	if (chose)
+	add_own(w, own_modseq);
+	if (chose) {
 		uidset_finish(&w->fresh);
+		w->left = w->leaving ? w->leaving : w->left;
+		w->leaving = 0;
+	}
 	if (w->overflow)
 		end_all(w);
+}
+
+void watchlist_leave(struct watchlist *w, struct account *a, const struct view *v)
+{
+	const struct roster *r = roster_loaded(a, v->mailbox);
+	bool told = r && r->info.modseq <= view_highest_modseq(v) && (w->selected & EVENT_FLAG_CHANGE);
+	w->leaving = told ? 0 : v->mailbox;
+}
+
+void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v)
+{
+	struct roster *r;
+	struct uids_diff diff;
+	uint32_t index, uid;
+	uidset_finish(&w->hidden);
+	if (roster_get(a, v->mailbox, &r) != STORE_OK)
+		return;
+	uids_diff_init(&diff, &v->uids, &r->uids);
+	while (uids_diff_next(&diff, &index, &uid))
+		uidset_append(&w->hidden, uid, uid);
 }
 
 void watchlist_take_fresh(struct watchlist *w, const struct view *v, struct uidset *out)
@@ -97,12 +163,12 @@ void watchlist_add_fresh(struct watchlist *w, struct account *a, const struct vi
 
 bool watchlist_is_known(const struct watchlist *w, const struct account *a)
 {
-	return !w->groups_n || w->since == a->modseq;
+	return !w->groups_n || (w->since == a->modseq && !w->left);
 }
 
 bool watchlist_is_due(const struct watchlist *w)
 {
-	return w->more || w->fresh.n;
+	return w->more || w->left || w->fresh.n;
 }
 
 /* ---- which mailboxes ---- */
@@ -194,8 +260,8 @@ enum store_err watchlist_tell_all(struct watchlist *w, struct command *cmd, stru
 		const struct mailbox_name *m = &names.v[i];
 		uint32_t events = m->info.id && !m->noselect ? events_of(w, a, m->name, false) : 0;
 		uint32_t items = events & EVENT_MESSAGE_NEW ? STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY : 0;
-		if (events & EVENT_FLAG_CHANGE)
-			items |= STATUS_UNSEEN;
+		if (events & EVENT_FLAG_CHANGE) /* whether or not the client has enabled CONDSTORE */
+			items |= STATUS_UNSEEN | STATUS_HIGHESTMODSEQ;
 		err = tell_status(cmd, a, m->info.id, m->name, items);
 	}
 	mailbox_names_finish(&names);
@@ -212,39 +278,71 @@ static const struct mailbox_name *find_name(struct telling_list *t, const char *
 	return NULL;
 }
 
-/* One LIST line, as the name now is (RFC 5465 5.4, 5.5); each name once. */
-static void tell_name(struct telling_list *t, const char *name, const char *old_name)
+static bool is_told(const struct telling_list *t, const char *name)
 {
 	for (size_t i = 0; i < t->told_n; i++)
 		if (strcmp(t->told[i], name) == 0)
-			return;
+			return true;
+	return false;
+}
+
+/* What moved away leaves nothing behind that the client has heard of. */
+static void forget_told(struct telling_list *t, const char *old_name)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < t->told_n; i++)
+		if (!is_below(t->told[i], span_of(old_name)))
+			t->told[kept++] = t->told[i];
+	t->told_n = kept;
+}
+
+/* One LIST line, as the name now is (RFC 5465 5.4, 5.5); each name once, but for what moves. */
+static void tell_name(struct telling_list *t, const char *name, const char *old_name)
+{
+	if (!old_name && is_told(t, name))
+		return;
+	if (old_name)
+		forget_told(t, old_name);
 	t->told = arena_grow(&t->cmd->arena, (void *)t->told, t->told_n, sizeof(*t->told));
 	t->told[t->told_n++] = name;
 	const struct mailbox_name *m = find_name(t, name);
 	struct list_line line = {.response = "LIST", .name = name, .old_name = old_name, .uses = m ? m->info.special : 0};
-	if (!m || !m->info.id)
+	if (!m || !m->info.id || m->noselect)
 		line.attributes |= ATTRIBUTE_NONEXISTENT;
-	else if (m->noselect)
-		line.attributes |= ATTRIBUTE_NOSELECT;
 	line.attributes |= m && m->has_children ? ATTRIBUTE_HASCHILDREN : ATTRIBUTE_HASNOCHILDREN;
 	if (m && m->subscribed)
 		line.attributes |= ATTRIBUTE_SUBSCRIBED;
 	response_list(&t->cmd->out, &line, t->cmd->dialect);
 }
 
-/* RFC 5465 5.4: the direct parent too, when it gained or lost a child. */
-static void tell_parent(struct telling_list *t, const char *name)
+/* RFC 5465 5.4: the direct parent too, when it gained or lost a child; and what went with its last child. */
+static void tell_parents(struct telling_list *t, const char *name)
 {
-	const char *slash = strrchr(name, '/');
-	if (!slash)
-		return;
-	const char *parent = arena_copy(&t->cmd->arena, span_make(name, (size_t)(slash - name))).ptr;
-	if (events_of(t->w, t->account, parent, false) & EVENT_MAILBOX_NAME)
-		tell_name(t, parent, NULL);
+	const char *slash = strrchr(name, '/'), *parent = NULL;
+	for (; slash && (!parent || !find_name(t, parent)); slash = strrchr(parent, '/')) {
+		parent = arena_copy(&t->cmd->arena, span_make(name, (size_t)(slash - name))).ptr;
+		name = parent;
+		if (events_of(t->w, t->account, parent, false) & EVENT_MAILBOX_NAME)
+			tell_name(t, parent, NULL);
+	}
+}
+
+/* RFC 5465 5.1: what stands under the name now, and below it, may have another UIDVALIDITY than what did before. */
+static enum store_err tell_validity(struct telling_list *t, const char *name)
+{
+	enum store_err err = STORE_OK;
+	for (size_t i = 0; i < t->names.n && !err; i++) {
+		const struct mailbox_name *m = &t->names.v[i];
+		if (m->info.id && !m->noselect && is_below(m->name, span_of(name)) &&
+		    (events_of(t->w, t->account, m->name, false) & EVENT_FLAG_CHANGE))
+			err = tell_status(t->cmd, t->account, m->info.id, m->name,
+					  STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY | STATUS_UNSEEN);
+	}
+	return err;
 }
 
 /* A renamed mailbox's row has both names, the new one first. */
-static void tell_naming(struct telling_list *t, const struct happened *h)
+static enum store_err tell_naming(struct telling_list *t, const struct happened *h)
 {
 	const char *name = h->name, *old_name = NULL, *end = strchr(name, '\n');
 	if (end) {
@@ -256,8 +354,10 @@ static void tell_naming(struct telling_list *t, const struct happened *h)
 		events |= events_of(t->w, t->account, old_name, false);
 	if (events & EVENT_MAILBOX_NAME)
 		tell_name(t, name, old_name);
-	if (!old_name)
-		tell_parent(t, name);
+	tell_parents(t, name);
+	if (old_name)
+		tell_parents(t, old_name);
+	return (h->kinds & (CHANGE_MADE | CHANGE_RENAMED)) ? tell_validity(t, name) : STORE_OK;
 }
 
 /* RFC 5465 5.6, 5.7; a client that has enabled METADATA is told by metadata_tell(). */
@@ -284,7 +384,7 @@ static enum store_err tell_one(struct telling_list *t, const struct happened *h)
 		err = mailbox_list(t->account, &t->names);
 	t->listed = true;
 	if (!err && (h->kinds & NAME_KINDS))
-		tell_naming(t, h);
+		err = tell_naming(t, h);
 	if (!err && (h->kinds & SUBSCRIPTION_KINDS) &&
 	    (events_of(t->w, t->account, h->name, true) & EVENT_SUBSCRIPTION_CHANGE))
 		tell_name(t, h->name, NULL);
@@ -295,10 +395,15 @@ static enum store_err tell_one(struct telling_list *t, const struct happened *h)
 
 static bool is_own(const struct watchlist *w, uint64_t modseq)
 {
-	for (size_t i = 0; i < WATCHLIST_OWN; i++)
-		if (w->own[i] == modseq)
-			return true;
-	return false;
+	size_t lo = 0, hi = w->own_n;
+	while (lo < hi) { /* the first that does not end before */
+		size_t mid = (lo + hi) / 2;
+		if (w->own[mid].last < modseq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < w->own_n && w->own[lo].first <= modseq;
 }
 
 static struct happened *find_messages(struct telling_list *t, int64_t mailbox)
@@ -335,10 +440,11 @@ static bool take_row(void *ctx, const struct change_row *row)
 	if (is_own(t->w, row->modseq))
 		return true;
 	uint32_t wanted = all_events(t->w);
+	bool names = (wanted & EVENTS_MAILBOX) || ((row->kinds & NAME_KINDS) && (wanted & EVENT_FLAG_CHANGE));
+	if ((row->kinds & ~(unsigned)MESSAGE_KINDS) && row->name && names)
+		add(t, row->mailbox, row->kinds & ~(unsigned)MESSAGE_KINDS, row->name);
 	if ((row->kinds & MESSAGE_KINDS) && (wanted & EVENTS_MESSAGE))
 		add(t, row->mailbox, row->kinds & MESSAGE_KINDS, NULL);
-	if ((row->kinds & ~(unsigned)MESSAGE_KINDS) && row->name && (wanted & EVENTS_MAILBOX))
-		add(t, row->mailbox, row->kinds & ~(unsigned)MESSAGE_KINDS, row->name);
 	return !t->overflow;
 }
 
@@ -348,8 +454,10 @@ void watchlist_tell(struct watchlist *w, struct command *cmd, struct account *a)
 	w->more = false;
 	w->overflow = false;
 	w->next = a->modseq;
-	if (!w->groups_n || a->modseq == w->since)
+	if (watchlist_is_known(w, a))
 		return;
+	if (w->left)
+		add(&t, w->left, MESSAGE_KINDS, NULL);
 	enum store_err err = changes_each(a, w->since, take_row, &t);
 	if (err == STORE_LIMIT || t.overflow) {
 		buf_add_text(&cmd->out, "* OK [NOTIFICATIONOVERFLOW] Too much has happened; nothing more is notified\r\n");
@@ -365,4 +473,5 @@ void watchlist_tell(struct watchlist *w, struct command *cmd, struct account *a)
 	else if (t.stopped)
 		w->next = t.modseq;
 	w->more = !err && t.stopped;
+	w->left = err ? w->left : 0;
 }

@@ -14,7 +14,10 @@
 struct command;
 struct view;
 
-enum { WATCHLIST_OWN = 16 };
+/* Ops of this session, one after another with none of anybody else's between them. */
+struct own_ops {
+	uint64_t first, last; /* modseqs */
+};
 
 struct watchlist {
 	struct arena arena;             /* of what the request points to */
@@ -28,13 +31,17 @@ struct watchlist {
 	bool more;                      /* the chunk was full before the journal's end */
 	bool overflow;                  /* the chunk says that it was too much: when it leaves, the list ends */
 	struct uidset fresh;            /* of the selected mailbox: told by EXISTS, `attributes` are still due */
-	uint64_t own[WATCHLIST_OWN];    /* the newest ops of this session since, which are not told (RFC 5465 5); 0: none */
-	size_t own_n;
+	struct own_ops *own;            /* of this session since, ascending: not told (RFC 5465 5); heap */
+	size_t own_n, own_cap;
+	struct uidset hidden;           /* of the selected mailbox, of which nothing is told: what others have expunged before the running op */
+	int64_t left, leaving;          /* mailbox that was selected, and of which something is untold; 0: none */
 };
 
 struct watchlist *watchlist_create(void);
 /* Accepts NULL. */
 void watchlist_destroy(struct watchlist *w);
+/* Takes over how far `old` was, and what it still had to tell; `old` is of no use any more.  NULL: from now on. */
+void watchlist_inherit(struct watchlist *w, struct watchlist *old, uint64_t modseq);
 /* An op that it was lent to has gone well.  `own_modseq`: what the op changed, 0 for nothing; `chose`: another mailbox is
  * selected, or none. */
 void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose);
@@ -47,6 +54,11 @@ bool watchlist_is_due(const struct watchlist *w);
 
 /* Nothing has happened since: without reading anything. */
 bool watchlist_is_known(const struct watchlist *w, const struct account *a);
+/* A command that leaves the mailbox of the view is about to run: what the view was not told of it, it is told as of any
+ * other. */
+void watchlist_leave(struct watchlist *w, struct account *a, const struct view *v);
+/* A command that expunges is about to run, and nothing else is told of the mailbox (RFC 5465 3.1). */
+void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v);
 /* The view has just been told of arrivals with UIDs from `from` on (none, when it knows none): the running op's own are not
  * fetched for the client (RFC 5465 5.2). */
 void watchlist_add_fresh(struct watchlist *w, struct account *a, const struct view *v, uint32_t from);
