@@ -1,4 +1,4 @@
-#include "server/accounts.h"
+#include "server/accounts_private.h"
 
 #include "protocol/base.h"
 #include "server/config.h"
@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,28 +19,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { LOOK_MS = 1000, REST_MS = 2000, WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 6, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, FORGET_EVERY = 60 };
-
-struct accounts {
-	uv_mutex_t mutex;
-	struct lane *lanes; /* by id */
-	struct lane *directory;
-	struct workers *workers;
-	struct loop *loops;
-	const char *store;
-	bool fulltext;
-	struct store_env env;
-	struct crash_point crash_point; /* env.ctx */
-	atomic_ullong syncs;
-	struct held *held;
-	struct settings *settings;
-	struct lane *open; /* least recently used first */
-	size_t open_n, open_max, bytes;
-	/* The thread that looks around. */
-	pthread_t looker;
-	uv_cond_t look;
-	bool has_looker, stopping;
-};
+enum { WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 6, ACCOUNTS_OPEN_MIN = 8, BATCH = 64 };
 
 const char *accounts_error_name(enum store_err err)
 {
@@ -141,6 +119,11 @@ int64_t accounts_retention_s(const struct lane *lane)
 	return lane->settings.now.value[SETTING_RETENTION_DAYS] * 24 * 3600;
 }
 
+struct tally *accounts_tally(struct accounts *accounts)
+{
+	return accounts->tally;
+}
+
 struct settings *accounts_settings(struct accounts *accounts)
 {
 	return accounts->settings;
@@ -198,11 +181,6 @@ size_t accounts_count(struct accounts *accounts, enum accounts_what what)
 
 /* --- The budget. --- */
 
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
 /* Called with the mutex held: lanes whose account is to be closed, each with a reference taken. */
 static size_t choose_victims(struct accounts *accounts, struct lane **out, size_t max)
 {
@@ -218,7 +196,7 @@ static size_t choose_victims(struct accounts *accounts, struct lane **out, size_
 	return n;
 }
 
-static void request_all(struct lane **lanes, size_t n, enum lane_chore chore)
+void accounts_request_all(struct lane **lanes, size_t n, enum lane_chore chore)
 {
 	for (size_t i = 0; i < n; i++) {
 		lane_request(lanes[i], chore);
@@ -232,7 +210,7 @@ static void keep_budget(struct accounts *accounts)
 	uv_mutex_lock(&accounts->mutex);
 	size_t n = choose_victims(accounts, victims, BATCH);
 	uv_mutex_unlock(&accounts->mutex);
-	request_all(victims, n, CHORE_CLOSE);
+	accounts_request_all(victims, n, CHORE_CLOSE);
 }
 
 /* Called with the mutex held. */
@@ -252,7 +230,7 @@ static void note_open(struct lane *lane)
 	invariant(!lane->is_open);
 	lane->is_open = true;
 	lane->is_idle = false;
-	lane->used_ms = now_ms();
+	lane->used_ms = accounts_now_ms();
 	DL_APPEND2(accounts->open, lane, open_prev, open_next);
 	accounts->open_n++;
 	bool over = accounts->open_n > accounts->open_max;
@@ -269,10 +247,19 @@ static void note_closed(struct lane *lane)
 	uv_mutex_unlock(&lane->accounts->mutex);
 }
 
+/* Called with the mutex held. */
+static void note_behind(struct accounts *accounts, struct lane *lane)
+{
+	if (lane->is_behind || !tally_is_behind(&lane->member))
+		return;
+	lane->is_behind = true;
+	DL_APPEND2(accounts->behind, lane, behind_prev, behind_next);
+}
+
 void accounts_used(struct lane *lane)
 {
 	struct accounts *accounts = lane->accounts;
-	uint64_t now = now_ms();
+	uint64_t now = accounts_now_ms();
 	bool weigh = now - lane->weighed_ms >= WEIGH_MS;
 	size_t bytes = weigh ? account_bytes(lane->account) : lane->bytes; /* only this worker changes it */
 	if (weigh)
@@ -282,6 +269,7 @@ void accounts_used(struct lane *lane)
 	DL_APPEND2(accounts->open, lane, open_prev, open_next);
 	lane->used_ms = now;
 	lane->is_idle = false;
+	note_behind(accounts, lane);
 	accounts->bytes += bytes - lane->bytes;
 	lane->bytes = bytes;
 	bool over = accounts->bytes > LIMIT_ACCOUNTS_BYTES && accounts->open_n > 1;
@@ -319,6 +307,20 @@ void accounts_mend_directory(struct lane *lane)
 	lane->directory = fresh;
 }
 
+int64_t accounts_changed_s(struct accounts *accounts, const char *account_id)
+{
+	static const char *const files[] = {"index.db", "index.db-wal"};
+	int64_t latest = 0;
+	for (size_t i = 0; i < countof(files); i++) {
+		char path[4096];
+		struct stat st;
+		snprintf(path, sizeof(path), "%s/accounts/%s/%s", accounts->store, account_id, files[i]);
+		if (stat(path, &st) == 0 && st.st_mtime > latest)
+			latest = st.st_mtime;
+	}
+	return latest;
+}
+
 bool accounts_is_held(const struct lane *lane)
 {
 	return held_has(lane->accounts->held, lane->id, time(NULL));
@@ -327,7 +329,9 @@ bool accounts_is_held(const struct lane *lane)
 enum store_err accounts_open(struct lane *lane)
 {
 	struct accounts *accounts = lane->accounts;
-	settings_refresh(accounts->settings, lane->id, &lane->settings);
+	struct settings_owner owner;
+	if (settings_refresh(accounts->settings, lane->id, &lane->settings, &owner))
+		tally_enter(accounts->tally, &lane->member, owner.domain, owner.recorded);
 	if (lane->account)
 		return STORE_OK;
 	if (accounts_is_held(lane))
@@ -355,58 +359,6 @@ void accounts_close(struct lane *lane)
 	note_closed(lane);
 	account_close(lane->account);
 	lane->account = NULL;
-}
-
-/* --- The thread that looks around. --- */
-
-/* Accounts that nothing happened to for a moment. */
-static void find_resting(struct accounts *accounts)
-{
-	struct lane *resting[BATCH];
-	size_t n = 0;
-	uint64_t before_ms = now_ms() - REST_MS;
-	for (struct lane *lane = accounts->open; lane && lane->used_ms < before_ms && n < BATCH; lane = lane->open_next) {
-		if (lane->is_idle)
-			continue;
-		lane->is_idle = true;
-		lane->references++;
-		resting[n++] = lane;
-	}
-	uv_mutex_unlock(&accounts->mutex);
-	request_all(resting, n, CHORE_IDLE);
-	uv_mutex_lock(&accounts->mutex);
-}
-
-/* Lanes that nobody refers to and that hold nothing. */
-static void forget_unused(struct accounts *accounts)
-{
-	struct lane *lane, *next;
-	HASH_ITER(hh, accounts->lanes, lane, next) {
-		if (lane->references || lane->is_open)
-			continue;
-		workers_lock(accounts->workers);
-		bool resting = lane->state == LANE_RESTING && !lane->chores;
-		workers_unlock(accounts->workers);
-		if (!resting)
-			continue;
-		HASH_DEL(accounts->lanes, lane);
-		lane_finish(lane);
-		free(lane);
-	}
-}
-
-static void *look_around(void *arg)
-{
-	struct accounts *accounts = arg;
-	uv_mutex_lock(&accounts->mutex);
-	for (unsigned turn = 1; !accounts->stopping; turn++) {
-		uv_cond_timedwait(&accounts->look, &accounts->mutex, (uint64_t)LOOK_MS * 1000000);
-		find_resting(accounts);
-		if (turn % FORGET_EVERY == 0)
-			forget_unused(accounts);
-	}
-	uv_mutex_unlock(&accounts->mutex);
-	return NULL;
 }
 
 /* A quarter of the descriptors; the connections have half. */
@@ -499,7 +451,13 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->settings = settings_create(config, reader);
-	invariant(pthread_create(&accounts->looker, NULL, look_around, accounts) == 0);
+	accounts->tally = tally_create(reader);
+	if (!accounts->tally) {
+		log_event(LOG_ERROR, "store_failed", log_text("path", config->store), log_text("fault", directory_fault(reader)));
+		accounts_destroy(accounts);
+		return NULL;
+	}
+	invariant(pthread_create(&accounts->looker, NULL, accounts_look_around, accounts) == 0);
 	pthread_setname_np(accounts->looker, "accounts");
 	accounts->has_looker = true;
 	return accounts;
@@ -518,10 +476,12 @@ void accounts_destroy(struct accounts *accounts)
 	if (!accounts)
 		return;
 	struct lane *lane, *next;
+	accounts_record_all(accounts);
 	HASH_ITER(hh, accounts->lanes, lane, next) {
 		HASH_DEL(accounts->lanes, lane);
 		destroy_lane(lane);
 	}
+	tally_destroy(accounts->tally);
 	settings_destroy(accounts->settings); /* before the writer, who as the last one leaves no log */
 	if (accounts->directory)
 		destroy_lane(accounts->directory);

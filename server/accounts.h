@@ -19,6 +19,7 @@ struct expire_rules;
 struct lane;
 struct loop;
 struct settings;
+struct tally;
 struct workers;
 
 /* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
@@ -54,10 +55,15 @@ MUST_USE int accounts_open_unnamed(struct accounts *accounts);
 /* Whether its account is held, after several crashes in a row (crash.h).  Any thread. */
 bool accounts_is_held(const struct lane *lane);
 
+/* When the account's files last changed, in seconds; 0: there are none.  Any thread. */
+int64_t accounts_changed_s(struct accounts *accounts, const char *account_id);
+
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
 
 struct settings *accounts_settings(struct accounts *accounts);
+/* What domains have; for the lanes of these accounts it is kept here. */
+struct tally *accounts_tally(struct accounts *accounts);
 /* How long what was expunged is kept, in seconds.  On the lane. */
 int64_t accounts_retention_s(const struct lane *lane);
 

@@ -127,7 +127,10 @@ static enum op_result run_on_directory(struct admin_task *task)
 		err = directory_end(task->op.directory, result == OP_DONE);
 	if (err)
 		admin_store_error(task, "the directory", err);
-	settings_changed(accounts_settings(auth_pool_config(task->auth)->accounts));
+	struct accounts *accounts = auth_pool_config(task->auth)->accounts;
+	if (result == OP_DONE && !err)
+		tally_move(accounts_tally(accounts), &task->moved);
+	settings_changed(accounts_settings(accounts));
 	if (task->verb->flags & ADMIN_FORGETS) /* here, since the command may be gone before it hears of it */
 		auth_pool_forget(task->auth);
 	if (result == OP_DONE && !err)

@@ -11,6 +11,7 @@
 #define SERVER_ADMIN_H
 
 #include "server/op.h"
+#include "server/tally.h"
 #include "storage/directory.h"
 
 enum { ADMIN_PARAMS_MAX = 6, ADMIN_EXIT_DONE = 0, ADMIN_EXIT_FAILED = 1, ADMIN_EXIT_USAGE = 2 };
@@ -94,6 +95,7 @@ struct admin_task {
 	struct index_run *index;              /* reindex's */
 	/* Of the directory's verbs, for when what they changed is committed: whose sessions end, or with what they logged in. */
 	char ends_address[ADDRESS_MAX + 1], ends_credential[16];
+	struct tally_move moved;              /* the user went to, or from, a domain */
 	struct admin_search *search;          /* search's */
 	size_t rows;                          /* of the account that is checked */
 	uint64_t accounts, damage;            /* checked so far, found in them */
@@ -159,6 +161,7 @@ enum op_result admin_domain_set(struct admin_task *task, struct account *account
 enum op_result admin_domain_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_set(struct admin_task *task, struct account *account);
 enum op_result admin_user_show(struct admin_task *task, struct account *account);
+enum op_result admin_quota_domains(struct admin_task *task, struct account *account);
 enum op_result admin_quota_recount(struct admin_task *task, struct account *account);
 enum op_result admin_quota_set(struct admin_task *task, struct account *account);
 enum op_result admin_quota_show(struct admin_task *task, struct account *account);

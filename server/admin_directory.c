@@ -149,12 +149,23 @@ enum op_result admin_user_passwd(struct admin_task *task, struct account *accoun
 	return say_user(task, address, directory_user_passwd(task->op.directory, address, &task->user.secrets));
 }
 
+/* What the account has goes to another domain's sum, once this is committed. */
+static enum store_err note_move(struct admin_task *task, const char *account, const char *from, const char *to)
+{
+	struct tally_move *m = &task->moved;
+	snprintf(m->from, sizeof(m->from), "%s", *from ? address_domain(from) : "");
+	snprintf(m->to, sizeof(m->to), "%s", *to ? address_domain(to) : "");
+	return directory_usage_of(task->op.directory, account, &m->recorded);
+}
+
 enum op_result admin_user_remove(struct admin_task *task, struct account *account)
 {
 	const char *address = task->user.address;
 	char id[DIRECTORY_ACCOUNT_LEN + 1];
 	(void)account;
 	enum store_err err = directory_user_remove(task->op.directory, address, time(NULL), id);
+	if (!err)
+		err = note_move(task, id, address, "");
 	if (err)
 		return say_user(task, address, err);
 	snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
@@ -205,6 +216,11 @@ enum op_result admin_user_rename(struct admin_task *task, struct account *accoun
 		admin_fail(task, "%s: the domain is not one of ours", to);
 		return OP_FAILED;
 	}
+	struct directory_user user;
+	if (!err)
+		err = directory_user_find(task->op.directory, to, &user);
+	if (!err)
+		err = note_move(task, user.account, address, to);
 	if (!err)
 		snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
 	return say_user(task, err == STORE_EXISTS ? to : address, err);
@@ -212,6 +228,13 @@ enum op_result admin_user_rename(struct admin_task *task, struct account *accoun
 
 enum op_result admin_user_restore(struct admin_task *task, struct account *account)
 {
+	const char *address = task->user.address;
+	struct directory_user user;
 	(void)account;
-	return say_user(task, task->user.address, directory_user_restore(task->op.directory, task->user.address));
+	enum store_err err = directory_user_restore(task->op.directory, address);
+	if (!err)
+		err = directory_user_find(task->op.directory, address, &user);
+	if (!err)
+		err = note_move(task, user.account, "", address);
+	return say_user(task, address, err);
 }

@@ -1,9 +1,14 @@
 /* roost quota: what users have, and may have. */
 #include "server/admin.h"
 
+#include "server/accounts.h"
+#include "server/auth_pool.h"
+#include "server/settings.h"
 #include "storage/account.h"
 #include "storage/setting.h"
 #include "storage/usage.h"
+
+enum { DOMAINS_SLICE = 100 };
 
 static void write_row(struct admin_task *task, const struct account *a, uint64_t mailboxes)
 {
@@ -17,6 +22,8 @@ static void write_row(struct admin_task *task, const struct account *a, uint64_t
 	admin_row_number(&row, "messages_max", (int64_t)a->quota.messages);
 	admin_row_number(&row, "mailboxes", (int64_t)mailboxes);
 	admin_row_number(&row, "mailboxes_max", (int64_t)a->quota.mailboxes);
+	admin_row_number(&row, "domain_bytes", (int64_t)usage_pool_bytes(a));
+	admin_row_number(&row, "domain_bytes_max", (int64_t)a->quota.pool_bytes);
 	admin_row_end(task, &row);
 }
 
@@ -45,6 +52,57 @@ enum op_result admin_quota_recount(struct admin_task *task, struct account *acco
 	admin_row_number(&row, "messages", (int64_t)is.messages);
 	admin_row_bool(&row, "was_wrong", was.bytes != is.bytes || was.messages != is.messages);
 	admin_row_end(task, &row);
+	return OP_DONE;
+}
+
+static bool on_domain(void *ctx, const char *domain, int64_t users)
+{
+	struct admin_task *task = ctx;
+	struct directory *d = task->op.directory;
+	struct setting_values values;
+	int64_t allowed, unlimited;
+	struct buf row;
+	settings_defaults(task->config, &values);
+	enum store_err err = directory_settings_of_domain(d, domain, &values);
+	if (!err)
+		err = directory_allowed(d, domain, values.value[SETTING_QUOTA_STORAGE], &allowed, &unlimited);
+	admin_store_error(task, domain, err);
+	if (err)
+		return false;
+	admin_row_begin(task, &row);
+	admin_row_text(&row, "domain", domain);
+	admin_row_number(&row, "users", users);
+	admin_row_number(&row, "bytes", (int64_t)tally_of(accounts_tally(auth_pool_config(task->auth)->accounts), domain));
+	admin_row_number(&row, "bytes_max", values.value[SETTING_QUOTA_DOMAIN]);
+	admin_row_number(&row, "users_bytes_max", allowed);
+	admin_row_number(&row, "users_unlimited", unlimited);
+	admin_row_end(task, &row);
+	snprintf(task->cursor, sizeof(task->cursor), "%s", domain);
+	task->more = ++task->rows % DOMAINS_SLICE == 0;
+	return !task->more;
+}
+
+/* One domain, or all. */
+enum op_result admin_quota_domains(struct admin_task *task, struct account *account)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	(void)account;
+	task->more = false;
+	if (!admin_value(task, "DOMAIN")) {
+		enum store_err err = directory_domains(task->op.directory, task->cursor, on_domain, task);
+		if (err)
+			admin_store_error(task, "the directory", err);
+		return OP_DONE;
+	}
+	if (!admin_take_domain(task, domain))
+		return OP_FAILED;
+	int64_t users;
+	enum store_err err = directory_domain_users(task->op.directory, domain, &users);
+	if (err)
+		admin_store_error(task, domain, err);
+	else
+		on_domain(task, domain, users);
+	task->more = false;
 	return OP_DONE;
 }
 

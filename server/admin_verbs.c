@@ -78,6 +78,8 @@ const struct admin_verb admin_verbs[] = {
 	{"reindex", "Makes a user's full-text index anew; the old one is used until then.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 0, admin_reindex,
 	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
+	{"quota domains", "Lists how much mail domains have, in bytes, how much is allowed, and the sum of what their users may have each.",
+	 ADMIN_LISTS, 5, admin_quota_domains, {MAYBE("DOMAIN")}, NULL},
 	{"quota recount", "Counts a user's mail afresh, and says whether the count was wrong.", ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS,
 	 4, admin_quota_recount, {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
 	{"quota set", "Sets how much mail a user may have; 0: any.", ADMIN_WRITES, 0, admin_quota_set,

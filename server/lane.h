@@ -14,6 +14,7 @@
 
 #include "server/op.h"
 #include "server/settings.h"
+#include "server/tally.h"
 #include "storage/account.h"
 #include "storage/directory.h"
 
@@ -50,6 +51,7 @@ struct lane {
 	struct account *account; /* NULL: not open */
 	struct directory *directory;
 	struct lane_settings settings; /* accounts_open() sees to it that they are fresh */
+	struct tally_member member;    /* and that it is counted */
 	uint64_t weighed_ms; /* when `bytes` was measured */
 	int64_t expired_s;   /* when old mail was last looked for (expirer.h) */
 	bool indexing;       /* an op of indexer.c is there; and when it was thought of, and done, last */
@@ -66,6 +68,8 @@ struct lane {
 	struct lane *open_next, *open_prev; /* of the open accounts, least recently used first */
 	uint64_t used_ms;                   /* when the last turn with ops ended */
 	size_t bytes;                       /* what the account takes of memory, by and large */
+	struct lane *behind_next, *behind_prev; /* of those whose use is to be recorded */
+	bool is_behind;
 	bool is_open, is_idle;              /* is_idle: CHORE_IDLE was asked for since it was used */
 	/* Under its own mutex (notify.c). */
 	uv_mutex_t watch_mutex;

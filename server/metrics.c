@@ -7,6 +7,7 @@
 #include "server/peers.h"
 #include "server/server.h"
 #include "server/sessions.h"
+#include "server/tally.h"
 #include "server/worker.h"
 
 #include <inttypes.h>
@@ -136,6 +137,16 @@ static void write_label(const char *text, struct buf *out)
 	}
 }
 
+static void write_storage(void *ctx, const char *domain, uint64_t bytes)
+{
+	struct buf *out = ctx;
+	if (!bytes)
+		return;
+	buf_add_text(out, "roost_domain_storage_bytes{domain=\"");
+	write_label(domain, out);
+	buf_printf(out, "\"} %" PRIu64 "\n", bytes);
+}
+
 static void write_domains(const struct server *server, struct buf *out)
 {
 	struct domain_count *all = NULL, *c, *next;
@@ -149,6 +160,9 @@ static void write_domains(const struct server *server, struct buf *out)
 		HASH_DEL(all, c);
 		free(c);
 	}
+	buf_add_text(out, "# TYPE roost_domain_storage_bytes gauge\n# UNIT roost_domain_storage_bytes bytes\n"
+			  "# HELP roost_domain_storage_bytes mail of all users of a domain, as quotas count it\n");
+	tally_each(accounts_tally(server->accounts), write_storage, out);
 }
 
 void metrics_write(const struct server *server, struct buf *out)

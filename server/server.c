@@ -19,6 +19,7 @@
 #include "server/supervisor.h"
 #include "server/tls.h"
 #include "server/trouble.h"
+#include "server/upkeep.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -202,7 +203,9 @@ static bool serve(struct server *s)
 		printf("ready pid=%d\n", (int)getpid());
 		fflush(stdout);
 		supervisor_ready(s->supervisor);
+		struct upkeep *upkeep = upkeep_start(s->accounts);
 		uv_run(&m.uv, UV_RUN_DEFAULT);
+		upkeep_stop(upkeep);
 		listeners_close(listeners);
 		certificate_watch_stop(m.certificates);
 		for (size_t i = 0; i < countof(m.signals); i++)

@@ -74,21 +74,29 @@ bool settings_are_fresh(const struct settings *s, const struct lane_settings *of
 	return of->generation == atomic_load(&s->generation);
 }
 
-void settings_refresh(struct settings *s, const char *account, struct lane_settings *of)
+bool settings_refresh(struct settings *s, const char *account, struct lane_settings *of, struct settings_owner *out)
 {
 	uint64_t generation = atomic_load(&s->generation);
 	if (of->generation == generation)
-		return;
+		return false;
 	struct setting_values values;
 	settings_defaults(s->config, &values);
 	uv_mutex_lock(&s->mutex);
 	enum store_err err = directory_settings_of(s->reader, account, &values);
+	if (!err)
+		err = directory_usage_of(s->reader, account, &out->recorded);
+	out->domain[0] = '\0';
+	if (!err)
+		err = directory_account_domain(s->reader, account, out->domain);
+	if (err == STORE_NOTFOUND)
+		err = STORE_OK;
 	if (err)
 		log_event(LOG_ERROR, "settings_failed", log_text("account", account),
 			  log_text("fault", directory_fault(s->reader)));
 	uv_mutex_unlock(&s->mutex);
 	if (err && of->generation)
-		return;
+		return false;
 	of->now = values;
 	of->generation = err ? 0 : generation;
+	return !err;
 }

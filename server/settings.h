@@ -28,7 +28,14 @@ void settings_destroy(struct settings *s);
 void settings_changed(struct settings *s);
 /* Nothing was changed since.  Any thread. */
 bool settings_are_fresh(const struct settings *s, const struct lane_settings *of);
-/* Reads them when they are not fresh; on a worker.  When that fails it is logged, and what was there stays. */
-void settings_refresh(struct settings *s, const char *account, struct lane_settings *of);
+/* Whose the account is, as the directory has it. */
+struct settings_owner {
+	char domain[ADDRESS_DOMAIN_MAX + 1]; /* "": nobody's */
+	int64_t recorded;                    /* directory_usage_of() */
+};
+
+/* Reads them when they are not fresh; on a worker.  When that fails it is logged, and what was there stays.  True: they were
+ * read, and whose they are is in *out. */
+bool settings_refresh(struct settings *s, const char *account, struct lane_settings *of, struct settings_owner *out);
 
 #endif

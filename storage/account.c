@@ -376,9 +376,11 @@ enum store_err account_end(struct account *a, bool ok)
 	a->in_op = false;
 	if (ok && !err) {
 		keep_op(a);
+		usage_settle(a);
 		return STORE_OK;
 	}
 	enum store_err undo = undo_op(a);
+	usage_settle(a);
 	return err ? err : undo;
 }
 

@@ -24,6 +24,7 @@ struct live;
 struct roster;
 struct scratch;
 struct sweep;
+struct usage_share;
 
 /* What a commit tells those who watch: the mailbox is now at this modseq.  No content. */
 struct account_touched {
@@ -45,8 +46,7 @@ struct usage {
 /* How much there may be; 0: no limit. */
 struct quota {
 	uint64_t bytes, messages, mailboxes;
-	bool has_growth;
-	uint64_t growth_max; /* with has_growth: bytes that one op may add, 0 included */
+	uint64_t pool_bytes; /* of all accounts of the pool together */
 };
 
 /* What a failed op must find again. */
@@ -82,6 +82,7 @@ struct account {
 	uint32_t last_uidvalidity;
 	struct usage usage;             /* of all mailboxes, and */
 	struct quota quota;             /* what it may become; */
+	struct usage_share *share;      /* its part of what several have; NULL: of nothing */
 	bool beyond_quota;              /* not in this op: its owner says so */
 	struct content_writer *writers; /* those that live */
 	struct sweep *sweep;            /* NULL: none was started */

@@ -20,7 +20,8 @@ static const char schema[] =
 	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target)) WITHOUT ROWID;"
 	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
-	" PRIMARY KEY(owner, name)) WITHOUT ROWID;";
+	" PRIMARY KEY(owner, name)) WITHOUT ROWID;"
+	"CREATE TABLE usage(account TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;";
 
 static enum store_err open_as(const struct store_env *env, const char *path, bool read_only, struct directory **out)
 {
@@ -231,8 +232,8 @@ enum store_err directory_user_rename(struct directory *d, const char *address, c
 enum store_err directory_user_find(struct directory *d, const char *address, struct directory_user *out)
 {
 	sqlite3_stmt *stmt =
-		db_prepare(&d->db, "SELECT account, hash, scram_sha1, scram_sha256 FROM user JOIN credential USING(account)"
-				   " WHERE address=? AND label=''");
+		db_prepare(&d->db, "SELECT account, coalesce(hash, ''), coalesce(scram_sha1, ''), coalesce(scram_sha256, '')"
+				   " FROM user LEFT JOIN credential USING(account) WHERE address=? AND coalesce(label, '')=''");
 	directory_bind(stmt, 1, address);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
@@ -261,6 +262,19 @@ enum store_err directory_domains(struct directory *d, const char *after,
 		}
 	}
 	return err;
+}
+
+enum store_err directory_domain_users(struct directory *d, const char *domain, int64_t *out)
+{
+	sqlite3_stmt *stmt =
+		db_prepare(&d->db, "SELECT (SELECT count(*) FROM user WHERE domain=name) FROM domain WHERE name=?");
+	directory_bind(stmt, 1, domain);
+	enum store_err err;
+	if (!db_next(&d->db, stmt, &err))
+		return err ? err : STORE_NOTFOUND;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
 }
 
 enum store_err directory_users(struct directory *d, const char *domain, const char *after,

@@ -9,7 +9,8 @@
  *   removed     account, address, when                      users that are gone; their mail is still on disk
  *   alias       address, target                             whom mail goes to (alias.h)
  *   setting     owner, name, value                          what is set for a user or a domain (setting.h)
- *   meta        key, value                                  random keys made with the database
+ *   usage       account, bytes                              what its mail took when that was written down last
+ *   meta        key, value                                  random keys made with the database; usage_at: when `usage` was written
  *
  * One writer (directory_open) on one thread at a time, the directory's lane; beside it any number of readers
  * (directory_open_reader), each of one thread, which see what was committed.  Names and addresses are in the normal
@@ -79,9 +80,28 @@ MUST_USE enum store_err directory_user_find(struct directory *d, const char *add
 /* Calls `each` for every domain behind `after` ("" for all), in order; false stops. */
 MUST_USE enum store_err directory_domains(struct directory *d, const char *after,
 					  bool (*each)(void *ctx, const char *name, int64_t users), void *ctx);
+/* How many users it has.  STORE_NOTFOUND. */
+MUST_USE enum store_err directory_domain_users(struct directory *d, const char *domain, int64_t *out);
 /* The same for users; `domain` NULL for all.  No secrets. */
 MUST_USE enum store_err directory_users(struct directory *d, const char *domain, const char *after,
 					bool (*each)(void *ctx, const char *address, const char *account), void *ctx);
+
+/* What accounts take, for the sum of a domain's without opening them all (server/tally.h). */
+MUST_USE enum store_err directory_usage_record(struct directory *d, const char *account, int64_t bytes);
+/* 0 for one that was never recorded. */
+MUST_USE enum store_err directory_usage_of(struct directory *d, const char *account, int64_t *out_bytes);
+MUST_USE enum store_err directory_usage_of_domain(struct directory *d, const char *domain, int64_t *out_bytes);
+MUST_USE enum store_err directory_usage_by_domain(struct directory *d,
+						  void (*each)(void *ctx, const char *domain, int64_t bytes), void *ctx);
+/* When records were written last: what changed an account later may not be in them.  0: never. */
+MUST_USE enum store_err directory_usage_set_time(struct directory *d, int64_t now_s);
+MUST_USE enum store_err directory_usage_time(struct directory *d, int64_t *out_s);
+/* The sum of what the domain's users may have each, and how many of them may have any; `standard` is for those who have no
+ * limit of their own. */
+MUST_USE enum store_err directory_allowed(struct directory *d, const char *domain, int64_t standard, int64_t *out_bytes,
+					  int64_t *out_unlimited);
+/* The domain of the account's user.  STORE_NOTFOUND: it is nobody's. */
+MUST_USE enum store_err directory_account_domain(struct directory *d, const char *account, char out[ADDRESS_DOMAIN_MAX + 1]);
 /* A random key made with the database, so that answers about unknown users are the same after a restart. */
 MUST_USE enum store_err directory_key(struct directory *d, unsigned char out[DIRECTORY_KEY_BYTES]);
 

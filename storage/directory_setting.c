@@ -38,16 +38,24 @@ enum store_err directory_settings_of_domain(struct directory *d, const char *dom
 	return lay_over(d, owner, SETTING_DOMAIN, values);
 }
 
-enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values)
+enum store_err directory_account_domain(struct directory *d, const char *account, char out[ADDRESS_DOMAIN_MAX + 1])
 {
-	char domain[ADDRESS_DOMAIN_MAX + 1];
 	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT domain FROM user WHERE account=?");
 	directory_bind(stmt, 1, account);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
-		return err;
-	snprintf(domain, sizeof(domain), "%s", (const char *)sqlite3_column_text(stmt, 0));
+		return err ? err : STORE_NOTFOUND;
+	snprintf(out, ADDRESS_DOMAIN_MAX + 1, "%s", (const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	enum store_err err = directory_account_domain(d, account, domain);
+	if (err)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
 	err = directory_settings_of_domain(d, domain, values);
 	return err ? err : lay_over(d, account, SETTING_USER, values);
 }

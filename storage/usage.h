@@ -14,12 +14,37 @@
 
 #include "storage/account.h"
 
+#include <stdatomic.h>
+
+/*
+ * What several accounts have together, as the users of one domain do.  Each account's share says how much of it is in the
+ * pool's sum; an op takes what it adds from the pool before it ends, so that ops of many accounts at once cannot go
+ * beyond the limit together, by no byte; what a failed op took, it gives back.  Any thread reads and adds.
+ */
+struct usage_pool {
+	_Atomic int64_t bytes;
+};
+
+/* The caller's memory; it outlives the account, which may be closed and opened meanwhile. */
+struct usage_share {
+	struct usage_pool *pool; /* NULL: there is none */
+	_Atomic int64_t bytes;   /* of the account, as the pool has them */
+};
+
 /* Those of an account that has none set (all zero) hold nothing back. */
 void usage_set_quota(struct account *a, const struct quota *quota);
 struct usage usage_get(const struct account *a);
+/* The account is to keep `share` at what it has; NULL: none any more. */
+void usage_set_share(struct account *a, struct usage_share *share);
+/* From one pool to another, with what is in the share but for `recorded`, which the pools' owner moves himself.  Not
+ * while the account runs an op. */
+void usage_share_move(struct usage_share *share, struct usage_pool *to, int64_t recorded);
+/* What all accounts of the pool have; 0 without one. */
+uint64_t usage_pool_bytes(const struct account *a);
 /* How many mailboxes there are: names without mailbox are none. */
 MUST_USE enum store_err usage_mailboxes(struct account *a, uint64_t *out);
-/* In an op: STORE_OVERQUOTA when it leaves more than it found, and more than is allowed.  The op is then to fail. */
+/* In an op, after its changes: STORE_OVERQUOTA when it leaves more than it found, and more than is allowed.  The op is then
+ * to fail. */
 MUST_USE enum store_err usage_check(struct account *a);
 /* Before work is done in vain: STORE_OVERQUOTA when a message of so many bytes could not be added now. */
 MUST_USE enum store_err usage_check_room(struct account *a, uint64_t bytes);
@@ -31,5 +56,7 @@ void usage_add(struct account *a, uint64_t bytes, uint64_t messages);
 void usage_subtract(struct account *a, uint64_t bytes, uint64_t messages);
 /* For account.c: when it opens. */
 MUST_USE enum store_err usage_load(struct account *a);
+/* For account.c: an op has ended, well or not. */
+void usage_settle(struct account *a);
 
 #endif

@@ -157,7 +157,7 @@ def test_quota(store):
     store.run("deliver", "alice@example.org", stdin=b"x" * 2999 + b"\n")
     row, = store.json("quota", "show", "alice@example.org")
     assert row == {"address": "alice@example.org", "bytes": 3001, "bytes_max": 0, "messages": 1, "messages_max": 0,
-                   "mailboxes": 6, "mailboxes_max": 0}, row
+                   "mailboxes": 6, "mailboxes_max": 0, "domain_bytes": 3001, "domain_bytes_max": 0}, row
     store.run("domain", "set", "example.org", "quota_storage", "5K")
     assert "the quota is used up" in store.run("deliver", "alice@example.org", stdin=b"x" * 2999 + b"\n", code=1)
     store.run("quota", "set", "alice@example.org", "--storage", "1M", "--messages", "2")

@@ -4,6 +4,8 @@
 #include "storage/copy.h"
 #include "tests/unit/account_fixture.h"
 
+#include <pthread.h>
+
 static void assert_usage(struct account_fixture *f, uint64_t bytes, uint64_t messages)
 {
 	const struct usage is = usage_get(f->account);
@@ -96,15 +98,102 @@ static void test_limits(void **state)
 	copy(f, box, 1, inbox, true);
 	assert_int_equal(usage_check(f->account), STORE_OK);
 	fixture_end(f);
-	/* Room that is left to others. */
-	const struct quota shared = {.has_growth = true, .growth_max = 99};
+}
+
+/* Others have 300 of the 500 that all may have together. */
+static void test_pool(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t inbox = fixture_mailbox(f, "INBOX"), box = fixture_mailbox(f, "box");
+	const struct quota shared = {.pool_bytes = 500};
+	struct usage_pool pool = {300}, other = {1000};
+	struct usage_share share = {&pool, 0};
+	fixture_publish(f, inbox, 1, 100);
+	usage_set_share(f->account, &share);
 	usage_set_quota(f->account, &shared);
-	assert_int_equal(usage_check_room(f->account, 100), STORE_OVERQUOTA);
+	assert_int_equal(usage_pool_bytes(f->account), 400);
+	assert_int_equal(usage_check_room(f->account, 100), STORE_OK);
+	assert_int_equal(usage_check_room(f->account, 101), STORE_OVERQUOTA);
+	/* What an op takes is gone for others at once; when it fails, it is there again. */
 	fixture_begin(f);
-	copy(f, inbox, 2, box, false);
+	copy(f, inbox, 1, box, false);
+	assert_int_equal(usage_check(f->account), STORE_OK);
+	assert_int_equal(pool.bytes, 500);
+	copy(f, inbox, 1, box, false);
 	assert_int_equal(usage_check(f->account), STORE_OVERQUOTA);
+	assert_int_equal(pool.bytes, 500);
 	assert_int_equal(account_end(f->account, false), STORE_OK);
 	assert_int_equal(fixture_commit(f), STORE_OK);
+	assert_int_equal(pool.bytes, 400);
+	/* Others fill it meanwhile: MOVE goes on, and who may go beyond is counted. */
+	pool.bytes += 150;
+	fixture_begin(f);
+	copy(f, inbox, 1, box, true);
+	assert_int_equal(usage_check(f->account), STORE_OK);
+	fixture_end(f);
+	fixture_begin(f);
+	copy(f, box, 1, inbox, false);
+	assert_int_equal(usage_check(f->account), STORE_OVERQUOTA);
+	f->account->beyond_quota = true;
+	assert_int_equal(usage_check(f->account), STORE_OK);
+	f->account->beyond_quota = false;
+	fixture_end(f);
+	assert_int_equal(pool.bytes, 650);
+	/* The share outlives the account. */
+	fixture_close(f);
+	assert_int_equal(pool.bytes, 650);
+	fixture_open(f);
+	usage_set_share(f->account, &share);
+	assert_int_equal(pool.bytes, 650);
+	/* Another pool, where 150 are known of already. */
+	usage_share_move(&share, &other, 150);
+	assert_int_equal(pool.bytes, 600);
+	assert_int_equal(other.bytes, 1050);
+	usage_set_share(f->account, NULL);
+	assert_int_equal(usage_pool_bytes(f->account), 0);
+}
+
+struct taker {
+	struct account account;
+	struct usage_share share;
+	int64_t taken;
+};
+
+/* Takes a byte again and again, as ops of an account of its own would. */
+static void *take_all(void *arg)
+{
+	struct taker *t = arg;
+	t->account.share = &t->share;
+	t->account.quota.pool_bytes = 200000;
+	t->account.in_op = true;
+	do {
+		t->account.before.usage = t->account.usage;
+		t->account.usage.bytes++;
+	} while (usage_check(&t->account) == STORE_OK);
+	t->account.usage.bytes--;
+	t->taken = (int64_t)t->account.usage.bytes;
+	return NULL;
+}
+
+/* However many take at once, together they take what there is. */
+static void test_pool_at_once(void **state)
+{
+	struct usage_pool pool = {0};
+	struct taker *takers = xcalloc(4, sizeof(*takers));
+	pthread_t threads[4];
+	int64_t sum = 0;
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		takers[i].share.pool = &pool;
+		assert_int_equal(pthread_create(&threads[i], NULL, take_all, &takers[i]), 0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		sum += takers[i].taken;
+	}
+	assert_int_equal(sum, 200000);
+	assert_int_equal(pool.bytes, 200000);
+	free(takers);
 }
 
 /* Any sequence of ops, some of which fail: the count is the sum of what is committed. */
@@ -146,6 +235,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_pool, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test(test_pool_at_once),
 		cmocka_unit_test_setup_teardown(test_random, fixture_set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
