@@ -3,6 +3,7 @@
 #   scratch.sh ROOST --dir DIR --imap PORT --imaps PORT --lmtp PORT [--users N] [--extra FILE]
 # The store under DIR is made if missing and kept if there.  Users user1..userN@example.org have
 # the password "pass" with a cheap hash; the plain port allows clear-text login.  FILE's lines join the configuration.
+# What an interrupted first start left out is made up for by the next.
 set -euo pipefail
 die() { echo "scratch: $*" >&2; exit 2; }
 roost=$(realpath "${1:?scratch.sh ROOST ...}")
@@ -26,6 +27,8 @@ done
 mkdir -p "$dir"
 dir=$(realpath "$dir")
 mkdir -p "$dir/certificates"
+exec 9>"$dir/lock" # stays open, and so locked, while the server runs: another start must not change its configuration
+flock -w 5 9 || die "another server runs on $dir"
 if [ ! -s "$dir/certificates/cert.pem" ]; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
 		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$dir/certificates/key.pem" -out "$dir/certificates/cert.pem" 2>/dev/null
@@ -45,9 +48,12 @@ CONF
 cat "$extra" >>"$dir/roost.conf"
 have=$(cat "$dir/users" 2>/dev/null || echo 0)
 if [ "$have" -lt "$users" ]; then
-	[ "$have" != 0 ] || "$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
-	"$roost" user add -c "$dir/roost.conf" --password-stdin --first $((have + 1)) --count "$users" user@example.org \
-		<<<pass >/dev/null
+	"$roost" domain list -c "$dir/roost.conf" | grep -qx example.org ||
+		"$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
+	have=$("$roost" user list -c "$dir/roost.conf" example.org | sed -n 's/^user\([1-9][0-9]*\)@.*/\1/p' | sort -n | tail -1)
+	[ "${have:-0}" -ge "$users" ] ||
+		"$roost" user add -c "$dir/roost.conf" --password-stdin --first $((${have:-0} + 1)) --count "$users" \
+			user@example.org <<<pass >/dev/null
 	echo "$users" >"$dir/users"
 fi
 exec "$roost" serve -c "$dir/roost.conf"
