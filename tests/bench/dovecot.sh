@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT [MAIL_LOCATION] | stop DIR
+# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT [MAIL_LOCATION [LMTP_PORT]] | stop DIR
 # sdbox unless said otherwise, clear-text login, user1..user100@example.org with the password "pass".  Everything is under DIR.
 set -euo pipefail
 die() { echo "dovecot.sh: $*" >&2; exit 1; }
 verb=${1:?start or stop} dir=$(realpath -m "${2:?DIR}")
 case $verb in
 start)
-	port=${3:?IMAP_PORT} location=${4:-'sdbox:~/sdbox'}
+	port=${3:?IMAP_PORT} location=${4:-'sdbox:~/sdbox'} lmtp=${5:-}
 	command -v dovecot >/dev/null || die "apt-get install dovecot-imapd"
+	[ -z "$lmtp" ] || [ -x /usr/lib/dovecot/lmtp ] || die "apt-get install dovecot-lmtpd"
 	[ "$(id -u)" = 0 ] || die "Dovecot's processes change users: run this as root"
 	mkdir -p "$dir/mail" "$dir/run" "$dir/state"
 	chmod 755 "$dir"
@@ -19,7 +20,7 @@ start)
 		state_dir = $dir/state
 		log_path = $dir/dovecot.log
 		listen = 127.0.0.1
-		protocols = imap
+		protocols = imap ${lmtp:+lmtp}
 		ssl = no
 		disable_plaintext_auth = no
 		auth_mechanisms = plain
@@ -51,6 +52,17 @@ start)
 		service imap {
 		  service_count = 256
 		  process_limit = 10000
+		}
+	CONF
+	[ -z "$lmtp" ] || cat >>"$dir/dovecot.conf" <<-CONF
+		hostname = localhost
+		postmaster_address = postmaster@example.org
+		service lmtp {
+		  process_min_avail = 2
+		  inet_listener lmtp {
+		    address = 127.0.0.1
+		    port = $lmtp
+		  }
 		}
 	CONF
 	dovecot -c "$dir/dovecot.conf"

@@ -29,17 +29,17 @@ finish() {
 	rm -rf "$dir"
 }
 trap finish EXIT
-port=$(free_port)
-"$here/../../tools/scratch.sh" "$roost" --dir "$dir/roost" --imap "$port" --imaps "$(free_port)" --lmtp "$(free_port)" \
+port=$(free_port) lmtp=$(free_port)
+"$here/../../tools/scratch.sh" "$roost" --dir "$dir/roost" --imap "$port" --imaps "$(free_port)" --lmtp "$lmtp" \
 	--users 100 >"$dir/ready" 2>"$dir/roost.log" &
 pid=$!
 for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.1; done
 grep -q ready "$dir/ready" || { cat "$dir/roost.log" >&2; exit 1; }
-servers=("roost:$port")
+servers=("roost:$port${sync:+:$lmtp}")
 if [ -z "$alone" ]; then
-	port=$(free_port)
-	"$here/dovecot.sh" start "$dir/dovecot" "$port"
-	servers+=("dovecot:$port")
+	port=$(free_port) lmtp=$(free_port)
+	"$here/dovecot.sh" start "$dir/dovecot" "$port" "" "${sync:+$lmtp}"
+	servers+=("dovecot:$port${sync:+:$lmtp}")
 fi
 if [ "$sync" ]; then
 	python3 "$here/sync.py" $quick "${servers[@]}"

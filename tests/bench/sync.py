@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""How soon other devices hear, and what coming back costs: sync.py [--quick] SERVER:IMAP_PORT...
+"""How soon other devices hear, and what coming back costs: sync.py [--quick] SERVER:IMAP_PORT:LMTP_PORT...
 
-push      500 sessions idle, five on each of 100 accounts; a sixth changes something.  From its tagged OK to the untagged
-          response in each of the others, of STORE, APPEND and EXPUNGE; one that hears before the OK is read counts as 0.
+push      500 sessions idle, five on each of 100 accounts, by IDLE and by NOTIFY; a sixth changes something, or a message is
+          delivered.  From its tagged OK, or LMTP's 250, to the untagged response in each of the others; one that hears
+          before the OK is read counts as 0, one that hears nothing as 40 s.
 catch-up  SELECT (QRESYNC ...) after ten changes, on mailboxes of 1,000 to 1,000,000 messages: milliseconds as the client has
           them, beside a NOOP's on the same connection, and octets of the answer.
 
 The servers do the same in turns, in one run.  Times include this script's own.  Dovecot takes an inotify instance for each
 idling session and looks every 30 s without one: raise fs.inotify.max_user_instances above 500 first, or be patient.
 """
-import argparse, random, re, selectors, statistics, sys, pathlib, time
+import argparse, random, re, selectors, socket, statistics, sys, pathlib, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients"))
 from response import Client
 
-ACCOUNTS, IDLERS, CHANGES = 100, 5, 10
+ACCOUNTS, CHANGES, PATIENCE_S = 100, 10, 40
+HOW = {"IDLE": 3, "NOTIFY selected": 1, "NOTIFY inboxes": 1}  # sessions on each account
 MESSAGE = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: sync\r\n\r\n" + b"x" * 1000 + b"\r\n"
 
 
@@ -22,51 +24,96 @@ def append(client, mailbox, flags=""):
     client.do(b"APPEND %s (%s) {%d+}\r\n%s" % (mailbox.encode(), flags.encode(), len(MESSAGE), MESSAGE))
 
 
-class Crowd:
+class Lmtp:
+    """Delivers to one user at a time; the connection stays."""
+
     def __init__(self, port):
-        self.actors, self.idlers = [], []
+        self.socket = socket.create_connection(("127.0.0.1", port), 120)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+        self.reply(b"220")
+        self.ask(b"LHLO bench", b"250")
+
+    def reply(self, code):
+        line = self.file.readline()
+        while line[3:4] == b"-":
+            line = self.file.readline()
+        assert line.startswith(code), line
+
+    def ask(self, command, code):
+        self.socket.sendall(command + b"\r\n")
+        self.reply(code)
+
+    def envelope(self, user):
+        self.ask(b"MAIL FROM:<a@example.org>", b"250")
+        self.ask(b"RCPT TO:<%s@example.org>" % user.encode(), b"250")
+        self.ask(b"DATA", b"354")
+
+
+class Crowd:
+    """On each account one that acts, three in IDLE, one that asked NOTIFY for what it has selected, and one that has
+    selected nothing and asked for its inbox."""
+
+    def __init__(self, port, lmtp):
+        self.actors, self.listeners, self.lmtp = [], [], Lmtp(lmtp)
         for n in range(1, ACCOUNTS + 1):
             actor = Client(port).login(f"user{n}")
             append(actor, "INBOX")
             actor.do("SELECT INBOX")
-            self.actors.append(actor)
-            self.idlers.append([self.idle(port, n) for _ in range(IDLERS)])
+            self.actors.append(actor.socket)
+            self.listeners.append({self.listen(port, n, how): how for how in HOW for _ in range(HOW[how])})
 
     @staticmethod
-    def idle(port, n):
+    def listen(port, n, how):
         client = Client(port).login(f"user{n}")
-        client.do("SELECT INBOX")
-        client.send("IDLE")
-        while not client.line().startswith(b"+"):
-            pass
+        if how != "NOTIFY inboxes":
+            client.do("SELECT INBOX")
+        if how == "IDLE":
+            client.send("IDLE")
+            while not client.line().startswith(b"+"):
+                pass
+        elif how == "NOTIFY selected":
+            client.do("NOTIFY SET (SELECTED (MessageNew MessageExpunge FlagChange))")
+        else:
+            client.do("NOTIFY SET (inboxes (MessageNew MessageExpunge))")
         return client.socket
 
-    def round(self, n, command):
-        """Sends it on account n; the delays of its idlers in seconds."""
-        actor = self.actors[n].socket
+    def hear(self, n, actor, data, end, deaf=()):
+        """Has `actor` send; the delays of those who listen on account n, {how: [seconds]}, from `end` of its answer."""
+        waiting = {s: how for s, how in self.listeners[n].items() if how not in deaf}
+        delays, heard, ok, answer, until = {}, {}, None, b"", time.monotonic() + PATIENCE_S
         with selectors.DefaultSelector() as wait:
-            for s in [actor] + self.idlers[n]:
+            for s in [actor, *waiting]:
                 wait.register(s, selectors.EVENT_READ)
-            actor.sendall(b"t1 " + command + b"\r\n")
-            heard, ok, answer = {}, None, b""
-            while ok is None or len(heard) < IDLERS:
-                events = wait.select(90)
+            actor.sendall(data)
+            while (ok is None or len(heard) < len(waiting)) and time.monotonic() < until:
+                events = wait.select(1)
                 now = time.perf_counter()
-                assert events, f"{command!r}: {len(heard)} heard, OK {ok}"
                 for key, _ in events:
-                    data = key.fileobj.recv(65536)
+                    got = key.fileobj.recv(65536)
+                    assert got, "a connection ended"
                     if key.fileobj is not actor:
                         heard.setdefault(key.fileobj, now)
                         continue
-                    answer += data
-                    if b"\r\nt1 " in b"\r\n" + answer:
-                        assert b"t1 OK" in answer, answer
+                    answer += got
+                    if re.search(end, answer):
                         ok = now
-        return [max(0.0, t - ok) for t in heard.values()]
+        assert ok is not None, answer
+        for s, how in waiting.items():
+            delays.setdefault(how, []).append(max(0.0, heard[s] - ok) if s in heard else PATIENCE_S)
+        return delays
 
-    def drain(self, n):
-        """What is told in more than one piece."""
-        for s in self.idlers[n]:
+    def command(self, n, command, deaf=()):
+        return self.hear(n, self.actors[n], b"t1 " + command + b"\r\n", rb"(^|\n)t1 OK.*\r\n", deaf)
+
+    def deliver(self, n):
+        self.lmtp.envelope(f"user{n + 1}")
+        return self.hear(n, self.lmtp.socket, MESSAGE + b".\r\n", rb"^250.*\r\n")
+
+    def drain(self, n, name):
+        """What is told in more than one piece, or late: Dovecot batches."""
+        time.sleep(0.6 if name == "dovecot" else 0.02)
+        for s in [self.actors[n], *self.listeners[n]]:
             s.setblocking(False)
             try:
                 while s.recv(65536):
@@ -77,27 +124,30 @@ class Crowd:
 
 
 def push(servers, rounds):
-    commands = {"STORE +FLAGS": b"STORE 1 +FLAGS.SILENT (k%d)", "APPEND": b"APPEND INBOX {%d+}\r\n" % len(MESSAGE) + MESSAGE,
-                "EXPUNGE": None}
-    crowds = {name: Crowd(port) for name, port in servers}
-    delays = {(name, what): [] for name in crowds for what in commands}
+    unselected = ("NOTIFY inboxes",)  # hear of no flags
+    steps = {
+        "STORE": lambda c, n, i: c.command(n, b"STORE 1 +FLAGS.SILENT (k%d)" % i, unselected),
+        "APPEND": lambda c, n, i: c.command(n, b"APPEND INBOX {%d+}\r\n" % len(MESSAGE) + MESSAGE),
+        "EXPUNGE": lambda c, n, i: c.command(n, b"EXPUNGE"),
+        "LMTP": lambda c, n, i: c.deliver(n),
+    }
+    crowds = {name: Crowd(port, lmtp) for name, port, lmtp in servers}
+    delays = {}
     rng = random.Random(1)
     for i in range(rounds):
         n = rng.randrange(ACCOUNTS)
-        for name, crowd in crowds.items():
-            for what, command in commands.items():
+        for what, step in steps.items():
+            for name, crowd in crowds.items():
                 if what == "EXPUNGE":
-                    crowd.round(n, b"STORE 1 +FLAGS.SILENT (\\Deleted)")
-                    time.sleep(0.6 if name == "dovecot" else 0.02)  # it batches
-                    crowd.drain(n)
-                    command = b"EXPUNGE"
-                delays[name, what] += crowd.round(n, command % i if what.startswith("STORE") else command)
-                time.sleep(0.6 if name == "dovecot" else 0.02)
-                crowd.drain(n)
-    print(f"push to {ACCOUNTS * IDLERS} idling sessions, ms after the OK{'':14}median      99 %     worst")
-    for (name, what), times in delays.items():
+                    crowd.command(n, b"STORE 1 +FLAGS.SILENT (\\Deleted)", unselected)
+                    crowd.drain(n, name)
+                for how, times in step(crowd, n, i).items():
+                    delays.setdefault((name, how, what), []).extend(times)
+                crowd.drain(n, name)
+    print(f"push to {ACCOUNTS * sum(HOW.values())} idling sessions, ms after the OK{'':14}median      99 %     worst")
+    for (name, how, what), times in sorted(delays.items(), key=lambda d: [list(crowds).index(d[0][0]), d[0][1:]]):
         times.sort()
-        print(f"  {name:10}{what:40}{statistics.median(times) * 1000:8.2f}{times[int(len(times) * 0.99)] * 1000:10.2f}"
+        print(f"  {name:10}{how:20}{what:20}{statistics.median(times) * 1000:8.2f}{times[int(len(times) * 0.99)] * 1000:10.2f}"
               f"{times[-1] * 1000:10.2f}")
 
 
@@ -133,8 +183,8 @@ def timed(client, command):
 
 def catch_up(servers, sizes):
     print(f"\nSELECT (QRESYNC ...) after {CHANGES} changes{'':9}messages   median ms   NOOP ms    octets")
-    for name, port in servers:
-        for k, size in enumerate(sizes if name == "roost" else sizes[:2], 1):
+    for name, port, _ in servers:
+        for k, size in enumerate(sizes if name == "roost" else sizes[:3], 1):  # a file a message
             user, rng = f"user{k}", random.Random(size)
             client = Client(port).login(user)
             fill(client, size)
@@ -159,9 +209,9 @@ def catch_up(servers, sizes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("servers", nargs="+", metavar="SERVER:IMAP_PORT")
+    parser.add_argument("servers", nargs="+", metavar="SERVER:IMAP_PORT:LMTP_PORT")
     args = parser.parse_args()
-    servers = [(s.split(":")[0], int(s.split(":")[1])) for s in args.servers]
+    servers = [(name, int(port), int(lmtp)) for name, port, lmtp in (s.split(":") for s in args.servers)]
     push(servers, 20 if args.quick else 100)
     catch_up(servers, [1000, 10000, 100000] + ([] if args.quick else [1000000]))
 
