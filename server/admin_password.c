@@ -29,17 +29,6 @@ static bool is_label(const char *text)
 	return *text && strlen(text) <= APP_PASSWORD_LABEL_MAX;
 }
 
-static bool are_capabilities(const char *text)
-{
-	for (const char *at = text; *at;) {
-		size_t n = strcspn(at, " ");
-		if (!capability_is_known(span_make(at, n)))
-			return false;
-		at += n + (at[n] == ' ');
-	}
-	return strlen(text) <= APP_PASSWORD_OFF_MAX;
-}
-
 /* "90d" from now on, or a date. */
 static bool take_expiry(const char *text, int64_t now_s, int64_t *out)
 {
@@ -57,6 +46,7 @@ static bool take_scope(struct admin_task *task, struct app_password *p)
 	const char *protocols = admin_value(task, "protocols"), *networks = admin_value(task, "networks"),
 		   *expires = admin_value(task, "expires"), *off = admin_value(task, "capabilities_off");
 	struct networks parsed;
+	struct span wrong;
 	p->made_s = time(NULL);
 	p->protocols = APP_PASSWORD_ALL;
 	if (protocols && !credential_protocols_parse(protocols, &p->protocols))
@@ -66,8 +56,8 @@ static bool take_scope(struct admin_task *task, struct app_password *p)
 			   NETWORKS_MAX);
 	else if (!take_expiry(expires, p->made_s, &p->expires_s))
 		admin_fail(task, "--expires %s: a time to come is expected, like 90d or 2027-01-31", expires);
-	else if (off && !are_capabilities(off))
-		admin_fail(task, "--capabilities_off %s: names of capabilities are expected, separated by single spaces", off);
+	else if (off && (strlen(off) > APP_PASSWORD_OFF_MAX || !capability_can_be_off(off, &wrong)))
+		admin_fail(task, "--capabilities_off %s: names of capabilities that can be left out are expected, separated by single spaces", off);
 	else {
 		snprintf(p->networks, sizeof(p->networks), "%s", networks ? networks : "");
 		snprintf(p->capabilities_off, sizeof(p->capabilities_off), "%s", off ? off : "");

@@ -1,6 +1,7 @@
 /* What is set for users and domains (storage/setting.h).  On the directory's lane. */
 #include "server/admin.h"
 
+#include "protocol/imap/capability.h"
 #include "server/settings.h"
 
 static bool take_setting(struct admin_task *task, unsigned of, enum setting_id *out)
@@ -18,6 +19,16 @@ static bool take_setting(struct admin_task *task, unsigned of, enum setting_id *
 	return false;
 }
 
+/* A name that is misspelt would leave on what was to be off. */
+static bool check_names(struct admin_task *task, enum setting_id id, const char *names)
+{
+	struct span wrong;
+	bool ok = id != SETTING_CAPABILITIES_OFF || capability_can_be_off(names, &wrong);
+	if (!ok)
+		admin_fail(task, "%s: \"%.*s\" is no capability that can be left out", setting_table[id].name, (int)wrong.len, wrong.ptr);
+	return ok;
+}
+
 static enum op_result set(struct admin_task *task, const char *who, const char *owner, unsigned of)
 {
 	const char *text = admin_value(task, "VALUE");
@@ -31,7 +42,11 @@ static enum op_result set(struct admin_task *task, const char *who, const char *
 		admin_fail(task, "%s = %s: %s is expected", setting_table[id].name, text, expected);
 		return OP_FAILED;
 	}
-	enum store_err err = directory_setting_set(task->op.directory, owner, id, text ? &value : NULL);
+	if (text && !check_names(task, id, text))
+		return OP_FAILED;
+	enum store_err err = text && setting_table[id].type == SETTING_NAMES
+				     ? directory_setting_set_names(task->op.directory, owner, id, text)
+				     : directory_setting_set(task->op.directory, owner, id, text ? &value : NULL);
 	admin_store_error(task, who, err);
 	return err ? OP_FAILED : OP_DONE;
 }
@@ -41,14 +56,16 @@ static void show(struct admin_task *task, const struct setting_values *values, u
 	static const char *const sources[] = {
 		[SETTING_STANDARD] = "configuration", [SETTING_DOMAIN] = "domain", [SETTING_USER] = "user"};
 	for (enum setting_id id = 0; id < SETTINGS_N; id++) {
-		char text[SETTING_VALUE_MAX];
+		char text[SETTING_VALUE_MAX] = "";
 		struct buf row;
 		if (!(setting_table[id].of & of))
 			continue;
-		setting_write(id, values->value[id], text);
+		bool names = setting_table[id].type == SETTING_NAMES; /* the one there is */
+		if (!names)
+			setting_write(id, values->value[id], text);
 		admin_row_begin(task, &row);
 		admin_row_text(&row, "setting", setting_table[id].name);
-		admin_row_text(&row, "value", text);
+		admin_row_text(&row, "value", names ? values->capabilities_off : text);
 		admin_row_text(&row, "from", sources[values->source[id]]);
 		admin_row_text(&row, "help", setting_table[id].help);
 		admin_row_end(task, &row);

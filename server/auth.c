@@ -57,6 +57,7 @@ struct attempt {
 	char *input; /* an answer, decoded; or user NUL password */
 	size_t input_len, user_len;
 	struct sasl_exchange sasl;
+	char capabilities_off[SETTING_NAMES_MAX + 1];
 	uint64_t endings; /* of sessions, when it began */
 	enum sasl_status status;
 	struct buf challenge; /* base64 */
@@ -184,6 +185,8 @@ static void attempt_run(struct auth_job *job, struct auth_worker *worker)
 	} else {
 		t->status = sasl_exchange_step(&t->sasl, worker, input, &challenge);
 	}
+	if (t->status == SASL_STATUS_OK && !auth_worker_capabilities_off(worker, t->sasl.account, t->capabilities_off))
+		t->status = SASL_STATUS_UNAVAILABLE;
 	t->begun = true;
 	forget_input(t);
 	buf_reset(&t->challenge);
@@ -212,6 +215,7 @@ static void tell(struct auth *a, struct attempt *t)
 		result.address = t->sasl.address;
 		result.master = t->sasl.target[0] ? t->sasl.user : NULL;
 		result.credential = &t->sasl.credential;
+		result.capabilities_off = t->capabilities_off;
 		result.endings = t->endings;
 	} else {
 		result.code = refusals[t->status].code;

@@ -27,6 +27,7 @@ struct auth_result {
 	const char *account, *address;
 	const char *master; /* whose password it was, when it was another's (server/sasl.h); else NULL */
 	const struct credential *credential; /* what the password was; of AUTH_OK */
+	const char *capabilities_off;        /* what is set for the user; of AUTH_OK.  NULL and "": nothing */
 	uint64_t endings; /* sessions_endings() before anything was looked up */
 	bool cut;
 }; /* what it points to lives until the function it was given to returns */

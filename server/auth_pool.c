@@ -5,7 +5,6 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "storage/alias.h"
-#include "storage/setting.h"
 
 #include <openssl/crypto.h>
 
@@ -278,6 +277,17 @@ enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *us
 	bool may = values.value[SETTING_MASTER] ||
 		   (values.value[SETTING_DOMAIN_MASTER] && strcmp(at + 1, address_domain(user)) == 0);
 	return may ? AUTH_RIGHT : AUTH_WRONG;
+}
+
+bool auth_worker_capabilities_off(struct auth_worker *worker, const char *account, char out[SETTING_NAMES_MAX + 1])
+{
+	struct setting_values values = {.capabilities_off = ""};
+	enum store_err err = directory_settings_of(worker->directory, account, &values);
+	if (err)
+		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)),
+			  log_text("fault", directory_fault(worker->directory)));
+	memcpy(out, values.capabilities_off, sizeof(values.capabilities_off));
+	return !err;
 }
 
 enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)

@@ -12,6 +12,7 @@
 #include "server/credential.h"
 #include "server/loop.h"
 #include "server/password.h"
+#include "storage/setting.h"
 
 struct abuse;
 struct accounts;
@@ -81,6 +82,8 @@ MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const
 					       char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
 /* Whether `user`, who has proved who it is, may log in as `target` (SETTING_MASTER, SETTING_DOMAIN_MASTER). */
 MUST_USE enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target);
+/* What is not offered to the user with that account (SETTING_CAPABILITIES_OFF).  False: that could not be read. */
+MUST_USE bool auth_worker_capabilities_off(struct auth_worker *worker, const char *account, char out[SETTING_NAMES_MAX + 1]);
 /* The user with SCRAM secrets; AUTH_WRONG for an unknown user, with secrets all the same (password_fake_scram). */
 MUST_USE enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address,
 					       struct directory_user *out);

@@ -56,7 +56,6 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 		struct config config;
 		struct listen_config listen;
 		struct auth_config auth;
-		struct narrow_config narrow;
 	} tried;
 	invariant(o && text);
 	if (option_store(o, text, &tried))
@@ -89,16 +88,13 @@ static cfg_t *make_parser(void)
 	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
 	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
 	cfg_opt_t *auth = xcalloc(config_options_n + 1, sizeof(*auth));
-	cfg_opt_t *narrow = xcalloc(config_options_n + 1, sizeof(*narrow));
 	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
-		  auth_section = CFG_SEC("auth", auth, CFGF_MULTI), narrow_section = CFG_SEC("narrow", narrow, CFGF_MULTI);
+		  auth_section = CFG_SEC("auth", auth, CFGF_MULTI);
 	listen[list_options("listen", listen)] = end;
 	auth[list_options("auth", auth)] = end;
-	narrow[list_options("narrow", narrow)] = end;
 	size_t n = list_options(NULL, options);
 	options[n++] = listen_section;
 	options[n++] = auth_section;
-	options[n++] = narrow_section;
 	options[n] = end;
 	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
 	invariant(cfg);
@@ -106,7 +102,6 @@ static cfg_t *make_parser(void)
 	free(options);
 	free(listen);
 	free(auth);
-	free(narrow);
 	return cfg;
 }
 
@@ -131,16 +126,11 @@ static bool read_section(const char *path, cfg_t *from, const char *section, voi
 /* A name that is misspelt would leave on what was to be off. */
 static bool check_names(const char *path, int line, const char *names)
 {
-	for (const char *at = names; *at;) {
-		size_t n = strcspn(at, " ");
-		struct span name = span_make(at, n);
-		if (!capability_is_known(name) || span_is(name, "IMAP4rev1")) {
-			complain(path, line, "capabilities_off: \"%.*s\" is no capability that can be left out", (int)n, at);
-			return false;
-		}
-		at += n + (at[n] == ' ');
-	}
-	return true;
+	struct span wrong;
+	bool ok = capability_can_be_off(names, &wrong);
+	if (!ok)
+		complain(path, line, "capabilities_off: \"%.*s\" is no capability that can be left out", (int)wrong.len, wrong.ptr);
+	return ok;
 }
 
 static bool check_domain(const char *path, int line, const char *domain)
@@ -221,19 +211,6 @@ static bool read_auths(const char *path, struct config *c)
 	return true;
 }
 
-static bool read_narrows(const char *path, struct config *c)
-{
-	c->narrows_n = cfg_size(c->parsed, "narrow");
-	c->narrows = xcalloc(c->narrows_n, sizeof(*c->narrows));
-	for (size_t i = 0; i < c->narrows_n; i++) {
-		cfg_t *from = cfg_getnsec(c->parsed, "narrow", (unsigned)i);
-		if (!read_section(path, from, "narrow", &c->narrows[i]) ||
-		    !check_names(path, from->line, c->narrows[i].capabilities_off))
-			return false;
-	}
-	return true;
-}
-
 const struct auth_config *config_auth(const struct config *c, const char *domain)
 {
 	const struct auth_config *found = NULL;
@@ -252,14 +229,6 @@ bool config_uses_backend(const struct config *c, enum auth_backend backend)
 		if (c->auths[i].backend == backend)
 			return true;
 	return false;
-}
-
-const char *config_capabilities_off(const struct config *c, const char *who)
-{
-	for (size_t i = 0; i < c->narrows_n; i++)
-		if (strcasecmp(c->narrows[i].who, who) == 0)
-			return c->narrows[i].capabilities_off;
-	return NULL;
 }
 
 /* What is left to us: names of the machine's and of the store's, and one thread for each core. */
@@ -307,15 +276,13 @@ bool config_read(const char *path, struct config *out)
 	if (rc == CFG_FILE_ERROR)
 		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
-	       read_auths(path, out) &&
-	       read_narrows(path, out) && fill_in(path, out);
+	       read_auths(path, out) && fill_in(path, out);
 }
 
 void config_finish(struct config *c)
 {
 	free(c->listens);
 	free(c->auths);
-	free(c->narrows);
 	free(c->made);
 	if (c->parsed)
 		cfg_free(c->parsed);

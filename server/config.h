@@ -29,12 +29,6 @@ struct listen_config {
 	struct networks proxies;        /* the same, parsed */
 };
 
-/* What is not offered to a user, or to the users of a domain. */
-struct narrow_config {
-	const char *who; /* an address, or a domain */
-	const char *capabilities_off;
-};
-
 /* What verifies the passwords of a domain's users. */
 enum auth_backend {
 	AUTH_BACKEND_DIRECTORY, /* the store's own */
@@ -80,8 +74,6 @@ struct config {
 	const char *sasl_config; /* a file of libsasl2's options; "": there is none */
 	struct auth_config *auths;
 	size_t auths_n;
-	struct narrow_config *narrows;
-	size_t narrows_n;
 	struct cfg_t *parsed; /* owns the strings of the file */
 	char *made;           /* and this those that were made up */
 };
@@ -89,8 +81,6 @@ struct config {
 /* Reads `path`.  What is wrong is printed, and false returned; config_finish() is due in both cases. */
 MUST_USE bool config_read(const char *path, struct config *out);
 void config_finish(struct config *c);
-/* What the first narrow section of that address or domain leaves out; NULL: there is none. */
-const char *config_capabilities_off(const struct config *c, const char *who);
 
 /* Who verifies the passwords of that domain; NULL: the store's own directory. */
 const struct auth_config *config_auth(const struct config *c, const char *domain);

@@ -18,7 +18,6 @@ static const char *const backends[] = {[AUTH_BACKEND_DIRECTORY] = "directory", [
 #define IN(field) offsetof(struct config, field)
 #define IN_LISTEN(field) offsetof(struct listen_config, field)
 #define IN_AUTH(field) offsetof(struct auth_config, field)
-#define IN_NARROW(field) offsetof(struct narrow_config, field)
 
 const struct option config_options[] = {
 	{NULL, "store", OPTION_TEXT, IN(store), NULL, 0, 0, NULL,
@@ -136,7 +135,7 @@ const struct option config_options[] = {
 	 "9755 has it. Much old mail has such octets, and could then not be brought in."},
 	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
 	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
-	 "ENABLE does not know them."},
+	 "ENABLE does not know them. For some users only: roost user set, roost domain set, roost password add."},
 
 	{"listen", "default_domain", OPTION_TEXT, IN_LISTEN(default_domain), "", 0, 0, NULL,
 	 "The same for who comes in here. Empty: as outside the section."},
@@ -156,11 +155,6 @@ const struct option config_options[] = {
 	 "roost user add all the same: that gives them their mailboxes. While one domain uses saslauthd, SCRAM is not offered, since it "
 	 "needs what saslauthd does not tell."},
 	{"auth", "socket", OPTION_TEXT, IN_AUTH(socket), "/run/saslauthd/mux", 0, 0, NULL, "Where saslauthd listens."},
-
-	{"narrow", "who", OPTION_TEXT, IN_NARROW(who), NULL, 0, 0, NULL,
-	 "A user's address, or a domain, which means all users of it."},
-	{"narrow", "capabilities_off", OPTION_TEXT, IN_NARROW(capabilities_off), NULL, 0, 0, NULL,
-	 "Capabilities that are not offered to them once they have logged in, as in a listen section."},
 };
 const size_t config_options_n = countof(config_options);
 

@@ -69,10 +69,6 @@ void config_write_example(struct buf *out)
 			  "# auth { who = \"example.org\" backend = \"saslauthd\" }\n"
 			  "#\n# What may stand in it:\n#\n");
 	add_section(out, "auth", "");
-	buf_add_text(out, "\n# What is not offered to a user, or to a domain's: one section each.\n"
-			  "# narrow { who = \"example.org\" capabilities_off = \"UIDONLY\" }\n"
-			  "#\n# What may stand in it:\n#\n");
-	add_section(out, "narrow", "example.org");
 }
 
 /* man(7): a leading dot or quote would be a request, a backslash an escape. */
@@ -140,7 +136,7 @@ void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
-	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}, {"narrow", "NARROW SECTIONS"}};
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}};
 	buf_add_text(out, man_head);
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);

@@ -100,8 +100,6 @@ static void compare_sections(const struct reload *r, const struct config *now)
 		say(r, "listen", false);
 	if (!are_same("auth", was->auths, was->auths_n, now->auths, now->auths_n, sizeof(*now->auths)))
 		say(r, "auth", false);
-	if (!are_same("narrow", was->narrows, was->narrows_n, now->narrows, now->narrows_n, sizeof(*now->narrows)))
-		say(r, "narrow", false);
 }
 
 /* What is live is compared with what the start had, so it is set again and again: that changes nothing. */

@@ -442,6 +442,7 @@ static void on_closed(struct conn *c)
 	auth_destroy(s->auth);
 	accounts_release(s->lane);
 	free(s->master);
+	free(s->capabilities_off);
 	free(s);
 }
 

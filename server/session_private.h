@@ -41,6 +41,7 @@ struct session {
 	uint64_t metadata_since; /* as a command's */
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
+	char *capabilities_off; /* what is set for the user; NULL: nothing */
 	char *master; /* who logged in as that one; NULL: nobody else */
 	char device[64]; /* as the client names itself, printable ASCII */
 	struct session_entry entry; /* among the server's sessions, while it is logged in */

@@ -55,15 +55,12 @@ struct command *session_command(const struct session *s)
 	return s->command;
 }
 
-/* What the listener, the domain, the user and the app password leave out. */
+/* What the listener, the user (or the domain) and the app password leave out. */
 static void find_off(const struct session *s, const char *off[CAPABILITY_OFF_MAX])
 {
-	const struct config *config = session_config(s);
-	const char *at = strrchr(s->address, '@');
 	off[0] = s->conn->listener->capabilities_off;
-	off[1] = at ? config_capabilities_off(config, at + 1) : NULL;
-	off[2] = at ? config_capabilities_off(config, s->address) : NULL;
-	off[3] = s->credential.capabilities_off;
+	off[1] = s->capabilities_off;
+	off[2] = s->credential.capabilities_off;
 }
 
 bool session_offers(const struct session *s, const char *capability)
@@ -142,6 +139,7 @@ bool session_log_in(struct session *s, const struct auth_result *who)
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", who->address);
 	s->master = who->master ? strdup(who->master) : NULL;
+	s->capabilities_off = who->capabilities_off && *who->capabilities_off ? strdup(who->capabilities_off) : NULL;
 	s->credential = *with;
 	s->left = false;
 	credential_note_use(s->conn->loop->server->accounts, with, time(NULL));
@@ -202,6 +200,8 @@ void session_log_out(struct session *s)
 	s->address[0] = '\0';
 	free(s->master);
 	s->master = NULL;
+	free(s->capabilities_off);
+	s->capabilities_off = NULL;
 	s->credential = (struct credential){.id = ""};
 	s->stop_deflate = session_is_compressed(s);
 	reader_set_limits(&s->reader, &reader_limits_before_login);

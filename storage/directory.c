@@ -19,7 +19,7 @@ static const char schema[] =
 	" expires INTEGER NOT NULL, used INTEGER NOT NULL, UNIQUE(account, label)) WITHOUT ROWID;"
 	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target)) WITHOUT ROWID;"
-	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
+	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value NOT NULL," /* a number, or names */
 	" PRIMARY KEY(owner, name)) WITHOUT ROWID;"
 	"CREATE TABLE usage(account TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;";
 

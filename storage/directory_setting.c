@@ -13,6 +13,34 @@ enum store_err directory_setting_set(struct directory *d, const char *owner, enu
 	return db_run(&d->db, stmt);
 }
 
+enum store_err directory_setting_set_names(struct directory *d, const char *owner, enum setting_id id, const char *names)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT OR REPLACE INTO setting VALUES(?,?,?)");
+	directory_bind(stmt, 1, owner);
+	directory_bind(stmt, 2, setting_table[id].name);
+	directory_bind(stmt, 3, names);
+	return db_run(&d->db, stmt);
+}
+
+/* False: this version does not understand it. */
+static bool take_value(sqlite3_stmt *stmt, enum setting_id id, struct setting_values *values)
+{
+	const struct setting *s = &setting_table[id];
+	int64_t value = sqlite3_column_int64(stmt, 1);
+	if (s->type != SETTING_NAMES) {
+		bool understood = value >= s->min && value <= s->max;
+		if (understood)
+			values->value[id] = value;
+		return understood;
+	}
+	const char *names = (const char *)sqlite3_column_text(stmt, 1);
+	invariant(id == SETTING_CAPABILITIES_OFF); /* the one there is */
+	if (!names || !setting_read(id, names, &value))
+		return false;
+	snprintf(values->capabilities_off, sizeof(values->capabilities_off), "%s", names);
+	return true;
+}
+
 /* Lets what this owner has stand in `values`. */
 static enum store_err lay_over(struct directory *d, const char *owner, enum setting_source source,
 			       struct setting_values *values)
@@ -22,11 +50,8 @@ static enum store_err lay_over(struct directory *d, const char *owner, enum sett
 	enum store_err err;
 	while (db_next(&d->db, stmt, &err)) {
 		enum setting_id id = setting_find((const char *)sqlite3_column_text(stmt, 0));
-		int64_t value = sqlite3_column_int64(stmt, 1);
-		if (id == SETTINGS_N || value < setting_table[id].min || value > setting_table[id].max)
-			continue;
-		values->value[id] = value;
-		values->source[id] = (unsigned char)source;
+		if (id < SETTINGS_N && take_value(stmt, id, values))
+			values->source[id] = (unsigned char)source;
 	}
 	return err;
 }

@@ -30,6 +30,8 @@ const struct setting setting_table[SETTINGS_N] = {
 	[SETTING_DISABLED] = {"disabled", SETTING_BOOL, SETTING_OF_BOTH, 0, 1, 0, "Nobody can log in; mail still comes in."},
 	[SETTING_REFUSE_MAIL] = {"refuse_mail", SETTING_BOOL, SETTING_OF_BOTH, 0, 1, 0,
 				 "No mail is taken in: it goes back to its sender (550)."},
+	[SETTING_CAPABILITIES_OFF] = {"capabilities_off", SETTING_NAMES, SETTING_OF_BOTH, 0, 0, 0,
+				      "What IMAP is not offered of, like UIDONLY QRESYNC, beside what the port and the password leave out."},
 };
 
 enum setting_id setting_find(const char *name)
@@ -53,6 +55,9 @@ void setting_describe(enum setting_id id, char *out, size_t size)
 	case SETTING_BOOL:
 		snprintf(out, size, "true or false");
 		break;
+	case SETTING_NAMES:
+		snprintf(out, size, "names with one space between them, at most %d bytes", SETTING_NAMES_MAX);
+		break;
 	}
 }
 
@@ -73,9 +78,23 @@ static bool read_number(const struct setting *s, const char *text, int64_t *out)
 	return *out >= s->min;
 }
 
+/* Words of printable ASCII. */
+static bool are_names(const char *text)
+{
+	size_t len = strlen(text);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~' || (text[i] == ' ' && (i == 0 || i + 1 == len || text[i + 1] == ' ')))
+			return false;
+	return len <= SETTING_NAMES_MAX;
+}
+
 bool setting_read(enum setting_id id, const char *text, int64_t *out)
 {
 	const struct setting *s = &setting_table[id];
+	if (s->type == SETTING_NAMES) {
+		*out = 0;
+		return are_names(text);
+	}
 	if (s->type != SETTING_BOOL)
 		return read_number(s, text, out);
 	*out = strcmp(text, "true") == 0;

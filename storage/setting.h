@@ -27,13 +27,19 @@ enum setting_id {
 	SETTING_QUOTA_DOMAIN,
 	SETTING_DISABLED,
 	SETTING_REFUSE_MAIL,
+	SETTING_CAPABILITIES_OFF,
 	SETTINGS_N
 };
 
-enum setting_type { SETTING_NUMBER, SETTING_BYTES /* 500M, 10G; in multiples of 1024 */, SETTING_BOOL /* 0, 1 */ };
+enum setting_type {
+	SETTING_NUMBER,
+	SETTING_BYTES, /* 500M, 10G; in multiples of 1024 */
+	SETTING_BOOL,  /* 0, 1 */
+	SETTING_NAMES  /* separated by single spaces; as a number it is 0 */
+};
 enum setting_of { SETTING_OF_USER = 1, SETTING_OF_DOMAIN = 2, SETTING_OF_BOTH = 3 };
 
-enum { SETTING_VALUE_MAX = 32 };
+enum { SETTING_VALUE_MAX = 32, SETTING_NAMES_MAX = 200 /* bytes */ };
 
 struct setting {
 	const char *name;
@@ -50,9 +56,9 @@ extern const struct setting setting_table[SETTINGS_N];
 enum setting_id setting_find(const char *name);
 /* What a value looks like: "a number from 0 to 3650". */
 void setting_describe(enum setting_id id, char *out, size_t size);
-/* False: `text` is no value of this setting. */
+/* False: `text` is no value of this setting.  What names mean is for the caller to know. */
 MUST_USE bool setting_read(enum setting_id id, const char *text, int64_t *out);
-/* The text that setting_read() takes: "10G", "true". */
+/* The text that setting_read() takes: "10G", "true".  Not of names. */
 void setting_write(enum setting_id id, int64_t value, char out[SETTING_VALUE_MAX]);
 
 enum setting_source { SETTING_STANDARD, SETTING_DOMAIN, SETTING_USER };
@@ -61,12 +67,16 @@ enum setting_source { SETTING_STANDARD, SETTING_DOMAIN, SETTING_USER };
 struct setting_values {
 	int64_t value[SETTINGS_N];
 	unsigned char source[SETTINGS_N]; /* enum setting_source */
+	char capabilities_off[SETTING_NAMES_MAX + 1];
 };
 
 /* Sets one, or with `value` NULL takes it away.  `owner` is an account's id or "@domain"; the caller knows that there is
  * such a one.  Inside a transaction of the directory's. */
 MUST_USE enum store_err directory_setting_set(struct directory *d, const char *owner, enum setting_id id,
 					      const int64_t *value);
+/* The same for one that is SETTING_NAMES; setting_read() took `names`. */
+MUST_USE enum store_err directory_setting_set_names(struct directory *d, const char *owner, enum setting_id id,
+						    const char *names);
 /* The settings that hold for an account; `values` comes with the defaults.  Of an account that is nobody's, these stay.
  * A value this version does not understand is passed by. */
 MUST_USE enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values);

@@ -117,12 +117,24 @@ static bool is_off(const struct capability_context *c, struct span name)
 	return false;
 }
 
-bool capability_is_known(struct span name)
+static bool is_known(struct span name)
 {
 	for (size_t i = 0; i < countof(rows); i++)
 		if (span_iequal(name_of(rows[i].name), name))
 			return true;
 	return false;
+}
+
+bool capability_can_be_off(const char *names, struct span *wrong)
+{
+	for (const char *at = names; *at;) {
+		size_t n = strcspn(at, " ");
+		*wrong = span_make(at, n);
+		if (!is_known(*wrong) || span_is(*wrong, "IMAP4rev1"))
+			return false;
+		at += n + (at[n] == ' ');
+	}
+	return true;
 }
 
 static void add(struct buf *out, size_t begin, const char *name)

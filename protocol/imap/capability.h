@@ -5,7 +5,7 @@
 #include "protocol/buf.h"
 
 /* What the list depends on. */
-enum { CAPABILITY_OFF_MAX = 4 };
+enum { CAPABILITY_OFF_MAX = 3 };
 
 struct capability_context {
 	bool logged_in;
@@ -23,8 +23,9 @@ void capability_write(struct buf *out, const struct capability_context *context)
 
 /* Is it among the names, separated by single spaces, in any case?  NULL: there are none. */
 bool capability_is_named(const char *names, struct span name);
-/* Can it be switched off?  AUTH and APPENDLIMIT are so called, without what follows their "=". */
-bool capability_is_known(struct span name);
+/* Can these names, separated by single spaces, be left out?  AUTH and APPENDLIMIT are so called, without what follows their
+ * "="; IMAP4rev1 stays.  False: `wrong` is the first that cannot. */
+MUST_USE bool capability_can_be_off(const char *names, struct span *wrong);
 
 /* The names in the table, for tests and documentation; NULL behind the end. */
 const char *capability_name_at(size_t index);

@@ -106,6 +106,49 @@ def test_they_are_narrow(roost):
     store.close()
 
 
+def test_users_are_offered_less(roost):
+    """By user or domain, from the next login on; the user's own setting stands in place of the domain's."""
+    store = started(roost)
+    app = store.run("password", "add", ALICE, "less", "--capabilities_off", "NOTIFY").strip()
+    store.run("user", "add", "bob@example.org", stdin=b"secret\n")
+
+    def offered(user, password="secret"):
+        c = store.log_in(user, password)
+        names = set(c.capability()[1][0].decode().split())
+        c.xatom("ENABLE", "QRESYNC")
+        assert (b"QRESYNC" in (c.response("ENABLED")[1][0] or b"")) == ("QRESYNC" in names)
+        c.logout()
+        return names
+
+    everything = offered(ALICE)
+    before = store.log_in(ALICE, "secret")
+    store.run("domain", "set", "example.org", "capabilities_off", "UIDONLY qresync")
+    for user in (ALICE, "bob@example.org"):
+        assert everything - offered(user) == {"UIDONLY", "QRESYNC"}
+    assert "QRESYNC" in before.capability()[1][0].decode().split()
+    store.run("user", "set", ALICE, "capabilities_off", "IDLE APPENDLIMIT")
+    gone = everything - offered(ALICE)
+    assert "IDLE" in gone and len(gone) == 2 and any(name.startswith("APPENDLIMIT=") for name in gone), gone
+    assert everything - offered(ALICE, app) == gone | {"NOTIFY"}
+    assert scram(Client(store.port), "SCRAM-SHA-256", ALICE, "secret").startswith("OK")
+    row = next(r for r in store.json("user", "show", ALICE) if r["setting"] == "capabilities_off")
+    assert row["value"] == "IDLE APPENDLIMIT" and row["from"] == "user", row
+    store.run("user", "set", ALICE, "capabilities_off", "")  # all of it, whatever the domain has
+    assert offered(ALICE) == everything
+    store.run("user", "set", ALICE, "capabilities_off")
+    assert everything - offered(ALICE) == {"UIDONLY", "QRESYNC"}
+    for wrong in ("IDEL", "IMAP4rev1", "IDLE  MOVE", " "):
+        assert "capabilities_off" in store.run("user", "set", ALICE, "capabilities_off", wrong, code=1)
+    # Whoever comes next on a connection is another user.
+    store.run("domain", "set", "example.org", "capabilities_off")
+    store.run("user", "set", ALICE, "capabilities_off", "IDLE")
+    client = Client(store.port)
+    assert " IDLE" not in client.command(f"LOGIN {ALICE} secret")
+    assert client.command("UNAUTHENTICATE").startswith("OK")
+    assert " IDLE" in client.command("LOGIN bob@example.org secret")
+    store.close()
+
+
 def test_kick(roost):
     store = started(roost)
     one, two, three = (store.log_in(ALICE, "secret") for _ in range(3))

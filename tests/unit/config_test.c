@@ -48,7 +48,7 @@ static void test_wrong_files(void **state)
 		{"store = \"/x\"\nlisten { protocol = \"pop3\" }\n", ":2: protocol = \"pop3\": imap, imaps or lmtp is expected\n"},
 		{"store = \"/x\"\nlisten { capabilities_off = \"UIDONLY UIDONLI\" }\n",
 		 ":2: capabilities_off: \"UIDONLI\" is no capability that can be left out\n"},
-		{"store = \"/x\"\nnarrow { who = \"a\" capabilities_off = \"imap4rev1\" }\n",
+		{"store = \"/x\"\nlisten { capabilities_off = \"imap4rev1\" }\n",
 		 ":2: capabilities_off: \"imap4rev1\" is no capability that can be left out\n"},
 		{"store = \"/x\"\nlisten { cleartext_login = yes }\n",
 		 ":2: cleartext_login = \"yes\": true or false is expected\n"},
@@ -113,16 +113,10 @@ static void test_values(void **state)
 	assert_string_equal(c.listens[2].path, "/run/x");
 	assert_string_equal(c.certificates, "/etc/roost/certificates");
 	config_finish(&c);
-	assert_null(read_text("store = \"/x\"\nlisten { literal_minus = true capabilities_off = \"UIDONLY metadata\" }\n"
-			      "narrow { who = \"example.org\" capabilities_off = \"QRESYNC\" }\n"
-			      "narrow { who = \"joe@example.org\" capabilities_off = \"IDLE APPENDLIMIT\" }\n",
-			      &c));
+	assert_null(read_text("store = \"/x\"\nlisten { literal_minus = true capabilities_off = \"UIDONLY metadata\" }\n", &c));
 	assert_null(c.certificates);
 	assert_true(c.listens[0].literal_minus);
 	assert_string_equal(c.listens[0].capabilities_off, "UIDONLY metadata");
-	assert_string_equal(config_capabilities_off(&c, "Example.org"), "QRESYNC");
-	assert_string_equal(config_capabilities_off(&c, "joe@example.org"), "IDLE APPENDLIMIT");
-	assert_null(config_capabilities_off(&c, "example.net"));
 	assert_null(config_auth(&c, "example.org"));
 	config_finish(&c);
 	assert_null(read_text("store = \"/x\"\ndefault_domain = \"Example.org\"\n"
@@ -147,7 +141,6 @@ static void test_table(void **state)
 			struct config config;
 			struct listen_config listen;
 			struct auth_config auth;
-			struct narrow_config narrow;
 		} base;
 		if (o->standard)
 			assert_true(option_store(o, o->standard, &base));

@@ -135,6 +135,15 @@ static void test_settings(void **state)
 	assert_int_equal(directory_settings_of_domain(d, "example.org", &values), STORE_OK);
 	assert_int_equal(values.value[SETTING_RETENTION_DAYS], 7);
 	assert_int_equal(directory_settings_of(d, "nobody's", &values), STORE_OK);
+	/* Names are as the user's own set has them, an empty one too. */
+	assert_string_equal(values.capabilities_off, "");
+	assert_int_equal(directory_setting_set_names(d, "@example.org", SETTING_CAPABILITIES_OFF, "IDLE MOVE"), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_string_equal(values.capabilities_off, "IDLE MOVE");
+	assert_int_equal(directory_setting_set_names(d, user.account, SETTING_CAPABILITIES_OFF, ""), STORE_OK);
+	assert_int_equal(directory_settings_of(d, user.account, &values), STORE_OK);
+	assert_string_equal(values.capabilities_off, "");
+	assert_int_equal(values.source[SETTING_CAPABILITIES_OFF], SETTING_USER);
 	directory_close(d);
 	scratch_dir_destroy(&dir);
 }
@@ -149,6 +158,10 @@ static void test_setting_values(void **state)
 		const struct setting *s = &setting_table[id];
 		assert_int_equal(setting_find(s->name), id);
 		assert_true(s->min <= s->standard && s->standard <= s->max);
+		setting_describe(id, again, sizeof(again));
+		assert_true(strlen(again) > 0);
+		if (s->type == SETTING_NAMES)
+			continue;
 		setting_write(id, s->max, text);
 		assert_true(setting_read(id, text, &value));
 		assert_int_equal(value, s->max);
@@ -157,10 +170,17 @@ static void test_setting_values(void **state)
 		assert_int_equal(value, s->standard);
 		for (size_t i = 0; i < 6; i++)
 			assert_false(setting_read(id, ((const char *[]){"", "-1", " 1", "x", "1x", "99999999999999999999"})[i], &value));
-		setting_describe(id, again, sizeof(again));
-		assert_true(strlen(again) > 0);
 	}
 	assert_int_equal(setting_find("nothing"), SETTINGS_N);
+	char many[SETTING_NAMES_MAX + 2];
+	memset(many, 'x', sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	assert_false(setting_read(SETTING_CAPABILITIES_OFF, many, &value));
+	many[sizeof(many) - 2] = '\0';
+	assert_true(setting_read(SETTING_CAPABILITIES_OFF, many, &value));
+	assert_true(setting_read(SETTING_CAPABILITIES_OFF, "", &value) && setting_read(SETTING_CAPABILITIES_OFF, "A B=C", &value));
+	for (size_t i = 0; i < 5; i++)
+		assert_false(setting_read(SETTING_CAPABILITIES_OFF, ((const char *[]){" ", " A", "A ", "A  B", "A\tB"})[i], &value));
 }
 
 /* A reader sees what is committed, when it is committed, and what was undone never. */

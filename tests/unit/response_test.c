@@ -265,8 +265,11 @@ static void test_capabilities(void **state)
 					.off = {"ID", NULL, "X auth imap4REV2"}};
 	capability_write(&b, &c), expect(&b, "IMAP4rev1 SASL-IR LITERAL- ENABLE");
 	buf_finish(&b);
-	assert_true(capability_is_known(span_of("appendlimit")) && capability_is_known(span_of("COMPRESS=DEFLATE")));
-	assert_false(capability_is_known(span_of("COMPRESS")) || capability_is_known(span_of("")));
+	struct span wrong;
+	assert_true(capability_can_be_off("", &wrong) && capability_can_be_off("appendlimit COMPRESS=DEFLATE", &wrong));
+	assert_false(capability_can_be_off("IDLE COMPRESS MOVE", &wrong));
+	assert_true(span_is(wrong, "COMPRESS"));
+	assert_false(capability_can_be_off("imap4rev1", &wrong) || capability_can_be_off("IDLE  MOVE", &wrong));
 	assert_false(capability_is_named("AB A", span_of("B")) || capability_is_named(NULL, span_of("A")));
 }
 
