@@ -1,80 +1,10 @@
 #!/usr/bin/env python3
 """The verbs of roost(1), each both ways: with a daemon that runs, and with none; and what is said when they cannot."""
-import argparse, concurrent.futures, imaplib, json, os, pathlib, pty, re, resource, shlex, signal, socket, stat, subprocess, sys, tempfile, time, traceback
+import concurrent.futures, imaplib, json, os, pathlib, pty, re, resource, shlex, signal, socket, stat, subprocess, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from daemon import free_ports
+from store import both_ways, refused, run_with_stores, with_users
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-imaplib._MAXLINE = 100_000_000
-
-
-class Store:
-    """A store of its own, and the commands on it; start() and stop() run a daemon there."""
-
-    def __init__(self, roost, extra=""):
-        self.roost, self.daemon = roost, None
-        self.temporary = tempfile.TemporaryDirectory(prefix="roost-a")
-        self.directory = pathlib.Path(self.temporary.name)
-        self.config = self.directory / "roost.conf"
-        self.port, = free_ports(1)
-        self.write(f'store = "{self.directory}/store"\npassword_cost = 1\nscram_iterations = 4096\nlogin_delay_ms = 0\n'
-                   f"listen {{ port = {self.port} cleartext_login = true }}\n{extra}")
-
-    def write(self, text):
-        self.config.write_text(text)
-
-    def start(self):
-        self.log = open(self.directory / "log", "ab")
-        self.daemon = subprocess.Popen([self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log)
-        line = self.daemon.stdout.readline()
-        assert line.startswith(b"ready pid="), (line, (self.directory / "log").read_text()[-2000:])
-
-    def stop(self, number=signal.SIGTERM):
-        self.daemon.send_signal(number)
-        code = self.daemon.wait(30)
-        self.daemon.stdout.close()
-        self.log.close()
-        self.daemon = None
-        return code
-
-    def run(self, *words, stdin=b"", code=0):
-        """Standard output, or with `code` 1 or 2 what was said on standard error."""
-        p = subprocess.run([self.roost, "-c", str(self.config), *words], input=stdin, capture_output=True, timeout=60)
-        assert p.returncode == code, (words, p.returncode, p.stdout, p.stderr[-2000:])
-        return (p.stderr if code else p.stdout).decode()
-
-    def json(self, *words):
-        return json.loads(self.run(*words, "--json"))
-
-    def log_in(self, user, password):
-        c = imaplib.IMAP4("127.0.0.1", self.port)
-        c.login(user, password)
-        return c
-
-    def close(self):
-        if self.daemon:
-            assert self.stop() == 0
-        self.temporary.cleanup()
-
-
-def refused(store, user, password):
-    try:
-        store.log_in(user, password)
-    except imaplib.IMAP4.error as e:
-        assert b"AUTHENTICATIONFAILED" in e.args[0], e
-        return True
-    return False
-
-
-def with_users(store):
-    store.run("domain", "add", "example.org")
-    store.run("user", "add", "alice@example.org", stdin=b"secret\n")
-
-
-def both_ways(test):
-    test.both_ways = True
-    return test
 
 
 @both_ways
@@ -671,35 +601,5 @@ def test_cannot_start(store):
     assert "directory.db" in store.run("serve", code=1)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    roost = str(pathlib.Path(args.roost).resolve())
-    runs = []
-    for name, test in globals().items():
-        if name.startswith("test_") and args.only in name:
-            runs += [(f"{name} {'with a daemon' if d else 'without a daemon'}", test, d) for d in (False, True)] \
-                if hasattr(test, "both_ways") else [(name, test, False)]
-    failed = 0
-    for name, test, daemon in runs:
-        store = Store(roost)
-        try:
-            if daemon:
-                store.start()
-            test(store)
-            store.close()
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-            traceback.print_exc()
-            if store.daemon:
-                store.daemon.kill()
-    print(f"{len(runs) - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    run_with_stores(globals(), __doc__)

@@ -3,9 +3,9 @@
 
 SCRAM (RFC 5802, 7677) is an implementation of its own, on nothing but Python's hashes.
 """
-import argparse, base64, concurrent.futures, hashlib, hmac, os, pathlib, socket, ssl, statistics, subprocess, sys, time
+import base64, concurrent.futures, hashlib, hmac, os, pathlib, socket, ssl, statistics, subprocess, sys, tempfile, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import runner
 from daemon import Daemon
 
 MECHANISMS = ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256")
@@ -355,27 +355,14 @@ def test_verified_passwords_are_remembered(roost):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and args.only in n]
-    directory = pathlib.Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
-    for domain in ("example.org", "example.net"):
-        make_certificate(directory / "certificates", domain)
-    daemon, failed = Daemon(args.roost, users=20, extra="listen { port = {strict} }\n", directory=directory), 0
-    for name, test in tests:
-        try:
-            test(args.roost if test.__code__.co_varnames[0] == "roost" else daemon)
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    failed += daemon.stop() != 0
-    subprocess.run(["rm", "-rf", str(directory)], check=True)
-    print(f"{len(tests) - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    args = runner.arguments(__doc__)
+    with tempfile.TemporaryDirectory(prefix="roost-auth") as directory:
+        for domain in ("example.org", "example.net"):
+            make_certificate(pathlib.Path(directory) / "certificates", domain)
+        daemon = Daemon(args.roost, users=20, extra="listen { port = {strict} }\n", directory=directory)
+        failed = runner.run(globals(), args, lambda test, _: test(args.roost if runner.wants(test, "roost") else daemon))
+        return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Who logs in as another: master users, off until somebody is made one, in the log and in the history; and how users may call themselves."""
-import argparse, pathlib, re, subprocess, sys
+import re, subprocess, sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from auth import FAILED, Client, b64, first_answer, log_in, scram
+import runner
+from auth import FAILED, Client, first_answer, log_in, scram
 from daemon import Daemon
 
 REFUSED = "NO [AUTHORIZATIONFAILED]"
@@ -143,26 +143,14 @@ def test_alias(daemon):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    daemon, failed = Daemon(args.roost, users=5, extra='default_domain = "example.org"\nlogin_delay_ms = 0\n'), 0
+    args = runner.arguments(__doc__)
+    daemon = Daemon(args.roost, users=5, extra='default_domain = "example.org"\nlogin_delay_ms = 0\n')
     command(daemon, "domain", "add", "elsewhere.example")
     command(daemon, "user", "add", "--password-stdin", "far@elsewhere.example", stdin="pass\n")
     make_boxes(daemon, "far@elsewhere.example", *(f"user{n}@example.org" for n in range(1, 6)))
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(daemon)
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    failed += daemon.stop() != 0
-    sys.exit(failed != 0)
+    failed = runner.run(globals(), args, lambda test, _: test(daemon))
+    return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Logins that use the TLS they come over: SCRAM bound to the channel (RFC 5802, 5929, 9266), and client certificates (EXTERNAL)."""
-import argparse, base64, hashlib, pathlib, re, socket, ssl, subprocess, sys, tempfile, time
+import hashlib, pathlib, re, socket, ssl, subprocess, sys, tempfile, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import runner
 from auth import FAILED, Client, b64, scram
 from daemon import Daemon, free_ports
 
@@ -281,23 +281,11 @@ def test_external(roost):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    daemon, failed = Daemon(args.roost, users=3, extra="login_delay_ms = 0\nlogin_failures_max = 1000\n"), 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(args.roost if test.__code__.co_varnames[0] == "roost" else daemon)
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    failed += daemon.stop() != 0
-    sys.exit(failed != 0)
+    args = runner.arguments(__doc__)
+    daemon = Daemon(args.roost, users=3, extra="login_delay_ms = 0\nlogin_failures_max = 1000\n")
+    failed = runner.run(globals(), args, lambda test, _: test(args.roost if runner.wants(test, "roost") else daemon))
+    return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Certificates of a running daemon: put there, replaced, broken, by the thousand; sessions and their tickets go on."""
-import argparse, os, pathlib, re, shutil, ssl, statistics, socket, subprocess, sys, tempfile, time
+import os, pathlib, re, shutil, ssl, statistics, socket, subprocess, sys, tempfile, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import runner
 from daemon import Daemon
 
 PARTS = pathlib.Path()  # where certificates are made before they are put in place
@@ -199,27 +199,14 @@ def test_five_thousand_domains(roost, maker):
 
 def main():
     global PARTS
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--maker", help="tests/clients/make_certificates, built")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
+    args = runner.arguments(__doc__, "--maker")
     maker = args.maker or pathlib.Path(args.roost).parent / "tests" / "make_certificates"
-    temporary = tempfile.TemporaryDirectory(prefix="roost-c")
-    PARTS = pathlib.Path(temporary.name)
-    daemon, failed = Daemon(args.roost, users=3), 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(*((args.roost, maker) if test.__code__.co_argcount == 2 else (daemon,)))
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    failed += daemon.stop() != 0
-    sys.exit(failed != 0)
+    with tempfile.TemporaryDirectory(prefix="roost-c") as directory:
+        PARTS = pathlib.Path(directory)
+        daemon = Daemon(args.roost, users=3)
+        failed = runner.run(globals(), args, lambda test, _: test(args.roost, maker) if runner.wants(test, "roost") else test(daemon))
+        return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """COMPRESS=DEFLATE at its edges (RFC 4978): what is pipelined behind it, TLS below it, bombs, noise, ends, rests."""
-import argparse, base64, json, os, pathlib, socket, subprocess, sys, time, zlib
+import base64, json, os, socket, subprocess, sys, time, zlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import runner
 from connection import tls_context
 from daemon import Daemon
 from plumbing import MESSAGE, Client, append
@@ -259,21 +259,11 @@ def test_rest(daemon):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    daemon, failed = Daemon(args.roost, users=10), 0
-    for name, test in list(globals().items()):
-        if name.startswith("test_") and args.only in name:
-            try:
-                test(daemon)
-                print(f"ok {name}", flush=True)
-            except Exception as e:
-                failed += 1
-                print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    sys.exit(bool(failed) or daemon.stop() != 0)
+    args = runner.arguments(__doc__)
+    daemon = Daemon(args.roost, users=10)
+    failed = runner.run(globals(), args, lambda test, _: test(daemon))
+    return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """App passwords, and who is logged in by what: a daemon of its own, the commands, and logins as devices make them."""
-import argparse, imaplib, json, pathlib, re, sys, time, traceback
+import imaplib, re, sys, time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, refused, with_users  # noqa: E402 (the path is set above)
-from auth import Client, scram  # noqa: E402
+import runner
+from store import Store, refused, with_users
+from auth import Client, scram
 
 ALICE = "alice@example.org"
 
@@ -191,23 +190,6 @@ def test_sessions_of_one_user(roost):
     store.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(args.roost)
-            print(f"ok {name}", flush=True)
-        except Exception:  # noqa: a test may fail in any way, the others run all the same
-            failed += 1
-            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    args = runner.arguments(__doc__)
+    sys.exit(bool(runner.run(globals(), args, lambda test, _: test(args.roost))))

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """roost history, undelete and expire: who did what, deleted mail had back, and mail that goes by age."""
-import argparse, imaplib, pathlib, re, sys, time, traceback
+import imaplib, re
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, both_ways, with_users  # noqa: E402 (the path is set above)
-from transfer import served  # noqa: E402
+from store import both_ways, run_with_stores, served, with_users
 
 ALICE = "alice@example.org"
 imaplib.Commands["ID"] = ("NONAUTH", "AUTH", "SELECTED")
@@ -141,32 +138,5 @@ def test_expire(store):
     assert "a number from 0" in store.run("expire", ALICE, "--days", "x", code=1)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    roost, failed, ran = str(pathlib.Path(args.roost).resolve()), 0, 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        for daemon in (False, True):
-            store, ran = Store(roost), ran + 1
-            try:
-                if daemon:
-                    store.start()
-                test(store)
-                store.close()
-                print(f"ok {name}{' with a daemon' if daemon else ''}", flush=True)
-            except Exception as e:
-                failed += 1
-                print(f"FAILED {name}{' with a daemon' if daemon else ''}: {type(e).__name__}: {str(e)[:1500]}", flush=True)
-                traceback.print_exc()
-                if store.daemon:
-                    store.daemon.kill()
-    print(f"{ran - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    run_with_stores(globals(), __doc__)

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 """The metrics: their text by a parser of the format written here, what they count, who may ask; and that the board asks for what
 there is."""
-import argparse, http.client, json, pathlib, re, smtplib, socket, sys, traceback
+import http.client, json, pathlib, re, smtplib, socket, sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, refused, with_users  # noqa: E402 (the path is set above)
-from daemon import free_ports  # noqa: E402
+import runner
+from store import Store, refused, with_users
+from daemon import free_ports
 
 ALICE = "alice@example.org"
-ROOT = HERE.parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf'({NAME})(?:\{{((?:{NAME}="(?:[^"\\\n]|\\[\\"n])*",?)*)\}})? (\S+)$')
 SUFFIXES = {"gauge": ("",), "counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
@@ -184,23 +183,6 @@ def test_the_board(roost):
     store.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(args.roost)
-            print(f"ok {name}", flush=True)
-        except Exception:  # noqa: a test may fail in any way, the others run all the same
-            failed += 1
-            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    args = runner.arguments(__doc__)
+    sys.exit(bool(runner.run(globals(), args, lambda test, _: test(args.roost))))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Connections at their edges: peers that half close, do not read, flood, come by other ways, or are there at the stop."""
-import argparse, ctypes, json, os, pathlib, select, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+import ctypes, json, os, pathlib, signal, socket, ssl, subprocess, sys, tempfile, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import runner
 from daemon import Daemon, free_ports
 
 
@@ -301,27 +301,11 @@ def test_out_of_descriptors(roost):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    shared, failed, ran = Daemon(args.roost, users=10), 0, 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        ran += 1
-        try:
-            test(shared if test.__code__.co_varnames[0] == "daemon" and test.__code__.co_argcount else args.roost)
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-    code = shared.stop()
-    if code:
-        failed += 1
-    print(f"{ran - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    args = runner.arguments(__doc__)
+    shared = Daemon(args.roost, users=10)
+    failed = runner.run(globals(), args, lambda test, _: test(shared if runner.wants(test, "daemon") else args.roost))
+    return failed or shared.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))

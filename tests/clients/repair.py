@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """roost check --repair: stores that were damaged in each way are sound afterwards, and have every message that can be read."""
-import argparse, hashlib, imaplib, json, os, pathlib, random, re, shutil, sqlite3, subprocess, sys, traceback
+import hashlib, imaplib, random, re, shutil, sqlite3, subprocess
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, with_users  # noqa: E402 (the path is set above)
-from transfer import served  # noqa: E402
+from store import run_with_stores, served, with_users
 
 ALICE = "alice@example.org"
 SMALL, LARGE = 270, 1
@@ -161,29 +158,5 @@ def test_what_clients_see(store):
     assert "1 accounts looked at, 0 problems" in store.run("check", "--all", "--repair")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    roost, failed, ran = str(pathlib.Path(args.roost).resolve()), 0, 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        store, ran = Store(roost), ran + 1
-        try:
-            test(store)
-            store.close()
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:3000]}", flush=True)
-            traceback.print_exc()
-            if store.daemon:
-                store.daemon.kill()
-    print(f"{ran - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    run_with_stores(globals(), __doc__)

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """The daemon and who runs it: systemd's notifications, watchdog and sockets; SIGHUP, reload, the log and its level."""
-import argparse, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
+import os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, with_users  # noqa: E402 (the path is set above)
+import runner
+from store import Store, with_users
 
 ALICE = "alice@example.org"
-ROOT = HERE.parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Supervisor:
@@ -227,23 +226,6 @@ def test_units(roost):
         assert p.returncode == 0, p.stdout[-500:]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        try:
-            test(args.roost)
-            print(f"ok {name}", flush=True)
-        except Exception:  # noqa: a test may fail in any way, the others run all the same
-            failed += 1
-            print(f"FAILED {name}\n{traceback.format_exc()[-3000:]}", flush=True)
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    args = runner.arguments(__doc__)
+    sys.exit(bool(runner.run(globals(), args, lambda test, _: test(args.roost))))

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """roost import and roost export: what goes in comes out the same, from and to Maildir, mbox and tar, with and without a
 daemon; and a Maildir that a real Dovecot made keeps its UIDs, so that devices fetch nothing again."""
-import argparse, email.utils, hashlib, imaplib, os, pathlib, pty, random, re, resource, shutil, signal, subprocess, sys, tarfile, time, traceback
+import email.utils, hashlib, imaplib, os, pathlib, pty, random, re, resource, shutil, subprocess, tarfile, time
+
+from store import both_ways, run_with_stores, served, with_users
+from daemon import free_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store, both_ways, with_users  # noqa: E402 (the path is set above)
-from daemon import free_ports  # noqa: E402
-
 ALICE = "alice@example.org"
 
 
@@ -71,21 +70,6 @@ def assert_same(got, want):
         assert set(got[name][1]) == set(messages), (name, sorted(got[name][1]), sorted(messages))
         for uid, message in messages.items():
             assert got[name][1][uid] == message, (name, uid, got[name][1][uid], message)
-
-
-def served(store):
-    """A daemon for IMAP, also in the tests that have none for the commands."""
-    class Serving:
-        def __enter__(self):
-            self.started = not store.daemon
-            if self.started:
-                store.start()
-            return store.port
-
-        def __exit__(self, *error):
-            if self.started:
-                store.stop()
-    return Serving()
 
 
 def look(store, user=ALICE):
@@ -435,33 +419,5 @@ def test_dovecot(store):
     assert theirs.subscribed <= again.subscribed
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    roost, failed, ran = str(pathlib.Path(args.roost).resolve()), 0, 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or args.only not in name:
-            continue
-        for daemon in (False, True) if hasattr(test, "both_ways") else (False,):
-            store, ran = Store(roost), ran + 1
-            label = f"{name} {'with a daemon' if daemon else ''}"
-            try:
-                if daemon:
-                    store.start()
-                test(store)
-                store.close()
-                print(f"ok {label}", flush=True)
-            except Exception as e:
-                failed += 1
-                print(f"FAILED {label}: {type(e).__name__}: {str(e)[:1500]}", flush=True)
-                traceback.print_exc()
-                if store.daemon:
-                    store.daemon.kill()
-    print(f"{ran - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    run_with_stores(globals(), __doc__)

@@ -5,7 +5,7 @@ import argparse, email.policy, imaplib, os, pathlib, re, shutil, smtplib, socket
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "clients"), str(HERE.parent / "harness")]
-from admin import Store  # noqa: E402 (the path is set above)
+from store import Store  # noqa: E402 (the path is set above)
 from daemon import free_ports  # noqa: E402
 import overlay  # noqa: E402
 

@@ -18,7 +18,7 @@ if webdriver:
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path += [str(HERE.parent / "clients"), str(HERE.parent / "harness")]
-from admin import Store  # noqa: E402 (the path is set above)
+from store import Store  # noqa: E402 (the path is set above)
 from daemon import free_ports  # noqa: E402
 
 ROUNDCUBE = pathlib.Path("/usr/share/roundcube")
