@@ -73,6 +73,7 @@ struct auth {
 	enum auth_state state;
 	struct attempt *attempt; /* NULL while idle */
 	char remote[64];
+	uint64_t session;
 	unsigned failures;
 };
 
@@ -247,7 +248,8 @@ static void delay(struct auth *a, struct attempt *t)
 	unsigned doublings = before < DELAY_DOUBLINGS_MAX ? before : DELAY_DOUBLINGS_MAX;
 	a->state = AUTH_DELAYED;
 	/* contrib/fail2ban reads it. */
-	log_event(LOG_WARNING, held ? "login_held" : "login_failed", log_text("peer", a->remote), log_text("user", t->sasl.user),
+	log_event(LOG_WARNING, held ? "login_held" : "login_failed", log_number("session", (int64_t)a->session),
+		  log_text("peer", a->remote), log_text("user", t->sasl.user),
 		  log_text("mechanism", t->mechanism ? t->mechanism->name : "login"), log_number("failures", a->failures),
 		  log_text(t->sasl.target[0] ? "as" : NULL, t->sasl.target)); /* a master user's */
 	invariant(uv_timer_init(&a->loop->uv, &t->timer) == 0);
@@ -299,6 +301,7 @@ static struct attempt *make_attempt(struct auth *a, const struct auth_link *link
 	if (link->stream && mechanism && mechanism->need == NEED_CERTIFICATE)
 		tls_peer_identities(link->stream, &t->link.identities);
 	buf_init(&t->challenge, AUTH_LINE_MAX);
+	a->session = link->session;
 	snprintf(a->remote, sizeof(a->remote), "%s", link->remote);
 	a->attempt = t;
 	return t;

@@ -40,6 +40,7 @@ struct tls_stream;
 
 struct auth_link {
 	const char *remote; /* for the log; copied */
+	uint64_t session;   /* the same */
 	bool tls;           /* the link is protected */
 	struct peer_key from; /* failures are counted by it, unless it is `exempt` */
 	bool exempt;

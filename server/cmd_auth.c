@@ -10,7 +10,7 @@ static enum step log_in(struct session *s, struct command *cmd, const struct aut
 		command_no(cmd, "LIMIT", "There are too many sessions of this user");
 		return STEP_DONE;
 	}
-	if (session_endings(s) != endings) /* perhaps of what this login was by */
+	if (session_was_ended(s, endings)) /* what this login was by is no longer good, perhaps */
 		session_end(s, "Log in again");
 	buf_init(&code, 4096);
 	buf_add_text(&code, "CAPABILITY ");

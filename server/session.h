@@ -35,8 +35,8 @@ bool session_is_logged_in(const struct session *s);
 bool session_log_in(struct session *s, const struct auth_result *who);
 /* For the log and for `roost kick`. */
 uint64_t session_id(const struct session *s);
-/* sessions_endings() now. */
-uint64_t session_endings(const struct session *s);
+/* Its login began when there were so many sessions_endings(), and one since was meant for it, too. */
+bool session_was_ended(const struct session *s, uint64_t endings);
 /* Back to where the connection began, but for TLS and what ID said (RFC 8437 3): everything of the user's is forgotten;
  * after the tagged OK nothing is compressed any more. */
 void session_log_out(struct session *s);

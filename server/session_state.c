@@ -34,6 +34,7 @@ struct auth_link session_auth_link(const struct session *s)
 {
 	const char *domain = s->conn->listener->default_domain;
 	return (struct auth_link){.remote = conn_peer(s->conn),
+				  .session = session_id(s),
 				  .tls = conn_is_secure(s->conn) || s->conn->listener->protocol == PROTOCOL_IMAPS,
 				  .from = s->conn->peer.key,
 				  .exempt = s->conn->peer.trusted,
@@ -99,9 +100,9 @@ uint64_t session_id(const struct session *s)
 	return s->conn->id * LIMIT_LOOPS + s->conn->loop->index;
 }
 
-uint64_t session_endings(const struct session *s)
+bool session_was_ended(const struct session *s, uint64_t endings)
 {
-	return sessions_endings(s->conn->loop->server->sessions);
+	return sessions_ended_since(s->conn->loop->server->sessions, &s->entry, endings);
 }
 
 /* The app password says more than what the client says of itself. */

@@ -8,10 +8,17 @@ struct session_user {
 	UT_hash_handle hh;
 };
 
+/* A sessions_match that lasts. */
+struct past_ending {
+	char address[ADDRESS_MAX + 1], credential[APP_PASSWORD_ID_LEN + 1];
+	uint64_t id;
+};
+
 struct sessions {
 	uv_mutex_t mutex;
 	size_t user_max, n;
 	uint64_t endings;
+	struct past_ending past[SESSIONS_ENDINGS_KEPT]; /* the last ones, by their number */
 	struct session_entry *by_id;
 	struct session_user *users;
 };
@@ -175,13 +182,32 @@ static bool fits(const struct sessions_match *m, const struct session_entry *e)
 	       (!m->credential || strcmp(m->credential, e->credential) == 0);
 }
 
+bool sessions_ended_since(struct sessions *s, const struct session_entry *entry, uint64_t endings)
+{
+	if (!s)
+		return false;
+	uv_mutex_lock(&s->mutex);
+	bool ended = s->endings - endings > SESSIONS_ENDINGS_KEPT;
+	for (uint64_t i = endings; i < s->endings && !ended; i++) {
+		const struct past_ending *past = &s->past[i % SESSIONS_ENDINGS_KEPT];
+		const struct sessions_match match = {past->address[0] ? past->address : NULL,
+						     past->credential[0] ? past->credential : NULL, past->id};
+		ended = fits(&match, entry);
+	}
+	uv_mutex_unlock(&s->mutex);
+	return ended;
+}
+
 size_t sessions_end(struct sessions *s, const struct sessions_match *match)
 {
 	size_t n = 0;
 	if (!s)
 		return 0;
 	uv_mutex_lock(&s->mutex);
-	s->endings++;
+	struct past_ending *past = &s->past[s->endings++ % SESSIONS_ENDINGS_KEPT];
+	past->id = match->id;
+	snprintf(past->address, sizeof(past->address), "%s", match->address ? match->address : "");
+	snprintf(past->credential, sizeof(past->credential), "%s", match->credential ? match->credential : "");
 	for (struct session_entry *e = s->by_id; e; e = e->hh.next) {
 		if (!fits(match, e))
 			continue;

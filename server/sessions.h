@@ -50,8 +50,12 @@ struct sessions_match {
 	const char *address, *credential;
 	uint64_t id;
 };
-/* Counts calls of sessions_end(): a login that began before one, and has entered after it, may be one that was to end. */
+/* Counts calls of sessions_end(). */
 uint64_t sessions_endings(struct sessions *sessions);
+/* Whether `entry`, which has entered, is one of those that sessions_end() was to end since there were `endings` calls: a login
+ * that was under way meanwhile.  Exact for the last SESSIONS_ENDINGS_KEPT calls; true when there were more. */
+enum { SESSIONS_ENDINGS_KEPT = 64 };
+bool sessions_ended_since(struct sessions *sessions, const struct session_entry *entry, uint64_t endings);
 /* Ends them, soon; how many. */
 size_t sessions_end(struct sessions *sessions, const struct sessions_match *match);
 

@@ -88,12 +88,42 @@ static void test_ending(void **state)
 	sessions_destroy(s);
 }
 
+/* A login that was under way while others were ended, or itself. */
+static void test_ended_since(void **state)
+{
+	struct sessions *s = sessions_create(10);
+	struct session_entry alice = make(1, "alice@example.org"), phone = make(2, "bob@example.org");
+	const struct sessions_match bobs_phone = {.address = "bob@example.org", .credential = "abc"}, first = {.id = 1};
+	(void)state;
+	snprintf(phone.credential, sizeof(phone.credential), "abc");
+	sessions_end(s, &(struct sessions_match){.address = "alice@example.org"}); /* before they began */
+	uint64_t began = sessions_endings(s);
+	assert_false(sessions_ended_since(s, &alice, began));
+	sessions_end(s, &(struct sessions_match){.address = "carol@example.org"});
+	sessions_end(s, &(struct sessions_match){.credential = "def"});
+	assert_false(sessions_ended_since(s, &alice, began) || sessions_ended_since(s, &phone, began));
+	sessions_end(s, &bobs_phone);
+	assert_true(sessions_ended_since(s, &phone, began));
+	assert_false(sessions_ended_since(s, &alice, began));
+	assert_false(sessions_ended_since(s, &phone, began + 3));
+	sessions_end(s, &first);
+	assert_true(sessions_ended_since(s, &alice, began));
+	began = sessions_endings(s);
+	for (size_t i = 0; i < SESSIONS_ENDINGS_KEPT; i++)
+		sessions_end(s, &(struct sessions_match){.address = "carol@example.org"});
+	assert_false(sessions_ended_since(s, &alice, began));
+	sessions_end(s, &(struct sessions_match){.address = "carol@example.org"});
+	assert_true(sessions_ended_since(s, &alice, began)); /* more than are remembered */
+	sessions_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_ending),
+		cmocka_unit_test(test_ended_since),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
