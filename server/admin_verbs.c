@@ -48,7 +48,7 @@ const struct admin_verb admin_verbs[] = {
 	 {WORD("ADDRESS"), VALUE("mailbox", "of this mailbox"), VALUE("since", "from then on: 2h, 3d, 2026-11-25, or with a time"),
 	  VALUE("who", "by a login or device with this in its name"), VALUE("uid", "to the message with this UID")},
 	 NULL},
-	{"import", "Takes in the mail at PATH: a Maildir, an mbox file, a directory of them, or a tar archive of any of these.",
+	{"import", "Takes in the mail at PATH: a Maildir, an mbox file, a directory of them, or a tar archive of any of these; - is standard input.",
 	 ADMIN_ACCOUNT | ADMIN_INPUT | ADMIN_WRITES | ADMIN_STREAMS, 3, admin_import,
 	 {WORD("ADDRESS"), WORD("PATH"), VALUE("mailbox", "all into this one")}, admin_import_take},
 	{"index status", "Shows a user's full-text index: messages in it, those still to come, those deleted since, bytes on disk.",

@@ -95,37 +95,27 @@ static void find_top(struct mail_tree *t, char dir[PATH_BYTES])
 	}
 }
 
-/* A plain file has to be an mbox file. */
-static bool is_usable(const char *path)
-{
-	const char *packed;
-	if (mbox_is_at(NULL, path, &packed))
-		return true;
-	if (packed)
-		trouble("%s: it is compressed (%s); unpack it first", path, packed);
-	else
-		trouble("%s: this is neither a tar archive nor an mbox file, which begins with a line \"From SENDER DATE\"", path);
-	return false;
-}
-
 static bool feed(void *ctx, struct admin_stream *to)
 {
 	struct importing *im = ctx;
 	const char *path = value_of(im->call, "PATH");
 	char dir[PATH_BYTES];
-	bool is_plain;
-	struct mail_tree *tree = mail_tree_open(path, &is_plain);
-	if (!tree && (!is_plain || !is_usable(path)))
+	struct mail_tree *tree = mail_tree_open(path);
+	if (!tree)
 		return false;
+	if (mail_tree_is_file(tree) && !mbox_is_at(tree, path)) {
+		trouble("%s: this is neither a tar archive nor an mbox file, which begins with a line \"From SENDER DATE\"", path);
+		mail_tree_close(tree);
+		return false;
+	}
 	im->to = to;
 	mail_feed_init(&im->feed, tree);
 	im->feed.write = on_records;
 	im->feed.on_progress = on_message;
 	im->feed.ctx = im;
 	bar_begin(&im->bar);
-	if (is_plain) {
-		struct stat st;
-		im->bytes_total = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	if (mail_tree_is_file(tree)) {
+		im->bytes_total = mail_tree_bytes(tree);
 		mbox_feed_file(&im->feed, path, "INBOX");
 	} else {
 		find_top(tree, dir);

@@ -43,9 +43,9 @@ uint64_t maildir_bytes(struct mail_tree *t, const char *dir);
 
 /* Each mbox file in the directory and below, named for its file. */
 void mbox_feed(struct mail_feed *f, const char *dir);
-/* Does the file begin as one does?  An empty one does too.  Its compressed form, by which it does not, in *packed; or NULL. */
-bool mbox_is_at(struct mail_tree *t, const char *path, const char **packed);
-/* One file.  `path` may be absolute where there is no tree. */
+/* Does the file begin as one does?  An empty one does too. */
+bool mbox_is_at(struct mail_tree *t, const char *path);
+/* One file. */
 void mbox_feed_file(struct mail_feed *f, const char *path, const char *mailbox);
 uint64_t mbox_bytes(struct mail_tree *t, const char *dir);
 

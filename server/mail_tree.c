@@ -17,9 +17,12 @@ struct archived {
 	int64_t mtime_s;
 };
 
+enum kind { KIND_DIRECTORY, KIND_ARCHIVE, KIND_FILE };
+
 struct mail_tree {
-	int fd; /* of the directory, or of the archive */
-	bool is_archive;
+	enum kind kind;
+	int fd; /* of the directory, the archive or the file */
+	uint64_t size;
 	struct archived *v; /* by path */
 	size_t n, cap;
 };
@@ -199,30 +202,43 @@ static bool index_archive(struct mail_tree *t)
 
 /* ---- both ---- */
 
-struct mail_tree *mail_tree_open(const char *path, bool *is_plain)
+struct mail_tree *mail_tree_open(const char *path)
 {
 	struct stat st;
-	*is_plain = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		trouble_errno(path, errno);
 		if (fd >= 0)
 			close(fd);
 		return NULL;
 	}
+	if (!S_ISDIR(st.st_mode)) {
+		fd = mail_file_settle(fd, path);
+		if (fd < 0)
+			return NULL;
+	}
 	struct mail_tree *t = xcalloc(1, sizeof(*t));
 	t->fd = fd;
-	t->is_archive = !S_ISDIR(st.st_mode);
-	if (!t->is_archive || index_archive(t))
+	if (S_ISDIR(st.st_mode))
 		return t;
-	*is_plain = true;
-	mail_tree_close(t);
-	return NULL;
+	t->size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+	t->kind = index_archive(t) ? KIND_ARCHIVE : KIND_FILE;
+	return t;
 }
 
 bool mail_tree_is_archive(const struct mail_tree *t)
 {
-	return t->is_archive;
+	return t->kind == KIND_ARCHIVE;
+}
+
+bool mail_tree_is_file(const struct mail_tree *t)
+{
+	return t->kind == KIND_FILE;
+}
+
+uint64_t mail_tree_bytes(const struct mail_tree *t)
+{
+	return t->size;
 }
 
 void mail_tree_close(struct mail_tree *t)
@@ -318,7 +334,7 @@ static bool list_directory(struct mail_tree *t, const char *path, struct mail_tr
 bool mail_tree_read(struct mail_tree *t, const char *path, struct mail_tree_list *out)
 {
 	*out = (struct mail_tree_list){0};
-	bool ok = t->is_archive ? list_archive(t, path, out) : list_directory(t, path, out);
+	bool ok = t->kind == KIND_DIRECTORY ? list_directory(t, path, out) : list_archive(t, path, out);
 	if (out->n)
 		qsort(out->v, out->n, sizeof(*out->v), entry_order);
 	return ok;
@@ -336,7 +352,7 @@ bool mail_tree_has_directory(struct mail_tree *t, const char *path)
 {
 	char prefix[PATH_BYTES_MAX + 2];
 	struct stat st;
-	if (!t->is_archive)
+	if (t->kind == KIND_DIRECTORY)
 		return fstatat(t->fd, *path ? path : ".", &st, 0) == 0 && S_ISDIR(st.st_mode);
 	size_t at = find(t, path), len = (size_t)snprintf(prefix, sizeof(prefix), "%s/", path);
 	if (len >= sizeof(prefix))
@@ -352,39 +368,21 @@ bool mail_tree_has_directory(struct mail_tree *t, const char *path)
 bool mail_file_open(struct mail_tree *t, const char *path, struct mail_file *out)
 {
 	*out = (struct mail_file){.fd = -1, .end = UINT64_MAX};
-	if (t && t->is_archive) {
+	if (t->kind == KIND_FILE) {
+		*out = (struct mail_file){.fd = t->fd, .is_lent = true, .end = t->size};
+		return true;
+	}
+	if (t->kind == KIND_ARCHIVE) {
 		size_t at = find(t, path);
 		errno = ENOENT;
 		if (at == t->n || strcmp(t->v[at].path, path) != 0 || t->v[at].is_directory)
 			return false;
-		*out = (struct mail_file){t->fd, true, t->v[at].offset, t->v[at].offset + t->v[at].size};
+		*out = (struct mail_file){.fd = t->fd, .is_lent = true, .at = t->v[at].offset,
+					  .end = t->v[at].offset + t->v[at].size};
 		return true;
 	}
-	out->fd = openat(t ? t->fd : AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	out->fd = openat(t->fd, path, O_RDONLY | O_CLOEXEC);
 	return out->fd >= 0;
-}
-
-ssize_t mail_file_read(struct mail_file *f, void *to, size_t len)
-{
-	uint64_t left = f->end - f->at;
-	if (left < len)
-		len = (size_t)left;
-	ssize_t n;
-	while ((n = pread(f->fd, to, len, (off_t)f->at)) < 0 && errno == EINTR)
-		;
-	if (n == 0 && f->is_lent && len) {
-		errno = EIO; /* the archive is cut off */
-		return -1;
-	}
-	f->at += n > 0 ? (uint64_t)n : 0;
-	return n;
-}
-
-void mail_file_close(struct mail_file *f)
-{
-	if (f->fd >= 0 && !f->is_lent)
-		close(f->fd);
-	f->fd = -1;
 }
 
 char *mail_file_text(struct mail_tree *t, const char *path, size_t most)

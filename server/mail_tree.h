@@ -1,11 +1,12 @@
 /*
- * Files to be read: a directory, or a tar archive (POSIX.1-2017 pax, ustar, GNU's long names) that is read as one, in place.
+ * Files to be read: a directory, a tar archive (POSIX.1-2017 pax, ustar, GNU's long names) that is read as one, in place, or
+ * one file.
  * Paths are relative, with '/' between names; "" is the top.  For the command's own process: it blocks.
  */
 #ifndef SERVER_MAIL_TREE_H
 #define SERVER_MAIL_TREE_H
 
-#include "protocol/span.h"
+#include "server/mail_file.h"
 
 struct mail_tree;
 
@@ -21,10 +22,14 @@ struct mail_tree_list {
 	size_t n;
 };
 
-/* NULL, and it is said why: there is no such file, or it is neither a directory nor a tar archive (*is_plain: but a plain
- * file, and nothing is said). */
-struct mail_tree *mail_tree_open(const char *path, bool *is_plain);
+/* A directory, a tar archive or any other file, "-" for standard input; those that are packed, or cannot be read at any place, are
+ * copied to a file without a name first.  NULL: that cannot be, and it is said why. */
+struct mail_tree *mail_tree_open(const char *path);
 bool mail_tree_is_archive(const struct mail_tree *t);
+/* It is a plain file: each path leads to it. */
+bool mail_tree_is_file(const struct mail_tree *t);
+/* Of an archive or a file. */
+uint64_t mail_tree_bytes(const struct mail_tree *t);
 /* Accepts NULL. */
 void mail_tree_close(struct mail_tree *t);
 /* The directory's entries.  False: there is no such directory, or it cannot be read (said).  Finish it in any case. */
@@ -33,18 +38,8 @@ void mail_tree_list_finish(struct mail_tree_list *list);
 /* Is it a directory there? */
 bool mail_tree_has_directory(struct mail_tree *t, const char *path);
 
-/* A file that is read from its beginning to its end. */
-struct mail_file {
-	int fd;
-	bool is_lent; /* the archive's */
-	uint64_t at, end;
-};
-
-/* False with errno.  `path` may be absolute with `t` NULL. */
+/* False with errno. */
 bool mail_file_open(struct mail_tree *t, const char *path, struct mail_file *out);
-/* Bytes read, 0 at the end, -1 with errno. */
-ssize_t mail_file_read(struct mail_file *f, void *to, size_t len);
-void mail_file_close(struct mail_file *f);
 /* All of a small file, at most `most` bytes, NUL-terminated; heap.  NULL: it is not there, or larger. */
 char *mail_file_text(struct mail_tree *t, const char *path, size_t most);
 

@@ -8,6 +8,13 @@
  *	                   "1 <uidvalidity> <uidnext>", and "<uid> <unique>"
  *	dovecot-keywords   "<number> <keyword>": number 0 is flag `a` of the file name, and so on
  *	subscriptions      in INBOX's: a name a line, levels divided by dots; or behind a line "V<tab>2", by tabs
+ *
+ * Courier keeps:
+ *
+ *	courierimapuiddb             "1 <uidvalidity> <uidnext>", then "<uid> <unique>" a line
+ *	courierimapkeywords/:list    a keyword a line, an empty line, then "<unique>:<number> ..." a message
+ *	courierimapkeywords/UNIQUE   where they have changed since: all keywords of that message, one a line
+ *	courierimapsubscribed        in INBOX's: "INBOX.Level.Below" a line
  */
 #include "server/mail_feed.h"
 
@@ -15,11 +22,15 @@
 
 #include <errno.h>
 
-enum { UIDLIST_BYTES_MAX = 1 << 30, SMALL_BYTES_MAX = 1 << 20, LETTERS = 26, PATH_BYTES = 4096 };
+enum { UIDLIST_BYTES_MAX = 1 << 30, SMALL_BYTES_MAX = 1 << 20, LETTERS = 26, COURIER_WORDS_MAX = 1000, PATH_BYTES = 4096 };
 
 struct known_uid {
 	const char *unique; /* in the list's text */
 	uint32_t uid;
+};
+
+struct courier_message {
+	const char *unique, *numbers; /* in the list's text */
 };
 
 struct message_file {
@@ -37,6 +48,10 @@ struct folder {
 	struct known_uid *uids; /* by unique */
 	size_t uids_n;
 	char *keyword_text, *keywords[LETTERS];
+	char *courier_text, *courier_words[COURIER_WORDS_MAX]; /* Courier's; its messages by unique */
+	struct courier_message *courier;
+	size_t courier_words_n, courier_n;
+	bool has_courier;
 	struct message_file *files;
 	size_t files_n, files_cap;
 };
@@ -121,6 +136,82 @@ static void read_keywords(struct folder *f)
 	}
 }
 
+/* ---- Courier's keywords ---- */
+
+static int courier_order(const void *x, const void *y)
+{
+	return strcmp(((const struct courier_message *)x)->unique, ((const struct courier_message *)y)->unique);
+}
+
+static void read_courier(struct folder *f, struct mail_tree *t, const char *dir)
+{
+	char path[PATH_BYTES];
+	size_t cap = 0;
+	bool behind = false; /* the empty line */
+	snprintf(path, sizeof(path), "%s%scourierimapkeywords", dir, *dir ? "/" : "");
+	f->has_courier = mail_tree_has_directory(t, path);
+	if (!f->has_courier)
+		return;
+	snprintf(path, sizeof(path), "%s%scourierimapkeywords/:list", dir, *dir ? "/" : "");
+	f->courier_text = mail_file_text(t, path, UIDLIST_BYTES_MAX);
+	for (char *line = f->courier_text, *next; line && *line; line = next) {
+		size_t len = strcspn(line, "\n");
+		next = line + len + (line[len] == '\n');
+		line[len] = '\0';
+		char *colon = strrchr(line, ':');
+		if (!behind && len && f->courier_words_n < COURIER_WORDS_MAX)
+			f->courier_words[f->courier_words_n++] = line;
+		if (behind && colon) {
+			if (f->courier_n == cap) {
+				cap = cap ? 2 * cap : 64;
+				f->courier = xrealloc(f->courier, cap * sizeof(*f->courier));
+			}
+			*colon = '\0';
+			f->courier[f->courier_n++] = (struct courier_message){line, colon + 1};
+		}
+		behind |= len == 0;
+	}
+	if (f->courier_n)
+		qsort(f->courier, f->courier_n, sizeof(*f->courier), courier_order);
+}
+
+static void add_keyword(struct buf *out, const char *keyword)
+{
+	if (out->len)
+		buf_add_char(out, ' ');
+	buf_add_text(out, keyword);
+}
+
+/* `m->path` is DIR/cur/NAME: what is in DIR/courierimapkeywords/UNIQUE.  False: there is nothing. */
+static bool read_changed(struct mail_tree *t, const struct message_file *m, struct buf *keywords)
+{
+	char path[PATH_BYTES], *save;
+	size_t dir = (size_t)(m->unique - m->path) - strlen("cur/");
+	snprintf(path, sizeof(path), "%.*scourierimapkeywords/%.*s", (int)dir, m->path, (int)m->unique_len, m->unique);
+	char *text = mail_file_text(t, path, SMALL_BYTES_MAX);
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+		add_keyword(keywords, line);
+	free(text);
+	return text != NULL;
+}
+
+static void read_courier_keywords(const struct folder *f, struct mail_tree *t, const struct message_file *m, struct buf *keywords)
+{
+	char unique[PATH_BYTES], *rest;
+	const struct courier_message key = {unique, NULL}, *found = NULL;
+	if (!f->has_courier || read_changed(t, m, keywords) || !f->courier_n)
+		return;
+	snprintf(unique, sizeof(unique), "%.*s", (int)m->unique_len, m->unique);
+	found = bsearch(&key, f->courier, f->courier_n, sizeof(*f->courier), courier_order);
+	for (const char *at = found ? found->numbers : ""; *at; at = rest) {
+		unsigned long number = strtoul(at, &rest, 10);
+		if (rest == at)
+			break;
+		if (number < f->courier_words_n)
+			add_keyword(keywords, f->courier_words[number]);
+	}
+}
+
 /* ---- the messages ---- */
 
 static uint32_t find_uid(const struct folder *f, const char *unique, size_t len)
@@ -189,12 +280,9 @@ static void read_flags(const struct folder *f, const char *name, uint32_t *syste
 			keyword = "$Forwarded";
 		else if (*at >= 'a' && *at <= 'z')
 			keyword = f->keywords[*at - 'a'];
-		if (keyword && keywords->len)
-			buf_add_char(keywords, ' ');
 		if (keyword)
-			buf_add_text(keywords, keyword);
+			add_keyword(keywords, keyword);
 	}
-	buf_add_char(keywords, '\0');
 }
 
 static void feed_message(struct mail_feed *feed, const struct folder *f, const struct message_file *m)
@@ -206,10 +294,18 @@ static void feed_message(struct mail_feed *feed, const struct folder *f, const s
 		mail_feed_problem(feed, "%s: %s; run this again for it", m->path, strerror(errno));
 		return;
 	}
+	const char *packed = mail_file_unpack(&file);
+	if (packed) {
+		mail_feed_problem(feed, "%s: it is packed (%s); unpack it, and run this again for it", m->path, packed);
+		mail_file_close(&file);
+		return;
+	}
 	buf_init(&keywords, 16384);
 	snprintf(source, sizeof(source), "%s", m->path);
 	struct transfer_message out = {.uid = m->uid, .internal_date = m->mtime_s, .size = m->size, .source = source};
 	read_flags(f, m->unique, &out.system, &keywords);
+	read_courier_keywords(f, feed->tree, m, &keywords);
+	buf_add_char(&keywords, '\0');
 	out.keywords = keywords.failed ? "" : keywords.data;
 	transfer_put_message(&feed->out, &out);
 	buf_finish(&keywords);
@@ -225,6 +321,8 @@ static void folder_finish(struct folder *f)
 	free(f->uids);
 	free(f->uidlist);
 	free(f->keyword_text);
+	free(f->courier_text);
+	free(f->courier);
 }
 
 static void feed_folder(struct mail_feed *feed, const char *dir, const char *name)
@@ -233,10 +331,14 @@ static void feed_folder(struct mail_feed *feed, const char *dir, const char *nam
 	struct folder f = {.mailbox = {.name = name}};
 	snprintf(path, sizeof(path), "%s%sdovecot-uidlist", dir, *dir ? "/" : "");
 	f.uidlist = mail_file_text(feed->tree, path, UIDLIST_BYTES_MAX);
+	snprintf(path, sizeof(path), "%s%scourierimapuiddb", dir, *dir ? "/" : "");
+	if (!f.uidlist)
+		f.uidlist = mail_file_text(feed->tree, path, UIDLIST_BYTES_MAX);
 	read_uidlist(&f);
 	snprintf(path, sizeof(path), "%s%sdovecot-keywords", dir, *dir ? "/" : "");
 	f.keyword_text = mail_file_text(feed->tree, path, SMALL_BYTES_MAX);
 	read_keywords(&f);
+	read_courier(&f, feed->tree, dir);
 	list_messages(&f, feed->tree, dir, "cur");
 	list_messages(&f, feed->tree, dir, "new");
 	if (f.files_n)

@@ -308,25 +308,17 @@ static void take_piece(struct mbox *b, struct span piece)
 	}
 }
 
-bool mbox_is_at(struct mail_tree *t, const char *path, const char **packed)
+bool mbox_is_at(struct mail_tree *t, const char *path)
 {
-	static const struct {
-		const char *begin, *name;
-	} forms[] = {{"\x1f\x8b", "gzip"}, {"BZh", "bzip2"}, {"\xfd" "7zXZ", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"PK\x03\x04", "zip"}};
 	struct mail_file file;
 	char head[READ_BYTES / 64];
 	int64_t unix_s;
 	int32_t zone_min;
-	*packed = NULL;
 	if (!mail_file_open(t, path, &file))
 		return false;
-	ssize_t n = mail_file_read(&file, head, sizeof(head));
+	ssize_t n = mail_file_unpack(&file) ? -1 : mail_file_read(&file, head, sizeof(head));
 	mail_file_close(&file);
-	struct span text = span_make(head, n > 0 ? (size_t)n : 0);
-	for (size_t i = 0; i < countof(forms); i++)
-		if (text.len >= strlen(forms[i].begin) && memcmp(head, forms[i].begin, strlen(forms[i].begin)) == 0)
-			*packed = forms[i].name;
-	return n == 0 || read_from(line_at(text, 0), &unix_s, &zone_min);
+	return n == 0 || read_from(line_at(span_make(head, n > 0 ? (size_t)n : 0), 0), &unix_s, &zone_min);
 }
 
 void mbox_feed_file(struct mail_feed *f, const char *path, const char *mailbox)
@@ -339,6 +331,12 @@ void mbox_feed_file(struct mail_feed *f, const char *path, const char *mailbox)
 	int32_t zone_min;
 	if (!mail_file_open(f->tree, path, &b.file)) {
 		mail_feed_problem(f, "%s: %s", path, strerror(errno));
+		return;
+	}
+	const char *packed = mail_file_unpack(&b.file);
+	if (packed) {
+		mail_feed_problem(f, "%s: it is packed (%s); unpack it, and run this again for it", path, packed);
+		mail_file_close(&b.file);
 		return;
 	}
 	buf_init(&b.header, 2 * HEADER_BYTES_MAX);

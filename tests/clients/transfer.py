@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """roost import and roost export: what goes in comes out the same, from and to Maildir, mbox and tar, with and without a
 daemon; and a Maildir that a real Dovecot made keeps its UIDs, so that devices fetch nothing again."""
-import email.utils, hashlib, imaplib, os, pathlib, pty, random, re, resource, shutil, subprocess, tarfile, time
+import bz2, email.utils, gzip, hashlib, imaplib, os, pathlib, pty, random, re, resource, shutil, subprocess, tarfile, time
 
 from store import both_ways, run_with_stores, served, with_users
 from daemon import free_ports
@@ -197,8 +197,8 @@ def test_mbox_of_others(store):
     assert [(f, t, d) for f, t, d in got] == [(frozenset(f), t, hashlib.sha256(m).hexdigest()) for m, f, t in want], got
     (store.directory / "no").write_bytes(b"To: nobody\n\nthis is a message and no mbox\n")
     assert "neither a tar archive nor an mbox file" in store.run("import", ALICE, str(store.directory / "no"), code=1)
-    subprocess.run(["gzip", "-k", str(path)], check=True)
-    assert "compressed (gzip)" in store.run("import", ALICE, f"{path}.gz", code=1)
+    (store.directory / "mbox.bz2").write_bytes(bz2.compress(path.read_bytes()))
+    assert "packed (bzip2)" in store.run("import", ALICE, f"{path}.bz2", code=1)
     (store.directory / "dir").mkdir()
     assert "neither a Maildir nor an mbox file" in store.run("import", ALICE, str(store.directory / "dir"), code=1)
     shutil.copy(path, store.directory / "dir" / "Old mail.mbox")
@@ -206,6 +206,89 @@ def test_mbox_of_others(store):
     said = store.run("import", ALICE, str(store.directory / "dir"))
     assert "3 messages taken in" in said and "notes.txt: this is no mbox file" in said and "1 problems" in said, said
     assert "No such file" in store.run("import", ALICE, str(store.directory / "nothing"), code=1)
+
+
+@both_ways
+def test_packed_and_piped(store):
+    """Archives and mbox files that are packed, through a pipe, or both; what is cut off or damaged is said."""
+    with_users(store)
+    made = make_maildir(store.directory / "in", 40)
+    subprocess.run(["tar", "-cf", "in.tar", "in"], cwd=store.directory, check=True)
+    archive = (store.directory / "in.tar").read_bytes()
+    total, taken = sum(len(m) for m in made.values()), 0
+    packed = {"gz": gzip.compress(archive), "zst": subprocess.run(["zstd", "-c"], input=archive, capture_output=True, check=True).stdout}
+    for name, data in packed.items():
+        (store.directory / f"in.tar.{name}").write_bytes(data)
+    for n, (path, stdin) in enumerate(((str(store.directory / "in.tar.gz"), b""), (str(store.directory / "in.tar.zst"), b""),
+                                       ("-", archive), ("-", packed["gz"]), ("-", packed["zst"]))):
+        user = f"p{n}@example.org"
+        store.run("user", "add", user, stdin=b"secret\n")
+        assert f"{total} messages taken in" in store.run("import", user, path, stdin=stdin), (path, len(stdin))
+        check_made(look(store, user), made)
+    mbox = b"".join(b"From a@example.org Sat Jan  3 01:05:34 1998\nSubject: %d\n\n%s\n\n" % (n, b"x" * n) for n in range(300))
+    for stdin in (mbox, gzip.compress(mbox[:5000]) + gzip.compress(mbox[5000:])):
+        said = store.run("import", ALICE, "-", "--mailbox", f"Box {len(stdin)}", stdin=stdin)
+        assert "300 messages taken in" in said, said
+    with open(store.directory / "mbox", "wb") as file:
+        file.write(mbox)
+    with open(store.directory / "mbox", "rb") as file:  # no pipe: it is read where it is
+        p = subprocess.run([store.roost, "-c", str(store.config), "import", ALICE, "-", "--mailbox", "Again"], stdin=file, capture_output=True)
+    assert p.returncode == 0 and b"300 messages taken in" in p.stdout, p
+    assert "cut off" in store.run("import", ALICE, "-", stdin=packed["gz"][:-100], code=1)
+    assert "damaged" in store.run("import", ALICE, "-", stdin=packed["gz"][:50] + bytes(200) + packed["gz"][250:], code=1)
+    assert "neither a tar archive nor an mbox file" in store.run("import", ALICE, "-", stdin=b"hello\n", code=1)
+
+
+@both_ways
+def test_packed_messages(store):
+    """Single files that are packed, as Dovecot's plugins leave them: those that can be read are; the others are named."""
+    with_users(store)
+    top = store.directory / "in"
+    for sub in ("cur", "new", "tmp"):
+        (top / sub).mkdir(parents=True)
+    plain = {n: b"Subject: %d\n\n%s\n" % (n, b"0123456789 " * 10000) for n in range(4)}
+    (top / "cur/1.a:2,S").write_bytes(plain[0])
+    (top / "cur/2.a,S=110:2,SZ").write_bytes(gzip.compress(plain[1]))
+    (top / "cur/3.a:2,").write_bytes(subprocess.run(["zstd", "-c"], input=plain[2], capture_output=True, check=True).stdout)
+    (top / "cur/4.a:2,").write_bytes(bz2.compress(plain[3]))
+    (top / "cur/5.a:2,").write_bytes(b"CRYPTED\x03\x07 and so on")
+    said = store.run("import", ALICE, str(top))
+    assert "3 messages taken in" in said and "2 problems" in said, said
+    assert "4.a:2,: it is packed (bzip2)" in said and "5.a:2,: it is packed (Dovecot's mail_crypt)" in said, said
+    digests = {d for _, _, d in look(store).boxes["INBOX"][1].values()}
+    assert digests == {hashlib.sha256(plain[n].replace(b"\n", b"\r\n")).hexdigest() for n in range(3)}
+    (top / "cur/4.a:2,").write_bytes(plain[3])
+    said = store.run("import", ALICE, str(top))
+    assert "1 messages taken in, 3 were there already" in said and "1 problems" in said, said
+
+
+@both_ways
+def test_courier(store):
+    """Files as Courier IMAP 5.2 left them: UIDs, keywords, subscriptions."""
+    with_users(store)
+    top = store.directory / "in"
+    for folder in ("", ".Work.Deep"):
+        for sub in ("cur", "new", "tmp", "courierimapkeywords"):
+            (top / folder / sub).mkdir(parents=True, exist_ok=True)
+        for n, flags in ((1, "S"), (3, "F"), (4, ""), (6, "")):
+            (top / folder / f"cur/17956435{n}.M9P27V00_{n}.vm,S=14:2,{flags}").write_bytes(b"Subject: %d\n\nx\n" % n)
+        (top / folder / "new/1795643600.M1P1V0_9.vm,S=14").write_bytes(b"Subject: nobody has seen it\n\nx\n")
+        (top / folder / "courierimapkeywords/:list").write_text(
+            "todo\n$Label1\n\n17956433.M9P27V00_3.vm,S=14:0\n179564353.M9P27V00_3.vm,S=14:0\n179564356.M9P27V00_6.vm,S=14:1 0\n"
+            "179564354.M9P27V00_4.vm,S=14:1\n")
+        (top / folder / "courierimapkeywords/179564354.M9P27V00_4.vm,S=14").write_text("later\n")
+        (top / folder / "courierimapuiddb").write_text(
+            f"1 {4711 + len(folder)} 7\n" + "".join(f"{n} 17956435{n}.M9P27V00_{n}.vm,S=14\n" for n in (1, 3, 4, 6)))
+    (top / "courierimapsubscribed").write_text("INBOX.Work.Deep\n")
+    said = store.run("import", ALICE, str(top))
+    assert "10 messages taken in" in said and "0 problems" in said, said
+    mail = look(store)
+    for n, box in ((0, "INBOX"), (10, "Work/Deep")):
+        validity, messages = mail.boxes[box]
+        assert validity == 4711 + n and mail.uidnext[box] == 8, mail.boxes[box]
+        assert {uid: set(flags) - {b"\\Recent"} for uid, (flags, _, _) in messages.items()} == {
+            1: {b"\\Seen"}, 3: {b"\\Flagged", b"todo"}, 4: {b"later"}, 6: {b"$Label1", b"todo"}, 7: set()}, messages
+    assert "Work/Deep" in mail.subscribed
 
 
 @both_ways

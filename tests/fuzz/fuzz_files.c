@@ -61,19 +61,19 @@ static bool on_records(void *ctx, struct span records)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char path[64];
-	bool is_plain;
 	int fd = memfd_create("input", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	struct reading r = {.left = {0}};
 	struct mail_feed feed;
-	struct mail_tree *tree = mail_tree_open(path, &is_plain);
+	struct mail_tree *tree = mail_tree_open(path);
 	buf_init(&r.left, SIZE_MAX);
 	mail_feed_init(&feed, tree);
 	feed.write = on_records;
 	feed.ctx = &r;
-	if (tree) {
+	invariant(tree);
+	if (!mail_tree_is_file(tree)) {
 		maildir_bytes(tree, "");
 		maildir_feed(&feed, "");
 		mbox_feed(&feed, "");
