@@ -16,6 +16,7 @@
 #include "storage/flagset.h"
 #include "storage/fulltext.h"
 #include "storage/jump.h"
+#include "storage/kept.h"
 #include "storage/keys.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
@@ -213,6 +214,7 @@ void account_close(struct account *a)
 	check_give_up(a);
 	account_lend(a, NULL);
 	keys_drop(a);
+	kept_drop(a);
 	roster_drop_all(a);
 	flagset_unload(a);
 	db_close(&a->db);
@@ -519,7 +521,7 @@ bool account_takes_in(const struct account *a)
 
 size_t account_bytes(const struct account *a)
 {
-	size_t bytes = sizeof(*a) + db_bytes(&a->db) + fulltext_bytes(a) + keys_bytes(a);
+	size_t bytes = sizeof(*a) + db_bytes(&a->db) + fulltext_bytes(a) + keys_bytes(a) + kept_bytes(a);
 	for (const struct roster *r = a->rosters; r; r = r->next)
 		bytes += sizeof(*r) + (size_t)r->info.messages * ROSTER_MESSAGE_BYTES;
 	return bytes;

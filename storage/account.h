@@ -18,6 +18,7 @@ struct change;
 struct content_writer;
 struct flag_table;
 struct fulltext;
+struct kept;
 struct keys;
 struct check;
 struct live;
@@ -93,6 +94,7 @@ struct account {
 	size_t unlinks_n, unlinks_cap;
 	struct keys *keys;              /* NULL: nobody sorted yet (keys.h) */
 	uint64_t keys_epoch;            /* counts how often they were dropped */
+	struct kept *kept;              /* a list (kept.h) */
 	struct content_cursor rows, headers, bodies;
 	struct fulltext *fulltext[2];   /* NULL: not open (fulltext.h) */
 	bool fulltext_off;              /* it cannot be used */

@@ -127,6 +127,13 @@ static bool is_before(const struct keys_pool *p, uint32_t left, uint32_t right)
 	return order ? order < 0 : a->len < b->len;
 }
 
+int keys_pool_compare(const struct keys_pool *p, uint32_t left, uint32_t right)
+{
+	if (left == right || !left || !right)
+		return (left > right) - (left < right);
+	return is_before(p, left, right) ? -1 : 1;
+}
+
 /* True when both runs are in their place. */
 static bool merge_on(const struct keys_pool *p, struct keys_pool_merge *m, uint32_t *steps)
 {

@@ -60,6 +60,8 @@ static inline uint32_t keys_pool_rank_of(const struct keys_pool *p, uint32_t id)
 {
 	return id ? p->rank[id] : 0;
 }
+/* How two strings compare, ranked or not: below 0, 0, or above. */
+int keys_pool_compare(const struct keys_pool *p, uint32_t left, uint32_t right);
 size_t keys_pool_bytes(const struct keys_pool *p);
 
 #endif
