@@ -1,10 +1,11 @@
 /*
- * SORT (RFC 5256), with the keys of RFC 5957, RELEVANCY (RFC 6203), ESORT (RFC 5267 3), SEARCHRES (RFC 5182), PARTIAL (RFC 9394) and MODSEQ
- * (RFC 7162 3.1.9, 3.1.10).  The messages are found as SEARCH finds them, put in order from keys in memory, and told in
- * that order, each in slices.  A client that wants one end of the order alone has only that end sorted.
+ * SORT (RFC 5256), with the keys of RFC 5957, RELEVANCY (RFC 6203), ESORT (RFC 5267 3), SEARCHRES (RFC 5182), PARTIAL
+ * (RFC 9394) and MODSEQ (RFC 7162 3.1.9, 3.1.10).  The messages are found as SEARCH finds them, put in order from keys in
+ * memory, and told in that order, each in slices.  The order is kept for who asks next, and mended when the mailbox has
+ * changed a little.  Where it cannot be kept, a client that wants one end of it has only that end sorted.
  */
 #include "protocol/imap/response.h"
-#include "server/sorter.h"
+#include "server/uid_order.h"
 
 /* What is told: places in the order, from 1; none when `last` is 0. */
 struct told {
@@ -14,9 +15,11 @@ struct told {
 struct sorting {
 	struct found found;
 	struct sorter sorter;
+	struct keeping keeping;
+	struct uid_order order;
 	uint32_t returns; /* RETURN_* */
 	bool extended;    /* the answer is ESEARCH */
-	enum { SORTING_FINDS, SORTING_ORDERS, SORTING_TELLS } phase;
+	enum { SORTING_LOOKS, SORTING_FINDS, SORTING_ORDERS, SORTING_KEEPS, SORTING_TELLS } phase;
 	struct told told;
 	uint64_t modseq;  /* of the messages that the answer is about; 0: untold */
 	uint64_t next;    /* the place to be told next */
@@ -26,6 +29,8 @@ struct sorting {
 static void sorting_finish(struct command *cmd)
 {
 	struct sorting *s = cmd->state;
+	uid_order_finish(&s->order);
+	keeping_finish(&s->keeping);
 	sorter_finish(&s->sorter);
 	found_finish(&s->found);
 }
@@ -51,9 +56,24 @@ static bool needs_order(const struct sorting *s)
 	return (s->returns & (RETURN_ALL | RETURN_MIN | RETURN_MAX | RETURN_PARTIAL | RETURN_RELEVANCY)) != 0;
 }
 
+/* How many were found. */
+static uint32_t count(const struct sorting *s)
+{
+	return s->keeping.now ? (uint32_t)(kept_data(s->keeping.now).len / sizeof(uint32_t)) : s->found.n;
+}
+
+/* Not of an order that is kept. */
 static uint32_t index_at(const struct sorting *s, uint64_t place)
 {
 	return s->found.v[sorter_at(&s->sorter, place - 1)].index;
+}
+
+static uint32_t number_at(const struct sorting *s, const struct command *cmd, uint64_t place)
+{
+	if (!s->keeping.now)
+		return found_number(cmd, index_at(s, place));
+	uint32_t uid = ((const uint32_t *)kept_data(s->keeping.now).ptr)[place - 1];
+	return cmd->request.uid ? uid : uids_lower(&cmd->view->uids, uid) + 1;
 }
 
 /* ---- what is meant: saved as "$", and of which MODSEQ is ---- */
@@ -143,9 +163,9 @@ static bool begin_answer(struct sorting *s, struct command *cmd, struct account 
 		return false;
 	}
 	s->phase = SORTING_TELLS;
-	s->told = (struct told){.first = 1, .last = s->returns & RETURN_ALL ? s->found.n : 0};
+	s->told = (struct told){.first = 1, .last = s->returns & RETURN_ALL ? count(s) : 0};
 	if ((s->returns & RETURN_PARTIAL) &&
-	    !partial_places(&cmd->request.search.partial, s->found.n, &s->told.first, &s->told.last))
+	    !partial_places(&cmd->request.search.partial, count(s), &s->told.first, &s->told.last))
 		s->told.last = 0;
 	s->next = s->told.first;
 	s->modseq = answer_modseq(s, cmd, roster);
@@ -163,12 +183,12 @@ static void write_head(struct sorting *s, struct command *cmd)
 		response_sort_begin(&cmd->out);
 		return;
 	}
-	struct response_esearch e = {.tag = cmd->request.tag, .uid = cmd->request.uid, .count = s->found.n,
+	struct response_esearch e = {.tag = cmd->request.tag, .uid = cmd->request.uid, .count = count(s),
 				     .has_count = (s->returns & RETURN_COUNT) != 0};
-	if (s->found.n && (s->returns & RETURN_MIN))
-		e.min = found_number(cmd, index_at(s, 1));
-	if (s->found.n && (s->returns & RETURN_MAX))
-		e.max = found_number(cmd, index_at(s, s->found.n));
+	if (count(s) && (s->returns & RETURN_MIN))
+		e.min = number_at(s, cmd, 1);
+	if (count(s) && (s->returns & RETURN_MAX))
+		e.max = number_at(s, cmd, count(s));
 	response_esearch_begin(&cmd->out, &e);
 	if (s->returns & RETURN_PARTIAL)
 		response_esearch_partial(&cmd->out, &cmd->request.search.partial);
@@ -198,12 +218,12 @@ static void write_end(const struct sorting *s, struct command *cmd)
 /* The next of them; in a set, with those that follow and whose numbers do: no range goes down (RFC 5267 3.2). */
 static void write_next(struct sorting *s, struct command *cmd)
 {
-	uint32_t lo = found_number(cmd, index_at(s, s->next++)), hi = lo;
+	uint32_t lo = number_at(s, cmd, s->next++), hi = lo;
 	if (!s->extended) {
 		response_search_range(&cmd->out, lo, lo);
 		return;
 	}
-	while (s->next <= s->told.last && found_number(cmd, index_at(s, s->next)) == hi + 1) {
+	while (s->next <= s->told.last && number_at(s, cmd, s->next) == hi + 1) {
 		hi++;
 		s->next++;
 	}
@@ -217,7 +237,7 @@ static void begin_scores(struct sorting *s, struct command *cmd)
 	s->scoring = true;
 	s->wrote_any = false;
 	if (!(s->returns & (RETURN_ALL | RETURN_PARTIAL)))
-		s->told = (struct told){.first = 1, .last = s->found.n};
+		s->told = (struct told){.first = 1, .last = count(s)};
 	s->next = s->told.first;
 	response_esearch_scores(&cmd->out);
 }
@@ -251,21 +271,66 @@ static bool write_answer(struct sorting *s, struct command *cmd)
 	return false;
 }
 
+/* ---- the order ---- */
+
+/* Is the order there from an earlier command, or one that can be mended? */
+static bool look(struct sorting *s, struct command *cmd, struct account *a)
+{
+	struct roster *roster;
+	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+	if (err) {
+		command_store_error(cmd, err);
+		return false;
+	}
+	keeping_look(&s->keeping, a, cmd->view, roster);
+	if (s->keeping.old)
+		s->found.only = &s->keeping.changed;
+	if (!s->keeping.wanted)
+		choose_end(s, &cmd->request.search.partial);
+	s->phase = SORTING_FINDS;
+	return s->keeping.now == NULL || begin_answer(s, cmd, a);
+}
+
+static enum sorter_state order(struct sorting *s, const struct command *cmd, struct account *a, struct slice *slice,
+			       enum store_err *err)
+{
+	enum sorter_state state = SORTER_DONE;
+	if (s->phase == SORTING_ORDERS) {
+		if (s->keeping.old)
+			state = uid_order_mend(&s->order, &s->keeping, &s->sorter, cmd->view, a, slice, err);
+		else if (needs_order(s))
+			state = sorter_run(&s->sorter, a, slice, err);
+		if (state != SORTER_DONE)
+			return state;
+		s->phase = SORTING_KEEPS;
+	}
+	if (!s->keeping.wanted)
+		return SORTER_DONE;
+	if (!s->keeping.old && !uid_order_make(&s->order, &s->sorter, cmd->view, slice))
+		return SORTER_AGAIN;
+	keeping_put(&s->keeping, a, uid_order_take(&s->order), s->found.search.err == STORE_OK);
+	sorter_finish(&s->sorter);
+	found_forget(&s->found);
+	return SORTER_DONE;
+}
+
 static enum op_result sort_run(struct command *cmd, struct account *a)
 {
 	struct sorting *s = cmd->state;
 	struct slice slice;
 	slice_begin(&slice);
 	cmd->more = false;
+	if (s->phase == SORTING_LOOKS && !look(s, cmd, a))
+		return OP_DONE;
 	if (s->phase == SORTING_FINDS) {
 		enum found_state state = found_run(&s->found, cmd, a, &slice);
 		if (state != FOUND_ALL)
 			return state == FOUND_AGAIN ? found_pause(&s->found, cmd) : OP_DONE;
 		s->phase = SORTING_ORDERS;
 	}
-	if (s->phase == SORTING_ORDERS) {
+	if (s->phase != SORTING_TELLS) {
 		enum store_err err = STORE_OK;
-		enum sorter_state state = needs_order(s) ? sorter_run(&s->sorter, a, &slice, &err) : SORTER_DONE;
+		enum sorter_state state = order(s, cmd, a, &slice, &err);
 		if (state == SORTER_AGAIN)
 			return OP_AGAIN;
 		if (state == SORTER_FAILED)
@@ -278,6 +343,16 @@ static enum op_result sort_run(struct command *cmd, struct account *a)
 	return OP_DONE;
 }
 
+static void want_kept(struct sorting *s, const struct search_request *r)
+{
+	unsigned char what[1 + 2 * SORT_KINDS] = {'S'};
+	for (size_t i = 0; i < r->sort_n; i++) {
+		what[1 + 2 * i] = (unsigned char)r->sort[i].kind;
+		what[2 + 2 * i] = 1 + r->sort[i].reverse;
+	}
+	keeping_init(&s->keeping, &s->found.search, (struct bytes){what, sizeof(what)});
+}
+
 enum step cmd_sort(struct session *session, struct command *cmd)
 {
 	struct sorting *s = arena_alloc(&cmd->arena, sizeof(*s));
@@ -287,6 +362,10 @@ enum step cmd_sort(struct session *session, struct command *cmd)
 	s->extended = r->has_return;
 	s->returns = r->has_return ? r->returns : RETURN_ALL;
 	sorter_init(&s->sorter, &s->found, r->sort, r->sort_n);
-	choose_end(s, &r->partial);
-	return found_init(&s->found, session, cmd) ? session_op(session, cmd, sort_run) : STEP_DONE;
+	if (!found_init(&s->found, session, cmd))
+		return STEP_DONE;
+	/* What else is told of the messages is known of those found alone. */
+	if (needs_order(s) && !(s->returns & (RETURN_SAVE | RETURN_RELEVANCY)) && !r->has_modseq)
+		want_kept(s, r);
+	return session_op(session, cmd, sort_run);
 }

@@ -25,8 +25,16 @@ void found_finish(struct found *f)
 {
 	search_finish(&f->search);
 	uidset_finish(&f->within);
+	found_forget(f);
+}
+
+void found_forget(struct found *f)
+{
 	free(f->v);
 	free(f->scores);
+	f->v = NULL;
+	f->scores = NULL;
+	f->n = f->cap = 0;
 }
 
 static void add(struct found *f, const struct view_message *m)
@@ -44,6 +52,19 @@ static void add(struct found *f, const struct view_message *m)
 					      .index = m->index, .size = r->size[m->at]};
 	if (r->modseq[m->at] > f->modseq)
 		f->modseq = r->modseq[m->at];
+}
+
+static void begin(struct found *f, const struct view *v)
+{
+	f->begun = true;
+	if (!search_bounds(&f->search, &f->within) && v->uids.n)
+		uidset_append(&f->within, 1, UINT32_MAX);
+	if (f->only) {
+		struct uidset all = f->within;
+		f->within = (struct uidset){0};
+		uidset_intersect(&all, f->only, &f->within);
+		uidset_finish(&all);
+	}
 }
 
 /* True when every message was asked. */
@@ -68,9 +89,8 @@ enum found_state found_run(struct found *f, struct command *cmd, struct account 
 		return FOUND_FAILED;
 	}
 	search_resume(&f->search, a, cmd->view, &cmd->arena);
-	if (!f->begun && !search_bounds(&f->search, &f->within) && cmd->view->uids.n)
-		uidset_append(&f->within, 1, UINT32_MAX);
-	f->begun = true;
+	if (!f->begun)
+		begin(f, cmd->view);
 	return ask(f, roster, slice) ? FOUND_ALL : FOUND_AGAIN;
 }
 

@@ -23,6 +23,7 @@ struct found {
 	uint64_t modseq; /* the highest of them */
 	bool begun;
 	struct search search;
+	const struct uidset *only; /* others are not asked for; NULL: all are.  Set before the first run */
 	struct uidset within; /* no others can be */
 	uint32_t next;        /* index of the view */
 };
@@ -30,6 +31,8 @@ struct found {
 /* False: the command's status says why not. */
 MUST_USE bool found_init(struct found *f, struct session *s, struct command *cmd);
 void found_finish(struct found *f);
+/* Gives up the messages. */
+void found_forget(struct found *f);
 enum found_state {
 	FOUND_ALL,
 	FOUND_AGAIN, /* the slice is over */

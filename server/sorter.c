@@ -41,15 +41,15 @@ static enum keys_string string_of(enum sort_kind kind)
 	return KEYS_STRINGS;
 }
 
-static bool needs_pages(const struct sorter *s, unsigned *want)
+bool sorter_needs_pages(const struct sort_key *keys, size_t n, unsigned *out_want)
 {
 	bool any = false;
-	*want = 0;
-	for (size_t i = 0; i < s->keys_n; i++) {
-		enum keys_string string = string_of(s->keys[i].kind);
+	*out_want = 0;
+	for (size_t i = 0; i < n; i++) {
+		enum keys_string string = string_of(keys[i].kind);
 		if (string < KEYS_STRINGS)
-			*want |= 1u << string;
-		any = any || string < KEYS_STRINGS || s->keys[i].kind == SORT_BY_DATE;
+			*out_want |= 1u << string;
+		any = any || string < KEYS_STRINGS || keys[i].kind == SORT_BY_DATE;
 	}
 	return any;
 }
@@ -60,7 +60,7 @@ static enum sorter_state load(struct sorter *s, struct account *a, struct slice 
 	const struct keys *k = keys_get(a);
 	const struct keys_page *page;
 	unsigned want;
-	if (!needs_pages(s, &want))
+	if (!sorter_needs_pages(s->keys, s->keys_n, &want))
 		return SORTER_DONE;
 	for (; s->at < s->found->n; s->at++) {
 		int64_t content = s->found->v[s->at].content;
@@ -80,11 +80,8 @@ static uint64_t in_order(int64_t seconds)
 	return (uint64_t)seconds ^ (uint64_t)1 << 63;
 }
 
-static uint64_t number_value(const struct keys *k, const struct found *found, uint32_t item, enum sort_kind kind)
+static uint64_t number_value(const struct keys *k, const struct found_message *m, enum sort_kind kind)
 {
-	const struct found_message *m = &found->v[item];
-	if (kind == SORT_BY_RELEVANCY) /* RFC 6203 6: the highest comes first */
-		return SCORE_MAX - found->scores[item];
 	if (kind == SORT_BY_SIZE)
 		return m->size;
 	if (kind == SORT_BY_ARRIVAL)
@@ -94,14 +91,40 @@ static uint64_t number_value(const struct keys *k, const struct found *found, ui
 	return in_order(sent_s == KEYS_NO_DATE ? m->arrived_s : sent_s); /* RFC 5256 2.2 */
 }
 
+static uint32_t string_value(const struct keys *k, const struct found_message *m, enum keys_string string)
+{
+	const struct keys_page *page = keys_page_loaded(k, m->content, 1u << string);
+	return page ? page->string[string][(uint64_t)m->content % KEYS_PAGE] : 0;
+}
+
+int sorter_compare(const struct keys *k, const struct sort_key *keys, size_t n, const struct found_message *left,
+		   const struct found_message *right)
+{
+	for (size_t i = 0; i < n; i++) {
+		enum keys_string string = string_of(keys[i].kind);
+		uint64_t a = 0, b = 0;
+		int order = 0;
+		invariant(keys[i].kind != SORT_BY_RELEVANCY);
+		if (string == KEYS_STRINGS) {
+			a = number_value(k, left, keys[i].kind);
+			b = number_value(k, right, keys[i].kind);
+			order = (a > b) - (a < b);
+		} else {
+			order = keys_pool_compare(&k->pool[string], string_value(k, left, string),
+						  string_value(k, right, string));
+		}
+		if (order)
+			return keys[i].reverse ? -order : order;
+	}
+	return 0;
+}
+
 /* At one go, of whatever many messages (some 5 ns each): ranks change when another command brings new strings. */
 static void fill_ranks(struct sorter *s, const struct keys *k, enum keys_string string, uint64_t flip)
 {
 	for (uint32_t i = 0; i < s->order.n; i++) {
 		uint32_t item = s->order.items[i];
-		int64_t content = s->found->v[item].content;
-		const struct keys_page *page = keys_page_loaded(k, content, 1u << string);
-		uint32_t id = page ? page->string[string][(uint64_t)content % KEYS_PAGE] : 0;
+		uint32_t id = string_value(k, &s->found->v[item], string);
 		s->order.values[item] = keys_pool_rank_of(&k->pool[string], id) ^ flip;
 	}
 }
@@ -125,7 +148,10 @@ static bool fill(struct sorter *s, struct account *a, struct slice *slice)
 		if (slice_is_over(slice, 1))
 			return false;
 		uint32_t item = s->order.items[s->at];
-		s->order.values[item] = number_value(k, s->found, item, key->kind) ^ flip;
+		uint64_t value = key->kind == SORT_BY_RELEVANCY
+					 ? (uint64_t)(SCORE_MAX - s->found->scores[item]) /* RFC 6203 6: the highest comes first */
+					 : number_value(k, &s->found->v[item], key->kind);
+		s->order.values[item] = value ^ flip;
 	}
 	s->at = 0;
 	return true;

@@ -36,4 +36,11 @@ MUST_USE enum sorter_state sorter_run(struct sorter *s, struct account *a, struc
 /* Once it is done: the index in `found` of the message at a place, from 0, which is among those that were wanted. */
 uint32_t sorter_at(const struct sorter *s, uint64_t place);
 
+/* Whether these keys need the account's pages, and what of them (keys_page()). */
+bool sorter_needs_pages(const struct sort_key *keys, size_t n, unsigned *out_want);
+/* How two messages compare, whose pages are loaded: below 0, above, or 0 where the mailbox's order decides.  RELEVANCY is not
+ * the message's own, and no key of this. */
+int sorter_compare(const struct keys *k, const struct sort_key *keys, size_t n, const struct found_message *left,
+		   const struct found_message *right);
+
 #endif
