@@ -21,6 +21,8 @@ struct watched {
 struct certificate_watch {
 	uv_loop_t *loop;
 	struct certificates *certificates;
+	void (*also)(void *ctx);
+	void *ctx;
 	struct watched *directories;
 	uv_timer_t quiet, rescan;
 	uint64_t first_ms; /* the first event that is not looked at yet; 0: there is none */
@@ -136,6 +138,8 @@ static void run_scan(uv_work_t *work)
 {
 	struct certificate_watch *w = work->data;
 	w->scanned_well = certificates_scan(w->certificates); /* it logs what is wrong, and what was served goes on */
+	if (w->also)
+		w->also(w->ctx);
 }
 
 static void on_scan_done(uv_work_t *work, int status)
@@ -165,11 +169,13 @@ static void on_rescan(uv_timer_t *timer)
 	start_scan(timer->data);
 }
 
-struct certificate_watch *certificate_watch_start(uv_loop_t *loop, struct certificates *certificates)
+struct certificate_watch *certificate_watch_start(uv_loop_t *loop, struct certificates *certificates, void (*also)(void *ctx), void *ctx)
 {
 	struct certificate_watch *w = xcalloc(1, sizeof(*w));
 	w->loop = loop;
 	w->certificates = certificates;
+	w->also = also;
+	w->ctx = ctx;
 	w->handles = 2;
 	uv_timer_init(loop, &w->quiet);
 	uv_timer_init(loop, &w->rescan);

@@ -13,8 +13,10 @@
 
 struct certificate_watch;
 
-/* Main loop's thread, all of it.  `certificates` has been scanned once, outlives the watch, and is scanned by nobody else. */
-struct certificate_watch *certificate_watch_start(uv_loop_t *loop, struct certificates *certificates);
+/* Main loop's thread, all of it.  `certificates` has been scanned once, outlives the watch, and is scanned by nobody else.  `also` is
+ * called after each scan, on that thread; may be NULL. */
+struct certificate_watch *certificate_watch_start(uv_loop_t *loop, struct certificates *certificates, void (*also)(void *ctx),
+						  void *ctx);
 /* Looks now, as at SIGHUP. */
 void certificate_watch_look(struct certificate_watch *watch);
 /* Nothing is watched any more; the memory goes by itself when the loop has run until nothing is left to do.  Takes NULL. */

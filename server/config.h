@@ -24,6 +24,7 @@ struct listen_config {
 	const char *capabilities_off; /* names, separated by single spaces */
 	bool seven_bit_headers; /* RFC 9755 4 */
 	const char *client_authorities; /* a PEM file: clients are asked for a certificate of one of them; "": they are not */
+	const char *client_revocations; /* a file with their lists of revoked ones (server/revocations.h); "": there is none */
 	const char *default_domain;     /* of users who log in without one; "": that of the configuration */
 	const char *proxy_networks;     /* who speaks the PROXY protocol here, and nobody else may come; "": clients come */
 	struct networks proxies;        /* the same, parsed */

@@ -143,6 +143,10 @@ const struct option config_options[] = {
 	 "A PEM file with certificates of authorities: clients may show a certificate of one of them, and log in by it "
 	 "(AUTHENTICATE EXTERNAL) as the user whose address is in it. Empty: they are not asked for one."},
 
+	{"listen", "client_revocations", OPTION_TEXT, IN_LISTEN(client_revocations), "", 0, 0, NULL,
+	 "A file with the lists of certificates that those authorities have taken back (CRLs, PEM or one as DER): such a certificate "
+	 "is none. It is read again at a reload, and every ten minutes. Authorities whose list is past its time vouch for nobody. Empty: "
+	 "there is none."},
 	{"listen", "proxy_networks", OPTION_TEXT, IN_LISTEN(proxy_networks), "", 0, 0, NULL,
 	 "Networks of proxies that say who the client is by the PROXY protocol (version 1 or 2): every connection must come from "
 	 "there, and begin so. Empty: clients come here themselves."},

@@ -196,7 +196,7 @@ static bool serve(struct server *s)
 	if (listeners) {
 		start_signals(&m);
 		if (s->tls)
-			m.certificates = certificate_watch_start(&m.uv, tls_certificates(s->tls));
+			m.certificates = certificate_watch_start(&m.uv, tls_certificates(s->tls), tls_look_at_revocations, s->tls);
 		listeners_start(listeners);
 		log_event(LOG_INFO, "started", log_number("pid", getpid()), log_number("loops", s->config.loops),
 			  log_number("workers", s->config.workers));

@@ -5,6 +5,7 @@
 #include "server/certificates.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "server/revocations.h"
 #include "server/tls_private.h"
 #include "server/tls_tickets.h"
 #include "server/trouble.h"
@@ -16,6 +17,7 @@ struct tls_clients {
 	const struct listen_config *listener;
 	X509_STORE *store;
 	STACK_OF(X509_NAME) *names;
+	struct revocations *revocations; /* NULL: no certificate is taken back */
 };
 
 struct tls {
@@ -90,10 +92,38 @@ static bool read_authorities(struct tls *tls, const struct listen_config *listen
 	c->store = X509_STORE_new();
 	invariant(c->store);
 	c->names = SSL_load_client_CA_file(listener->client_authorities);
-	if (c->names && X509_STORE_load_file(c->store, listener->client_authorities) == 1)
+	if (!c->names || X509_STORE_load_file(c->store, listener->client_authorities) != 1) {
+		trouble("%s: a PEM file with certificates of authorities is expected", listener->client_authorities);
+		return false;
+	}
+	if (!listener->client_revocations || !*listener->client_revocations)
 		return true;
-	trouble("%s: a PEM file with certificates of authorities is expected", listener->client_authorities);
+	c->revocations = revocations_create(listener->client_revocations, c->store);
+	if (revocations_look(c->revocations))
+		return true;
+	trouble("%s: lists of revoked certificates of %s are expected", listener->client_revocations, listener->client_authorities);
 	return false;
+}
+
+void tls_look_at_revocations(void *t)
+{
+	struct tls *tls = t;
+	for (size_t i = 0; i < tls->clients_n; i++)
+		if (tls->clients[i].revocations)
+			(void)revocations_look(tls->clients[i].revocations);
+}
+
+bool tls_client_is_revoked(SSL *ssl)
+{
+	const struct tls_clients *c = SSL_get_app_data(ssl);
+	const X509 *x = SSL_get0_peer_certificate(ssl);
+	const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl); /* a resumed session has the client's alone */
+	bool revoked = false;
+	if (!c || !c->revocations)
+		return false;
+	for (int i = 0; i < sk_X509_num(chain) && !revoked; i++)
+		revoked = revocations_have(c->revocations, sk_X509_value(chain, i));
+	return revoked || (x && revocations_have(c->revocations, x));
 }
 
 /* Goes on whatever is found: without a good certificate there is no EXTERNAL, and a password is as good. */
@@ -116,6 +146,7 @@ void tls_ask_client(const struct tls *tls, const struct listen_config *listener,
 	invariant(SSL_set1_verify_cert_store(ssl, tls->clients[i].store) == 1);
 	SSL_set_client_CA_list(ssl, SSL_dup_CA_list(tls->clients[i].names));
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_client_verified);
+	SSL_set_app_data(ssl, &tls->clients[i]);
 }
 
 struct tls *tls_open(const struct config *config)
@@ -157,6 +188,7 @@ void tls_close(struct tls *tls)
 		return;
 	for (size_t i = 0; i < tls->clients_n; i++) {
 		X509_STORE_free(tls->clients[i].store);
+		revocations_destroy(tls->clients[i].revocations);
 		sk_X509_NAME_pop_free(tls->clients[i].names, X509_NAME_free);
 	}
 	free(tls->clients);

@@ -21,6 +21,8 @@ struct tls *tls_open(const struct config *config);
 void tls_close(struct tls *tls);
 /* For whoever watches them. */
 struct certificates *tls_certificates(struct tls *tls);
+/* Reads the lists of revoked client certificates that have changed; of a struct tls.  Any thread, one at a time. */
+void tls_look_at_revocations(void *tls);
 
 enum tls_result {
 	TLS_GOES_ON,

@@ -99,11 +99,11 @@ void tls_peer_bindings(const struct tls_stream *s, struct tls_bindings *out)
 
 bool tls_peer_is_certified(const struct tls_stream *s)
 {
-	const SSL *ssl = tls_stream_ssl(s);
+	SSL *ssl = tls_stream_ssl(s);
 	const X509 *x = SSL_get0_peer_certificate(ssl);
 	/* A resumed session brings the result along, and perhaps from before the end. */
 	return x && (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) && SSL_get_verify_result(ssl) == X509_V_OK &&
-	       X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+	       X509_cmp_current_time(X509_get0_notAfter(x)) > 0 && !tls_client_is_revoked(ssl);
 }
 
 static void add_identity(struct tls_identities *out, const ASN1_STRING *text)

@@ -17,6 +17,9 @@ SSL *tls_stream_ssl(const struct tls_stream *s);
 /* Asks the client for a certificate where the listener says so; `ssl` is new. */
 void tls_ask_client(const struct tls *tls, const struct listen_config *listener, SSL *ssl);
 
+/* The client's certificate, or one that vouches for it, was taken back by its authority. */
+bool tls_client_is_revoked(SSL *ssl);
+
 /* tls_peer.c: has tickets remember which certificate was shown. */
 void tls_peer_prepare(SSL_CTX *ctx);
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Logins that use the TLS they come over: SCRAM bound to the channel (RFC 5802, 5929, 9266), and client certificates (EXTERNAL)."""
-import hashlib, pathlib, re, socket, ssl, subprocess, sys, tempfile, time
+import hashlib, os, pathlib, re, signal, socket, ssl, subprocess, sys, tempfile, time
 
 import runner
 from auth import FAILED, Client, b64, scram
@@ -218,6 +218,18 @@ class Authority:
         return pem
 
 
+    def revoke(self, out, *certificates, times=("-crldays", "30")):
+        """A list of those that this authority has taken back so far, and of these."""
+        config = self.directory / f"{self.name}.cnf"
+        config.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={self.directory}/{self.name}.db\ndefault_md=sha256\n")
+        (self.directory / f"{self.name}.db").touch()
+        words = ("ca", "-config", config, "-cert", self.pem, "-keyfile", self.key)
+        for pem in certificates:
+            openssl(*words, "-revoke", pem)
+        openssl(*words, "-gencrl", *times, "-out", f"{out}.new")
+        os.rename(f"{out}.new", out)
+
+
 def external(client, initial="="):
     return client.command(f"AUTHENTICATE EXTERNAL {initial}")
 
@@ -278,6 +290,69 @@ def test_external(roost):
                 c.close()
         finally:
             assert daemon.stop() == 0
+
+
+def test_revoked(roost):
+    """Lists of certificates that were taken back: read anew at SIGHUP, and for tickets that were made before."""
+    with tempfile.TemporaryDirectory(prefix="roost-x") as temporary:
+        directory = pathlib.Path(temporary)
+        ours, theirs = Authority(directory, "ours"), Authority(directory, "theirs")
+        lists, (asks,) = directory / "revoked.crl", free_ports(1)
+        lost, kept = ours.sign("lost", "/CN=x", "email:user1@example.org"), ours.sign("kept", "/CN=x", "email:user2@example.org")
+        ours.revoke(lists)
+        daemon = Daemon(roost, users=5, extra=f'listen {{ protocol = "imaps" port = {asks} client_authorities = "{ours.pem}" '
+                        f'client_revocations = "{lists}" }}\n')
+
+        def log_count(text):
+            return (daemon.directory / "daemon.log").read_text().count(text)
+
+        def reload(event="event=revocations_read"):
+            before, deadline = log_count(event), time.monotonic() + 10
+            os.kill(daemon.pid, signal.SIGHUP)
+            while log_count(event) == before:
+                assert time.monotonic() < deadline, daemon.log_tail(10)
+                time.sleep(0.02)
+
+        def may(pem, context=None, session=None):
+            c = TlsClient(asks, ssl.TLSVersion.TLSv1_2, pem) if pem else TlsClient(asks, context=context, session=session)
+            try:
+                assert pem or c.socket.session_reused
+                listed = "AUTH=EXTERNAL" in c.greeting
+                assert external(c).startswith("OK" if listed else "NO "), listed
+                return listed, c.context, c.socket.session
+            finally:
+                c.close()
+
+        try:
+            allowed, context, session = may(lost)
+            assert allowed and may(None, context, session)[0] and may(kept)[0]
+            ours.revoke(lists, lost)
+            reload()
+            assert not may(lost)[0] and may(kept)[0]
+            assert not may(None, context, session)[0], "a ticket from before"
+            c = TlsClient(asks, certificate=lost)
+            assert c.command("LOGIN user1@example.org pass").startswith("OK"), "a password is as good"
+            c.close()
+            # What cannot be used changes nothing, and is said.
+            good = lists.read_bytes()
+            for bad in (b"", b"no list\n", good[:-80], None):
+                if bad is None:
+                    theirs.revoke(lists)
+                else:
+                    lists.write_bytes(bad)
+                reload("event=revocations_failed")
+                assert not may(lost)[0] and may(kept)[0], bad
+            subprocess.run(["openssl", "crl", "-outform", "DER", "-out", lists], input=good, check=True)
+            reload()
+            assert not may(lost)[0] and may(kept)[0], "DER"
+            ours.revoke(lists, times=("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z"))
+            reload("event=revocations_expired")
+            assert not may(lost)[0] and not may(kept)[0], "a list past its time"
+        finally:
+            assert daemon.stop() == 0
+        lists.unlink()
+        p = subprocess.run([roost, "serve", "-c", daemon.directory / "roost.conf"], capture_output=True, text=True, timeout=30)
+        assert p.returncode != 0, "without its list it does not start"
 
 
 def main():

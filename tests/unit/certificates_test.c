@@ -405,7 +405,7 @@ static void test_watch(void **state)
 	make(f, "a.pem", NULL, "DNS:a.example", "one", NULL);
 	mkdir(path(f, "b"), 0700);
 	assert_true(certificates_scan(f->all));
-	w.watch = certificate_watch_start(&loop, f->all);
+	w.watch = certificate_watch_start(&loop, f->all, NULL, NULL);
 	uv_timer_init(&loop, &w.poll);
 	w.poll.data = &w;
 	make(f, "new.pem.part", NULL, "DNS:a.example", "renamed", NULL);
