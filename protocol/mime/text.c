@@ -38,12 +38,29 @@ static size_t fold_one(struct span s, struct buf *out)
 	return (size_t)n;
 }
 
+/* Eight octets at once: false when one is no ASCII. */
+static bool fold_eight(const char *from, char *to)
+{
+	const uint64_t each = 0x0101010101010101;
+	uint64_t v;
+	memcpy(&v, from, sizeof(v));
+	if (v & each * 0x80)
+		return false;
+	/* The highest bit of each octet from 'a' on, and from behind 'z' on: lower case between them. */
+	uint64_t from_a = v + each * (0x80 - 'a'), behind_z = v + each * (0x80 - 'z' - 1);
+	v -= ((from_a & ~behind_z & each * 0x80) >> 2);
+	memcpy(to, &v, sizeof(v));
+	return true;
+}
+
 static size_t fold_ascii(struct span s, struct buf *out)
 {
 	size_t n = 0;
 	char *to = buf_reserve(out, s.len);
 	if (!to)
 		return s.len;
+	while (s.len - n >= 8 && fold_eight(s.ptr + n, to + n))
+		n += 8;
 	for (; n < s.len && (unsigned char)s.ptr[n] < 0x80; n++)
 		to[n] = (char)(s.ptr[n] >= 'a' && s.ptr[n] <= 'z' ? s.ptr[n] - 32 : s.ptr[n]);
 	out->len += n;

@@ -28,6 +28,18 @@ static void test_folding(void **state)
 {
 	(void)state;
 	expect_folded("Hello", "hELLO");
+	expect_folded("@abcxyz[`{ .AZ\x7f\x01 mnopq", "@ABCXYZ[`{ .az\x7f\x01 MNOPQ"); /* eight at once */
+	for (int c = 1; c < 0x80; c++) {
+		char text[] = "123456789", same[] = "123456789";
+		text[c % 9] = (char)c;
+		same[c % 9] = (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
+		expect_folded(text, same);
+		struct buf out;
+		buf_init(&out, 100);
+		mime_fold(span_of(text), &out);
+		assert_true(span_equal(buf_span(&out), span_of(same)));
+		buf_finish(&out);
+	}
 	expect_folded("\xc3\x89t\xc3\xa9", "\xc3\xa9T\xc3\x89");                 /* E acute, both cases */
 	expect_folded("e\xcc\x81", "\xc3\xa9");                                  /* decomposed */
 	expect_folded("\xd0\x9f\xd0\x95", "\xd0\xbf\xd0\xb5");                   /* Cyrillic */
