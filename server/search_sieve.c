@@ -3,10 +3,7 @@
 #include "storage/flagset.h"
 #include "storage/keys.h"
 
-enum {
-	PAGES_MAX = 8,      /* of sent dates, read for one stretch */
-	SENT_DAYS_APART = 1 /* at most: a date in its own zone, which is less than a day off (mime/date.h), and in UTC */
-};
+enum { PAGES_MAX = 8 /* of sent dates, read for one stretch */ };
 
 int64_t search_day_of(int64_t unix_s)
 {
@@ -135,38 +132,31 @@ static void sieve_roster(struct search *s, struct search_node *node, const struc
 	}
 }
 
-/* The sent date of a content in UTC; false: not known without reading more than it is worth. */
-static bool sent_date(struct search *s, int64_t content, unsigned *reads, int64_t *out)
+/* The day on which a content was sent, in the sender's zone; KEYS_DAY_UNKNOWN: not without reading more than it is worth. */
+static int32_t sent_day(struct search *s, int64_t content, unsigned *reads)
 {
 	struct keys *keys = keys_get(s->account);
 	const struct keys_page *page = keys_page_loaded(keys, content, 0);
 	if (!page && (*reads)++ < PAGES_MAX && keys_page(s->account, content, 0, &page))
 		page = NULL;
-	if (!page || page->sent_s[(uint64_t)content % KEYS_PAGE] == KEYS_NO_DATE)
-		return false;
-	*out = page->sent_s[(uint64_t)content % KEYS_PAGE];
-	return true;
+	return page ? page->sent_day[(uint64_t)content % KEYS_PAGE] : KEYS_DAY_UNKNOWN;
 }
 
-/* SENT keys ask for the day in the sender's zone (RFC 3501 6.4.4); the time in UTC says most of it. */
+/* RFC 3501 6.4.4: the date as it was written; where there is none, nothing matches. */
 static void sieve_sent(struct search *s, const struct search_node *node, const struct view_stretch *st,
 		       const uint64_t *live, struct sieve *out)
 {
 	unsigned reads = 0;
 	for (uint32_t i = 0; i < st->n; i++) {
-		int64_t sent_s;
 		uint64_t bit = (uint64_t)1 << i % 64;
 		if (!(live[i / 64] & bit))
 			continue;
-		if (!sent_date(s, st->slice->content[st->at + i], &reads, &sent_s)) {
+		int32_t day = sent_day(s, st->slice->content[st->at + i], &reads);
+		bool on = day == node->number, before = day < node->number;
+		if (day == KEYS_DAY_UNKNOWN)
 			out->maybe[i / 64] |= bit;
-			continue;
-		}
-		int64_t day = search_day_of(sent_s);
-		bool before = day + SENT_DAYS_APART < node->number, after = day - SENT_DAYS_APART > node->number;
-		if (!before && !after)
-			out->maybe[i / 64] |= bit;
-		else if (node->kind == SEARCH_SENTBEFORE ? before : (node->kind == SEARCH_SENTSINCE && after))
+		else if (day != KEYS_NO_DAY &&
+			 (node->kind == SEARCH_SENTON ? on : before == (node->kind == SEARCH_SENTBEFORE)))
 			out->yes[i / 64] |= bit;
 	}
 }

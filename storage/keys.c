@@ -11,7 +11,7 @@ enum {
 };
 
 /* The columns of a row, in the order of the table. */
-enum { COLUMN_CONTENT, COLUMN_SENT, COLUMN_REPLY, COLUMN_STRING, COLUMN_IDS = COLUMN_STRING + KEYS_STRINGS };
+enum { COLUMN_CONTENT, COLUMN_SENT, COLUMN_REPLY, COLUMN_STRING, COLUMN_IDS = COLUMN_STRING + KEYS_STRINGS, COLUMN_DAY };
 
 /* ---- rows ---- */
 
@@ -33,11 +33,13 @@ enum store_err keys_insert(struct account *a, int64_t content, const struct cont
 {
 	size_t len = 0;
 	unsigned char *ids = keys->ids_n ? pack_ids(keys, &len) : NULL;
-	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?)");
+	sqlite3_stmt *stmt = db_prepare(&a->db, "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?,?)");
 	if (stmt) {
 		sqlite3_bind_int64(stmt, 1 + COLUMN_CONTENT, content);
-		if (keys->sent_s != KEYS_NO_DATE)
+		if (keys->sent_s != KEYS_NO_DATE) {
 			sqlite3_bind_int64(stmt, 1 + COLUMN_SENT, keys->sent_s);
+			sqlite3_bind_int(stmt, 1 + COLUMN_DAY, keys->sent_day);
+		}
 		sqlite3_bind_int(stmt, 1 + COLUMN_REPLY, keys->is_reply);
 		for (int i = 0; i < KEYS_STRINGS; i++)
 			if (keys->string[i].len)
@@ -176,8 +178,10 @@ static struct keys_page *make_page(struct keys *k, size_t at)
 	if (!k->pages[at]) {
 		struct keys_page *page = k->pages[at] = xcalloc(1, sizeof(*page));
 		k->pages_bytes += sizeof(*page);
-		for (size_t i = 0; i < KEYS_PAGE; i++)
+		for (size_t i = 0; i < KEYS_PAGE; i++) {
 			page->sent_s[i] = KEYS_NO_DATE;
+			page->sent_day[i] = KEYS_DAY_UNKNOWN;
+		}
 	}
 	return k->pages[at];
 }
@@ -204,6 +208,7 @@ static enum store_err read_row(struct keys *k, struct keys_page *page, uint32_t 
 	if (at >= page->below) {
 		bool dated = sqlite3_column_type(stmt, COLUMN_SENT) != SQLITE_NULL;
 		page->sent_s[at] = dated ? sqlite3_column_int64(stmt, COLUMN_SENT) : KEYS_NO_DATE;
+		page->sent_day[at] = dated ? sqlite3_column_int(stmt, COLUMN_DAY) : KEYS_NO_DAY;
 		page->is_reply[at / 64] |= (uint64_t)(sqlite3_column_int(stmt, COLUMN_REPLY) != 0) << (at % 64);
 		k->rows++;
 	}

@@ -30,10 +30,13 @@ enum keys_string {
 enum { KEYS_LINKS = 1 << KEYS_STRINGS };
 
 #define KEYS_NO_DATE INT64_MIN
+#define KEYS_NO_DAY INT32_MIN
+#define KEYS_DAY_UNKNOWN INT32_MAX
 
 /* What a message brings. */
 struct content_keys {
 	int64_t sent_s;                     /* Unix seconds, KEYS_NO_DATE for none */
+	int32_t sent_day;                   /* the day as the sender wrote it, since 1970; of no use without sent_s */
 	bool is_reply;                      /* the subject says so */
 	bool has_id;                        /* the first ID is the message's own */
 	struct bytes string[KEYS_STRINGS];  /* folded; empty for none */
@@ -47,6 +50,7 @@ struct keys_page {
 	unsigned have;      /* columns that were read */
 	uint32_t below;     /* how many ids of the page were looked for */
 	int64_t sent_s[KEYS_PAGE];
+	int32_t sent_day[KEYS_PAGE];    /* KEYS_NO_DAY: the message has no date; KEYS_DAY_UNKNOWN: nothing was found of it */
 	uint64_t is_reply[KEYS_PAGE / 64];
 	uint32_t *string[KEYS_STRINGS]; /* numbers of keys->pool, 0 for the empty string; NULL: not asked for */
 	uint32_t *links;                /* where in keys->links, 0 for none */
