@@ -9,6 +9,9 @@ enum {
 	COST_WRITE = 256
 };
 
+_Static_assert((int)MIME_GRAM_END == (int)FULLTEXT_GRAM_END, "the grams are the index's");
+_Static_assert(MIME_GRAM_MARK == FULLTEXT_GRAM_FIELD, "and so are the marked ones");
+
 void index_run_init(struct index_run *r, enum fulltext_which which)
 {
 	*r = (struct index_run){.which = which};
@@ -55,6 +58,22 @@ static bool read_content(struct index_run *r, struct account *a, struct slice *s
 	return true;
 }
 
+/* The fields that are asked about most have marked grams too (search_filter.c).  A header that is not kept apart is large. */
+static void read_fields(struct index_run *r, struct account *a)
+{
+	static const char *const names[] = {"FROM", "SUBJECT"};
+	struct bytes header;
+	if (r->damaged || r->grams.full || r->grams.mark)
+		return;
+	if (content_header(a, r->content, &header)) {
+		r->damaged = true;
+		return;
+	}
+	r->grams.mark = MIME_GRAM_MARK;
+	for (size_t i = 0; i < countof(names); i++)
+		mime_header_strings(span_make(header.ptr, header.len), span_of(names[i]), mime_grams_take, &r->grams);
+}
+
 /* What was read, as far as the slice goes. */
 static enum store_err add_content(struct index_run *r, struct account *a, struct slice *slice)
 {
@@ -85,7 +104,10 @@ static enum store_err next_content(struct index_run *r, struct account *a, struc
 		return err;
 	if (!r->content)
 		begin_content(r, a, id, added);
-	return read_content(r, a, slice) ? add_content(r, a, slice) : STORE_OK;
+	if (!read_content(r, a, slice))
+		return STORE_OK;
+	read_fields(r, a);
+	return add_content(r, a, slice);
 }
 
 enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_more)

@@ -8,8 +8,7 @@
 #include "server/limits.h"
 
 enum {
-	FEW_MESSAGES = 64, /* it is cheaper to look into so many than to ask */
-	IDS = 512,
+	FEW_MESSAGES = 16, /* it is cheaper to look into so many than to ask */
 	ASK_COST = 256,
 	SIEVE_COST = 32
 };
@@ -18,6 +17,13 @@ static bool is_string(const struct search_node *node)
 {
 	return node->kind == SEARCH_FIELD || node->kind == SEARCH_HEADER || node->kind == SEARCH_BODY ||
 	       node->kind == SEARCH_TEXT;
+}
+
+/* Of the fields whose grams are marked (index_run.c). */
+static bool is_marked(const struct search_node *node)
+{
+	bool field = node->kind == SEARCH_FIELD || node->kind == SEARCH_HEADER;
+	return field && (span_is(node->name, "FROM") || span_is(node->name, "SUBJECT"));
 }
 
 void search_filters_finish(struct search_node *node)
@@ -72,10 +78,10 @@ static void end(struct search_filter *f, bool ready)
 /* One portion of the answer; false when there is no more. */
 static bool ask(struct search *s, struct search_filter *f)
 {
-	int64_t ids[IDS];
+	int64_t ids[FULLTEXT_PORTION_MAX];
 	size_t n;
 	bool done;
-	enum store_err err = fulltext_query_next(&f->query, s->account, ids, IDS, &n, &done);
+	enum store_err err = fulltext_query_next(&f->query, s->account, ids, fulltext_query_portion(&f->query), &n, &done);
 	bool ok = err ? f->bits != NULL : f->bits || begin(s, f);
 	if (!ok || err) {
 		if (ok) /* what was answered holds */
@@ -103,7 +109,7 @@ static bool fill_node(struct search *s, struct search_node *node, struct slice *
 		return true;
 	if (f->state == FILTER_NONE) {
 		struct bytes needle = {node->text.ptr, node->text.len};
-		f->asked = node->text.len == 0 || fulltext_query_init(&f->query, needle) != STORE_OK;
+		f->asked = node->text.len == 0 || fulltext_query_init(&f->query, needle, is_marked(node)) != STORE_OK;
 		f->state = f->asked ? FILTER_NONE : FILTER_ASKING;
 	}
 	while (f->state == FILTER_ASKING && ask(s, f))

@@ -9,7 +9,7 @@
 
 enum {
 	SEARCH_ID = 0x526f6f66 /* "Roof" */,
-	SEARCH_VERSION = 1,    /* of the tables and of what counts as a content's text: another one is made afresh */
+	SEARCH_VERSION = 2,    /* of the tables and of what counts as a content's text: another one is made afresh */
 	WAL_BYTES_MAX = 16 * 1024 * 1024, /* of log, then it goes into the file */
 	STALE_MIN = 1000,      /* contents gone: fewer are no matter */
 	PATH_BYTES = 4096

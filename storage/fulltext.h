@@ -4,7 +4,9 @@
  *
  * It lives in search.db beside index.db, on demand, and is disposable: not in backups, thrown away and made afresh when
  * it is damaged, foreign, or ahead of index.db.  It holds grams: what three characters follow one another somewhere in
- * a content's text.  A text holds a needle only if it holds all of the needle's grams.
+ * a content's text.  A text holds a needle only if it holds all of the needle's grams.  A needle of one or two characters is
+ * looked for as the beginning of a gram.  What stands in the fields that are asked about most has its grams once more,
+ * marked: there they are rare.
  *
  *	gram    FTS5, contentless, detail=none; rowid = content id.  A term is the id's block and a gram, so that no list
  *	        of ids is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
@@ -27,18 +29,21 @@
 #include "storage/account.h"
 
 enum {
-	FULLTEXT_NEEDLE_MIN = 3,      /* characters (code points) */
+	FULLTEXT_GRAM_END = 0x10fffe, /* the last characters of a gram at the end of a text, which has fewer than three */
 	FULLTEXT_NEEDLE_GRAMS = 8,   /* looked for, at most: those that seem rarest */
 	FULLTEXT_GRAMS_MAX = 200000,  /* of one content; with more it is named always */
+	FULLTEXT_PORTION_MAX = 4096,
 	FULLTEXT_PIECE = 16384,       /* of them, added at once */
 	FULLTEXT_BLOCK_BITS = 15
 };
 
-/* A gram is three code points, the first in the highest bits of 63. */
+/* A gram is three code points, the first in the highest bits of 63; the 64th marks those of the fields. */
 static inline uint64_t fulltext_gram(uint32_t a, uint32_t b, uint32_t c)
 {
 	return (uint64_t)(a & 0x1fffff) << 42 | (uint64_t)(b & 0x1fffff) << 21 | (c & 0x1fffff);
 }
+
+#define FULLTEXT_GRAM_FIELD ((uint64_t)1 << 63)
 
 /* Contents at most this are in the index; 0: none is, or there is no index. */
 int64_t fulltext_watermark(struct account *a);
@@ -50,13 +55,17 @@ struct fulltext_query {
 	/* private */
 	uint64_t grams[FULLTEXT_NEEDLE_GRAMS];
 	size_t grams_n;
+	bool in_field; /* the marked grams are asked */
+	bool begins;   /* the one gram has two characters or one, and stands for all that begin with them */
 	int64_t after; /* ids at most this were given */
 	int64_t until; /* the watermark at the first call, -1 before */
 };
 
-/* `needle`: folded UTF-8, not kept.  STORE_CANNOT: it has no gram that could be looked for (too short). */
-MUST_USE enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle);
-/* Up to `n` ids (better hundreds than a few) of contents that may hold the needle: ascending, above those of the call
+/* `needle`: folded UTF-8, not kept; several that must all be there have a NUL between them.  STORE_CANNOT: it has nothing that
+ * it would be worth to look for: one or two characters that are in most texts.  `in_field`: it must stand in one of the fields
+ * whose grams are marked. */
+MUST_USE enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle, bool in_field);
+/* Up to `n` ids of contents that may hold the needle: ascending, above those of the call
  * before, at most the watermark of the first call.  None, with *out_done not set: call again.  A call takes some
  * milliseconds at most.  STORE_NOTFOUND: the index is not what it was at the first call: what was not given must be
  * looked for without it. */
@@ -66,6 +75,11 @@ MUST_USE enum store_err fulltext_query_next(struct fulltext_query *q, struct acc
 static inline int64_t fulltext_query_until(const struct fulltext_query *q)
 {
 	return q->until;
+}
+/* How many ids are best asked for at once: where grams are looked for by how they begin, each call does that anew. */
+static inline size_t fulltext_query_portion(const struct fulltext_query *q)
+{
+	return q->begins ? FULLTEXT_PORTION_MAX : FULLTEXT_PORTION_MAX / 8;
 }
 void fulltext_query_finish(struct fulltext_query *q);
 

@@ -1,7 +1,9 @@
 /* Grams in UTF-8, the tokenizer that hands them to FTS5, and the choice of those worth looking for. */
 #include "storage/fulltext_private.h"
 
-enum { BLOCKS = 1920, BLOCK_FIRST = 0x80, POINT_BITS = 21, POINT_MASK = 0x1fffff };
+enum { BLOCKS = 1920, BLOCK_FIRST = 0x80, POINT_BITS = 21, POINT_MASK = 0x1fffff,
+       FIELD_BYTE = 0xff /* in no UTF-8 */, SHORT_RARITY_MIN = 12,
+       IDEOGRAPHS = 0x2e80 /* and kana, and what is above */, HAN = 0x3400 };
 
 static size_t put_point(uint32_t c, char *out)
 {
@@ -30,9 +32,14 @@ void grams_put_block(int64_t block, char out[BLOCK_BYTES])
 
 size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX])
 {
-	size_t n = put_point((uint32_t)(gram >> 2 * POINT_BITS), out);
-	n += put_point((uint32_t)(gram >> POINT_BITS) & POINT_MASK, out + n);
-	return n + put_point((uint32_t)gram & POINT_MASK, out + n);
+	size_t n = 0;
+	if (gram & FULLTEXT_GRAM_FIELD)
+		out[n++] = (char)FIELD_BYTE;
+	for (unsigned i = 3; i-- > 0;) {
+		uint32_t c = (uint32_t)(gram >> i * POINT_BITS) & POINT_MASK;
+		n += c ? put_point(c, out + n) : 0;
+	}
+	return n;
 }
 
 uint64_t grams_wide(void)
@@ -63,7 +70,7 @@ static int tokenize(Fts5Tokenizer *t, void *ctx, int flags, const char *text, in
 		return SQLITE_OK;
 	memcpy(term, text, BLOCK_BYTES);
 	for (int at = BLOCK_BYTES; at < len;) {
-		int end = at;
+		int end = at + ((unsigned char)text[at] == FIELD_BYTE);
 		for (int i = 0; i < 3 && end < len; i++)
 			end += (int)point_len((unsigned char)text[end]);
 		if (end > len)
@@ -109,7 +116,7 @@ static unsigned rarity(uint32_t c)
 
 static unsigned gram_rarity(uint64_t gram)
 {
-	return rarity((uint32_t)(gram >> 2 * POINT_BITS)) + rarity((uint32_t)(gram >> POINT_BITS) & POINT_MASK) +
+	return rarity((uint32_t)(gram >> 2 * POINT_BITS) & POINT_MASK) + rarity((uint32_t)(gram >> POINT_BITS) & POINT_MASK) +
 	       rarity((uint32_t)gram & POINT_MASK);
 }
 
@@ -147,6 +154,25 @@ static uint32_t read_point(struct bytes text, size_t *len)
 	return c;
 }
 
+/* The same of a mailbox in any one language: an alphabet's letters may be common in all of its texts; those of scripts
+ * with thousands of characters are not. */
+static unsigned short_rarity_of(uint32_t c)
+{
+	if (c >= IDEOGRAPHS)
+		return SHORT_RARITY_MIN;
+	return c < 0x80 ? rarity(c) : 5;
+}
+
+/* How seldom a text has c and then `next` (0: whatever follows); 0: most have, and the answer would say little and take
+ * long (two letters of an English text's: up to 13 ms a block).  In a field any two are rare. */
+static unsigned short_rarity(uint32_t c, uint32_t next, bool in_field)
+{
+	if (!next)
+		return c >= HAN ? short_rarity_of(c) : 0;
+	unsigned sum = short_rarity_of(c) + short_rarity_of(next);
+	return in_field || sum >= SHORT_RARITY_MIN ? sum : 0;
+}
+
 size_t grams_choose(struct bytes text, uint64_t *out, size_t max)
 {
 	uint32_t points[3] = {0};
@@ -160,4 +186,24 @@ size_t grams_choose(struct bytes text, uint64_t *out, size_t max)
 			n = keep_rarest(fulltext_gram(points[0], points[1], points[2]), out, n, max);
 	}
 	return n;
+}
+
+uint64_t grams_choose_short(struct bytes text, bool in_field)
+{
+	uint64_t best = 0;
+	unsigned best_rarity = 0;
+	size_t len;
+	for (size_t at = 0; at < text.len; at += len) {
+		const char *from = (const char *)text.ptr + at;
+		uint32_t c = read_point((struct bytes){from, text.len - at}, &len), next = 0;
+		size_t next_len;
+		if (c && at + len < text.len)
+			next = read_point((struct bytes){from + len, text.len - at - len}, &next_len);
+		unsigned rarity = c ? short_rarity(c, next, in_field) : 0;
+		if (rarity > best_rarity) {
+			best_rarity = rarity;
+			best = fulltext_gram(c, next, 0);
+		}
+	}
+	return best;
 }

@@ -4,7 +4,7 @@
 
 #include "storage/fulltext.h"
 
-enum { GRAM_BYTES_MAX = 12, BLOCK_BYTES = 2 };
+enum { GRAM_BYTES_MAX = 13, BLOCK_BYTES = 2 };
 
 struct fulltext {
 	struct db db;
@@ -37,11 +37,14 @@ static inline int64_t fulltext_block(int64_t id)
 enum store_err grams_register(struct db *db);
 /* The two bytes of a block: a character, and repeated after 1,920 blocks, which is no matter. */
 void grams_put_block(int64_t block, char out[BLOCK_BYTES]);
-/* The gram in UTF-8: how many bytes. */
+/* The gram in UTF-8, behind a byte that is none when it is marked: how many bytes.  Characters that are 0 are left out. */
 size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX]);
 /* What contents with too many have. */
 uint64_t grams_wide(void);
 /* Up to `max` distinct grams of a UTF-8 text, those that seem rarest in mail. */
 size_t grams_choose(struct bytes text, uint64_t *out, size_t max);
+/* Of a text without any: two characters of it, or one, in the places of a gram's first, the rarest; 0: there are none that are
+ * rare enough. */
+uint64_t grams_choose_short(struct bytes text, bool in_field);
 
 #endif

@@ -4,12 +4,17 @@
  */
 #include "storage/fulltext_private.h"
 
-enum { PHRASE_MAX = BLOCK_BYTES + 2 * GRAM_BYTES_MAX + 10 };
+enum { PHRASE_MAX = BLOCK_BYTES + 2 * GRAM_BYTES_MAX + 11 };
 
-enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle)
+enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle, bool in_field)
 {
-	*q = (struct fulltext_query){.until = -1};
+	*q = (struct fulltext_query){.until = -1, .in_field = in_field};
 	q->grams_n = grams_choose(needle, q->grams, FULLTEXT_NEEDLE_GRAMS);
+	if (!q->grams_n) {
+		q->grams[0] = grams_choose_short(needle, in_field);
+		q->begins = q->grams[0] != 0;
+		q->grams_n = q->begins ? 1 : 0;
+	}
 	return q->grams_n ? STORE_OK : STORE_CANNOT;
 }
 
@@ -43,7 +48,9 @@ static size_t put_match(const struct fulltext_query *q, int64_t block, char *out
 	for (size_t i = 0; i < q->grams_n; i++) {
 		if (i)
 			n += (size_t)snprintf(out + n, sizeof(" AND "), " AND ");
-		n += put_phrase(block, q->grams[i], out + n);
+		n += put_phrase(block, q->grams[i] | (q->in_field ? FULLTEXT_GRAM_FIELD : 0), out + n);
+		if (q->begins)
+			out[n++] = '*';
 	}
 	n += (size_t)snprintf(out + n, sizeof(") OR "), ") OR ");
 	return n + put_phrase(block, grams_wide(), out + n);

@@ -34,6 +34,7 @@ void mime_grams_reset(struct mime_grams *g)
 	}
 	g->n = 0;
 	g->full = false;
+	g->mark = 0;
 	memset(g->windows, 0, sizeof(g->windows));
 }
 
@@ -59,7 +60,7 @@ static void add(struct mime_grams *g, uint32_t a, uint32_t b, uint32_t c)
 {
 	if (!a || !b || !c)
 		return;
-	uint64_t gram = (uint64_t)a << 42 | (uint64_t)b << 21 | c;
+	uint64_t gram = g->mark | (uint64_t)a << 42 | (uint64_t)b << 21 | c;
 	size_t at = slot_of(g, gram);
 	if (g->table[at])
 		return;
@@ -73,9 +74,24 @@ static void add(struct mime_grams *g, uint32_t a, uint32_t b, uint32_t c)
 		grow(g);
 }
 
+static void end(struct mime_grams *g, struct mime_gram_window *w)
+{
+	add(g, w->a, w->b, MIME_GRAM_END);
+	add(g, w->b, MIME_GRAM_END, MIME_GRAM_END);
+	if (w->a != w->plain_a || w->b != w->plain_b) {
+		add(g, w->plain_a, w->plain_b, MIME_GRAM_END);
+		add(g, w->plain_b, MIME_GRAM_END, MIME_GRAM_END);
+	}
+	*w = (struct mime_gram_window){0};
+}
+
 /* c: 0 for what is no character. */
 static void push(struct mime_grams *g, struct mime_gram_window *w, uint32_t c)
 {
+	if (!c) {
+		end(g, w);
+		return;
+	}
 	add(g, w->a, w->b, c);
 	if (!mime_is_accent((int32_t)c)) {
 		if (w->a != w->plain_a || w->b != w->plain_b)
@@ -101,6 +117,6 @@ bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, boo
 		at += len > 0 ? (size_t)len : 1;
 	}
 	if (ends)
-		*w = (struct mime_gram_window){0};
+		end(g, w);
 	return !g->full;
 }

@@ -3,7 +3,11 @@
  * string (storage/fulltext.h).  Fed with the strings of strings.h.  Beside each text as it is, its characters without their
  * accents count too, so that it can be asked for either.
  *
- * A gram is three code points of 21 bits, the first in the highest; none has NUL or anything that is not text in it.
+ * The grams of some strings may be marked, and are others then than the same characters' without.
+ *
+ * A gram is three code points of 21 bits, the first in bits 42 to 62; none has NUL or anything that is not text in it.  Where a
+ * text ends, or is interrupted by what is none, its last two characters and its last one have grams that are filled up with
+ * MIME_GRAM_END: so there is a gram that begins with each character, and with each two that follow one another.
  * Pure; one thread at a time.
  */
 #ifndef MIME_GRAMS_H
@@ -11,7 +15,9 @@
 
 #include "protocol/mime/strings.h"
 
-enum { MIME_GRAMS_MAX = 200000 };
+enum { MIME_GRAMS_MAX = 200000, MIME_GRAM_END = 0x10fffe /* no character */ };
+
+#define MIME_GRAM_MARK ((uint64_t)1 << 63)
 
 /* The last two characters of a string that is open, as they are and without accents; 0: there is none. */
 struct mime_gram_window {
@@ -22,6 +28,7 @@ struct mime_grams {
 	uint64_t *grams;  /* in the order of their first coming */
 	size_t n;
 	bool full;        /* there were more than MIME_GRAMS_MAX: some are left out */
+	uint64_t mark;    /* the caller's to set: 0, or MIME_GRAM_MARK for those of the strings that come next */
 	/* private */
 	uint64_t *table;  /* open addressing, at most half full; 0: free */
 	size_t cap;

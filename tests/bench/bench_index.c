@@ -140,27 +140,34 @@ static void index_all(struct bench *b, uint32_t messages)
 	index_run_finish(&run);
 }
 
+/* "@needle": in a field. */
 static void ask(struct bench *b, const char *needle)
 {
+	bool in_field = needle[0] == '@';
 	struct fulltext_query q;
 	struct buf folded;
-	int64_t ids[512];
+	int64_t ids[FULLTEXT_PORTION_MAX];
 	size_t n, found = 0, calls = 0;
 	bool done = false;
 	double longest = 0;
 	buf_init(&folded, 1 << 16);
-	mime_fold(span_of(needle), &folded);
+	mime_fold(span_of(needle + in_field), &folded);
 	double began = cpu_us();
-	must(fulltext_query_init(&q, (struct bytes){folded.data, folded.len}));
-	while (!done) {
+	enum store_err err = fulltext_query_init(&q, (struct bytes){folded.data, folded.len}, in_field);
+	if (err == STORE_CANNOT)
+		printf("%-40s is not asked for\n", needle);
+	else
+		must(err);
+	while (!err && !done) {
 		double call = cpu_us();
-		must(fulltext_query_next(&q, b->account, ids, countof(ids), &n, &done));
+		must(fulltext_query_next(&q, b->account, ids, fulltext_query_portion(&q), &n, &done));
 		call = cpu_us() - call;
 		longest = call > longest ? call : longest;
 		found += n;
 		calls++;
 	}
-	printf("%-40s %8zu candidates in %8.2f ms, %zu calls, the longest %.2f ms\n", needle, found, (cpu_us() - began) / 1e3,
+	if (!err)
+		printf("%-40s %8zu candidates in %8.2f ms, %zu calls, the longest %.2f ms\n", needle, found, (cpu_us() - began) / 1e3,
 	       calls, longest / 1e3);
 	buf_finish(&folded);
 }

@@ -262,7 +262,7 @@ static bool check_index(struct workload *w)
 	size_t n = 0, at = 0;
 	bool done = false;
 	struct bytes word = {index_word, strlen(index_word)};
-	if (fulltext_query_init(&q, word) || content_next(w->account, 0, &id))
+	if (fulltext_query_init(&q, word, false) || content_next(w->account, 0, &id))
 		return false;
 	while (!done || at < n) {
 		if (at == n) {

@@ -46,8 +46,11 @@ static int set_up(void **state)
 static size_t text_grams(const char *text, uint64_t *out)
 {
 	size_t n = 0;
-	for (size_t i = 0; text[i] && text[i + 1] && text[i + 2]; i++)
-		out[n++] = fulltext_gram((unsigned char)text[i], (unsigned char)text[i + 1], (unsigned char)text[i + 2]);
+	const uint32_t end = FULLTEXT_GRAM_END;
+	for (size_t i = 0; text[i]; i++) {
+		uint32_t next = text[i + 1] ? (unsigned char)text[i + 1] : end;
+		out[n++] = fulltext_gram((unsigned char)text[i], next, next != end && text[i + 2] ? (unsigned char)text[i + 2] : end);
+	}
 	return n;
 }
 
@@ -78,7 +81,7 @@ static size_t ask(struct fixture *f, const char *needle, size_t step, int64_t *i
 	struct fulltext_query q;
 	size_t n = 0, got;
 	bool done = false;
-	assert_int_equal(fulltext_query_init(&q, bytes_of(needle)), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of(needle), false), STORE_OK);
 	while (!done) {
 		assert_true(n + step <= max);
 		assert_int_equal(fulltext_query_next(&q, f->base.account, ids + n, step, &got, &done), STORE_OK);
@@ -107,9 +110,9 @@ static void test_no_index(void **state)
 	assert_int_equal(ask(f, "ABC", 10, ids, 10), 0);
 	assert_int_equal(access(scratch_path(&f->base.dir, "account/search.db"), F_OK), -1);
 	struct fulltext_query q;
-	assert_int_equal(fulltext_query_init(&q, bytes_of("AB")), STORE_CANNOT);
-	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0BC", 4}), STORE_CANNOT);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("\xc3\xa9" "B")), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("AN"), false), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0NE", 4}, false), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("\xc3\xa9" "E"), false), STORE_CANNOT);
 	bool more = true;
 	assert_int_equal(fulltext_merge(f->base.account, FULLTEXT_NOW, &more), STORE_OK);
 	assert_false(more);
@@ -168,6 +171,91 @@ static void test_same_as_a_scan(void **state)
 	assert_int_equal(f->dropped.n, 0);
 }
 
+/* One character or two: every text that has them is named, and no other; of letters that most texts have nothing is asked. */
+static void test_short_needles(void **state)
+{
+	struct fixture *f = *state;
+	enum { TEXTS = 5000 };
+	static const uint32_t letters[] = {'Q', 'Z', 'J', 0x9e21, 0x820d, 0x4e00, 'E'};
+	static const char *const names[] = {"Q", "Z", "J", "\xe9\xb8\xa1", "\xe8\x88\x8d", "\xe4\xb8\x80", "E"};
+	static uint32_t texts[TEXTS][4];
+	static int64_t found[TEXTS + FULLTEXT_PORTION_MAX];
+	for (int64_t i = 0; i < TEXTS; i++) {
+		uint64_t grams[3];
+		for (size_t k = 0; k < 3; k++)
+			texts[i][k] = letters[fixture_random(&f->base) % countof(letters)];
+		texts[i][3] = FULLTEXT_GRAM_END;
+		for (size_t k = 0; k < 3; k++)
+			grams[k] = fulltext_gram(texts[i][k], texts[i][k + 1], k == 0 ? texts[i][2] : FULLTEXT_GRAM_END);
+		assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, i + 1, grams, 3, true), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	for (size_t a = 0; a < countof(letters); a++) {
+		for (size_t b = 0; b <= countof(letters); b++) {
+			bool one = b == countof(letters), asked = one ? letters[a] > 0x80 : a != 6 || b != 6;
+			char needle[8];
+			struct fulltext_query q;
+			snprintf(needle, sizeof(needle), "%s%s", names[a], one ? "" : names[b]);
+			assert_int_equal(fulltext_query_init(&q, bytes_of(needle), false), asked ? STORE_OK : STORE_CANNOT);
+			size_t n = asked ? ask(f, needle, FULLTEXT_PORTION_MAX, found, countof(found)) : 0, at = 0;
+			for (int64_t i = 0; i < TEXTS && asked; i++) {
+				const uint32_t *t = texts[i];
+				bool has_it = false;
+				for (size_t k = 0; k < 3; k++)
+					has_it = has_it || (t[k] == letters[a] && (one || t[k + 1] == letters[b]));
+				assert_int_equal(has_it, at < n && found[at] == i + 1);
+				at += has_it;
+			}
+			assert_int_equal(at, n);
+		}
+	}
+}
+
+/* Several needles with a NUL between them: all must be there; the short ones say nothing beside longer ones. */
+static void test_several_needles(void **state)
+{
+	struct fixture *f = *state;
+	int64_t ids[8];
+	bool done;
+	size_t n;
+	struct fulltext_query q;
+	assert_int_equal(add(f, 1, "ONE TWO"), STORE_OK);
+	assert_int_equal(add(f, 2, "TWO ONE"), STORE_OK);
+	assert_int_equal(add(f, 3, "ONE"), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"ONE\0A\0TWO", 9}, false), STORE_OK);
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 8, &n, &done), STORE_OK);
+	assert_true(n == 2 && ids[0] == 1 && ids[1] == 2);
+	fulltext_query_finish(&q);
+}
+
+/* What stands in a field is found there, whatever stands elsewhere. */
+static void test_fields(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t grams[TEXT_MAX];
+	int64_t ids[8];
+	for (int64_t id = 1; id <= 3; id++) {
+		size_t n = text_grams("HELLO", grams);
+		for (size_t i = 0; i < n && id == 2; i++)
+			grams[i] |= FULLTEXT_GRAM_FIELD;
+		assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, id, grams, n, true), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	static const char *const needles[] = {"HELLO", "LLO", "LO", "EL"};
+	for (size_t i = 0; i < countof(needles); i++) {
+		struct fulltext_query q;
+		size_t n;
+		bool done;
+		assert_int_equal(fulltext_query_init(&q, bytes_of(needles[i]), true), STORE_OK);
+		assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 8, &n, &done), STORE_OK);
+		assert_true(n == 1 && ids[0] == 2);
+		fulltext_query_finish(&q);
+	}
+	assert_int_equal(ask(f, "HELLO", 1, ids, 8), 2);
+	assert_int_equal(fulltext_query_init(&(struct fulltext_query){0}, bytes_of("E"), true), STORE_CANNOT);
+}
+
 static void test_any_character(void **state)
 {
 	struct fixture *f = *state;
@@ -223,7 +311,7 @@ static void test_watermark(void **state)
 		assert_int_equal(add(f, id, "HOUSE"), STORE_OK);
 	assert_int_equal(fulltext_watermark(f->base.account), 0);
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), false), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
 	assert_int_equal(n, 4);
 	assert_false(done);
@@ -241,7 +329,7 @@ static void test_watermark(void **state)
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(ask(f, "HOUSE", 4, (int64_t[12]){0}, 12), 7);
 	/* One that was thrown away and filled less far answers no question begun before. */
-	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE")), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), false), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
 	fulltext_drop(f->base.account, FULLTEXT_NOW, "test");
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
@@ -324,7 +412,7 @@ static void check_damaged(struct fixture *f, int64_t last)
 	bool done = false;
 	size_t n = 0, got;
 	fixture_open(&f->base);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("MESSAGE")), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("MESSAGE"), false), STORE_OK);
 	while (!err && !done) {
 		err = fulltext_query_next(&q, f->base.account, ids + n, 500, &got, &done);
 		n += got;
@@ -483,6 +571,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_no_index, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_same_as_a_scan, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_short_needles, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_several_needles, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_fields, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_any_character, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_in_pieces, set_up, fixture_tear_down),

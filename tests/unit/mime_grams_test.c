@@ -15,7 +15,19 @@ static bool has(const struct mime_grams *g, uint64_t gram)
 	return false;
 }
 
-/* All grams of a folded text; false when one is missing.  `skip_accents`: of the text without them. */
+/* Is there a gram that begins with these two, and one with the last of them? */
+static bool begins_one(const struct mime_grams *g, uint64_t two)
+{
+	const uint64_t mask = 0x1fffff;
+	bool pair = false, one = false;
+	for (size_t i = 0; i < g->n && !(pair && one); i++) {
+		pair = pair || g->grams[i] >> 21 == two;
+		one = one || g->grams[i] >> 42 == (two & mask);
+	}
+	return pair && one;
+}
+
+/* All grams of a folded text, and some that begin with each two characters of it; false when one is missing.  `skip_accents`: of the text without them. */
 static bool has_all(const struct mime_grams *g, struct span text, bool skip_accents)
 {
 	uint64_t last = 0;
@@ -28,7 +40,7 @@ static bool has_all(const struct mime_grams *g, struct span text, bool skip_acce
 			continue;
 		last = (last << 21 | (uint64_t)(n > 0 ? c : 0)) & 0x7fffffffffffffff;
 		chars = n > 0 && c ? chars + 1 : 0;
-		if (chars >= 3 && !has(g, last))
+		if ((chars >= 3 && !has(g, last)) || (chars >= 2 && !begins_one(g, last & 0x3ffffffffff)))
 			return false;
 	}
 	return true;
@@ -88,6 +100,12 @@ static void test_grams_of_a_message(void **state)
 	assert_true(text_has_all(&g, there[5], true));
 	assert_false(text_has_all(&g, "nordcontent", false)); /* not from string to string */
 	assert_false(text_has_all(&g, "absent", false));
+	/* Marked ones are others. */
+	size_t before = g.n;
+	g.mark = MIME_GRAM_MARK;
+	assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS, span_of("VOIL"), true));
+	assert_int_equal(g.n, before + 4);
+	assert_true(has(&g, MIME_GRAM_MARK | (uint64_t)'V' << 42 | (uint64_t)'O' << 21 | 'I'));
 	/* The next message has none of it. */
 	mime_grams_reset(&g);
 	assert_int_equal(g.n, 0);
@@ -147,7 +165,7 @@ static void test_too_many(void **state)
 		buf_add(&text, utf8, (size_t)utf8proc_encode_char((utf8proc_int32_t)(0x4e00 + (random >> 33) % 20000), utf8));
 	}
 	assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS, span_make(text.data, 300), true));
-	assert_int_equal(g.n, 98);
+	assert_int_equal(g.n, 98 + 2); /* and how it ends */
 	assert_false(mime_grams_take(&g, MIME_STREAM_AS_IS, buf_span(&text), true));
 	assert_true(g.full);
 	assert_int_equal(g.n, MIME_GRAMS_MAX);
