@@ -104,8 +104,8 @@ class Mailbox:
             text = rng.choice(("zzzzqqqq", "хлебница", "a", "e", "", "鶏", "\u00df", "nowhere to be found", "%", "\"\\"))
         elif lot < 0.6:  # a part of a word
             word = rng.choice(text.split() or [""])
-            at = rng.randint(0, max(0, len(word) - 2))
-            text = word[at:at + rng.randint(1, 12)]
+            at = rng.randint(0, max(0, len(word) - 2)) if rng.random() < .7 else 0
+            text = word[at:at + rng.choice((1, 2, 2, rng.randint(1, 12)))]
         else:
             line = rng.choice(text.replace("\r", "").split("\n"))
             at = rng.randint(0, max(0, len(line) - 2))
@@ -161,8 +161,11 @@ class Mailbox:
     def program(self, depth=0):
         rng = self.rng
         lot = rng.random()
-        if depth >= 3 or lot < 0.45:
+        if depth >= 3 or lot < 0.4:
             return self.leaf()
+        if lot < 0.45:
+            one, text = self.program(depth + 1)
+            return ("FUZZY", one), ["FUZZY ", *text]
         if lot < 0.6:
             one, text = self.program(depth + 1)
             return ("NOT", one), ["NOT ", *text]

@@ -18,6 +18,25 @@ def fold(text):
     return unicodedata.normalize("NFKD", "".join(map(title, text)))
 
 
+def plain(text):
+    """Folded, without accents."""
+    return "".join(c for c in fold(text) if unicodedata.category(c) not in ("Mn", "Me"))
+
+
+def words_of(text):
+    """What FUZZY takes for words (RFC 6203 3 leaves it to the server)."""
+    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in plain(text)).split()
+
+
+def is_unspaced(c):
+    return any(a <= ord(c) < b for a, b in ((0xe00, 0xf00), (0x1000, 0x10a0), (0x1780, 0x1800), (0x3040, 0x3130), (0x31f0, 0xa000),
+                                            (0xf900, 0xfb00), (0xff66, 0xffa0), (0x20000, 0x40000)))
+
+
+def begins_a_word(word, texts):
+    return any(word in t if is_unspaced(word[0]) else any(w.startswith(word) for w in words_of(t)) for t in texts)
+
+
 def decode_word(m):
     import base64, quopri
     charset, how, text = m.group(1), m.group(2).upper(), m.group(3).encode("latin-1")
@@ -127,6 +146,23 @@ class Message:
             return True
         return None if self.vague or (self.html and re.search(r"\s", needle)) else False
 
+    def has_words(self, needle, kind):
+        """The same of FUZZY."""
+        words = words_of(needle)
+        if not words:
+            return self.has(needle, kind)
+        texts = [plain(t) for t in (self.inner if kind == "TEXT" else self.inner_headers) + ([] if self.html else self.body) + self.names]
+        if kind == "TEXT":
+            texts += [plain(v) for _, v in self.own]
+        found = all(begins_a_word(w, texts) for w in words)
+        return found or (None if self.vague or self.html else False)
+
+    def has_field_words(self, name, needle):
+        words = words_of(needle)
+        if not words:
+            return self.has_field(name, needle)
+        return all(begins_a_word(w, [plain(v) for n, v in self.own if n.lower() == name.lower()]) for w in words)
+
     def has_field(self, name, needle):
         return any(n == name.lower() and fold(needle) in v for n, v in self.fields_folded)
 
@@ -144,15 +180,17 @@ def compare(key, value, wanted):
     return {"BEFORE": value < wanted, "ON": value == wanted, "SINCE": value >= wanted}[key]
 
 
-def holds(program, uid, number, held):
+def holds(program, uid, number, held, fuzzy=False):
     key, *rest = program
     m = held.message
+    if key == "FUZZY":
+        return holds(rest[0], uid, number, held, True)
     if key == "AND":
-        return every(holds(p, uid, number, held) for p in rest)
+        return every(holds(p, uid, number, held, fuzzy) for p in rest)
     if key == "OR":
-        return negate(every(negate(holds(p, uid, number, held)) for p in rest))
+        return negate(every(negate(holds(p, uid, number, held, fuzzy)) for p in rest))
     if key == "NOT":
-        return negate(holds(rest[0], uid, number, held))
+        return negate(holds(rest[0], uid, number, held, fuzzy))
     if key == "ALL":
         return True
     if key == "FLAG":
@@ -173,10 +211,11 @@ def holds(program, uid, number, held):
         age = time.time() - held.when
         return age >= rest[0] if key == "OLDER" else age <= rest[0]
     if key in ("BODY", "TEXT"):
-        return m.has(rest[0], key)
+        return m.has_words(rest[0], key) if fuzzy else m.has(rest[0], key)
+    has_field = m.has_field_words if fuzzy else m.has_field
     if key == "HEADER":
-        return m.has_field(rest[0], rest[1])
-    return rest[0] == "" or m.has_field(key, rest[0])  # FROM and its like: nothing is a part of every field
+        return has_field(rest[0], rest[1])
+    return rest[0] == "" or has_field(key, rest[0])  # FROM and its like: nothing is a part of every field
 
 
 def negate(answer):
