@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT [MAIL_LOCATION [LMTP_PORT]] | stop DIR
-# sdbox unless said otherwise, clear-text login, user1..user100@example.org with the password "pass".  Everything is under DIR.
+# Debian's Dovecot on loopback, to measure beside:  dovecot.sh start DIR IMAP_PORT [MAIL_LOCATION [LMTP_PORT [FTS]]] | stop DIR
+# sdbox unless said otherwise, clear-text login, user1..user100@example.org with the password "pass"; LMTP if there is a port
+# for it, a full-text index if FTS is "xapian" (dovecot-fts-xapian).  Everything is under DIR.
 set -euo pipefail
 die() { echo "dovecot.sh: $*" >&2; exit 1; }
 verb=${1:?start or stop} dir=$(realpath -m "${2:?DIR}")
 case $verb in
 start)
-	port=${3:?IMAP_PORT} location=${4:-'sdbox:~/sdbox'} lmtp=${5:-}
+	port=${3:?IMAP_PORT} location=${4:-'sdbox:~/sdbox'} lmtp=${5:-} fts=${6:-}
 	command -v dovecot >/dev/null || die "apt-get install dovecot-imapd"
 	[ -z "$lmtp" ] || [ -x /usr/lib/dovecot/lmtp ] || die "apt-get install dovecot-lmtpd"
 	[ "$(id -u)" = 0 ] || die "Dovecot's processes change users: run this as root"
@@ -63,6 +64,18 @@ start)
 		    address = 127.0.0.1
 		    port = $lmtp
 		  }
+		}
+	CONF
+	[ -z "$fts" ] || cat >>"$dir/dovecot.conf" <<-CONF
+		mail_plugins = fts fts_$fts
+		plugin {
+		  fts = $fts
+		  fts_autoindex = yes
+		  fts_enforced = yes
+		  fts_xapian = partial=3 full=20
+		}
+		service indexer-worker {
+		  vsz_limit = 0
 		}
 	CONF
 	dovecot -c "$dir/dovecot.conf"
