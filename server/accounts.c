@@ -413,11 +413,22 @@ static int on_point(void *ctx, enum store_point point)
 	return crash_point_pass(ctx, point);
 }
 
+static bool has_room(void *ctx, uint64_t bytes)
+{
+	return room_has(&container_of((struct crash_point *)ctx, struct accounts, crash_point)->room, bytes);
+}
+
+bool accounts_disk_is_full(const struct lane *lane)
+{
+	return room_is_gone(&lane->accounts->room);
+}
+
 struct accounts *accounts_create(const struct config *config, struct workers *workers, struct loop *loops)
 {
 	struct accounts *accounts = xcalloc(1, sizeof(*accounts));
 	db_start();
 	accounts->store = config->store;
+	room_init(&accounts->room, config->store);
 	accounts->fulltext = config->fulltext;
 	accounts->workers = workers;
 	accounts->loops = loops;
@@ -427,7 +438,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->env = (struct store_env){.now_s = now_s, .open_failed = on_open_failed,
-					    .search_dropped = on_search_dropped,
+					    .search_dropped = on_search_dropped, .has_room = has_room,
 					    .point = on_point, .ctx = &accounts->crash_point,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
 	accounts->open_max = open_max();

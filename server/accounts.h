@@ -55,6 +55,9 @@ MUST_USE int accounts_open_unnamed(struct accounts *accounts);
 /* Whether its account is held, after several crashes in a row (crash.h).  Any thread. */
 bool accounts_is_held(const struct lane *lane);
 
+/* Nothing should be written that need not be: it would fail.  Any thread. */
+bool accounts_disk_is_full(const struct lane *lane);
+
 /* When the account's files last changed, in seconds; 0: there are none.  Any thread. */
 int64_t accounts_changed_s(struct accounts *accounts, const char *account_id);
 

@@ -5,6 +5,7 @@
 #include "server/accounts.h"
 #include "server/crash_point.h"
 #include "server/lane.h"
+#include "server/room.h"
 
 #include <pthread.h>
 
@@ -16,6 +17,7 @@ struct accounts {
 	struct loop *loops;
 	const char *store;
 	bool fulltext;
+	struct room room;
 	struct store_env env;
 	struct crash_point crash_point; /* env.ctx */
 	atomic_ullong syncs;

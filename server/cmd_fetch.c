@@ -368,7 +368,8 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	cmd->finish = fetch_finish;
 	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch,
 			cmd->request.uid && !(cmd->dialect & DIALECT_UIDONLY));
-	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only;
+	/* On a full disk mail can be read, if not marked. */
+	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only && !session_disk_is_full(s);
 	cmd->op.writes = cmd->in_pieces = f->sets_seen;
 	cmd->quick = f->plan.all_small && !cmd->request.fetch.vanished;
 	if (f->plan.has_modseq)

@@ -153,7 +153,9 @@ static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 {
 	account_set_actor(lane->account, op->login, op->device);
 	lane->account->beyond_quota = op->beyond_quota;
-	enum store_err err = account_begin(lane->account);
+	/* Better refused than lost at the commit; what the sweep writes makes room. */
+	bool refused = !op->background && accounts_disk_is_full(lane);
+	enum store_err err = refused ? STORE_FULL : account_begin(lane->account);
 	if (err) {
 		op->fate = OP_UNAVAILABLE;
 		op->err = err;

@@ -237,7 +237,8 @@ static void release_done(struct op *op, struct conn *conn)
 
 static enum lmtp_reply reply_of(const struct transaction_op *o)
 {
-	enum store_err err = o->ran && o->op.fate == OP_RAN ? o->err : STORE_IO;
+	enum store_err lost = o->op.err == STORE_FULL ? STORE_FULL : STORE_IO;
+	enum store_err err = o->ran && o->op.fate == OP_RAN ? o->err : lost;
 	switch ((int)err) {
 	case STORE_OK:
 		return o->uid ? LMTP_REPLY_DELIVERED : LMTP_REPLY_DELIVERED_BEFORE;

@@ -281,8 +281,11 @@ static void op_failed(struct session *s, struct command *cmd)
 		s->ending = true;
 		return;
 	}
-	command_no(cmd, "UNAVAILABLE", cmd->partly ? "The store cannot do this now; a part was done before"
-						   : "The store cannot do this now; nothing was changed");
+	if (cmd->op.err == STORE_FULL && !cmd->partly)
+		command_store_error(cmd, STORE_FULL);
+	else
+		command_no(cmd, "UNAVAILABLE", cmd->partly ? "The store cannot do this now; a part was done before"
+							   : "The store cannot do this now; nothing was changed");
 	finish_command(s);
 }
 

@@ -76,6 +76,8 @@ void session_end(struct session *s, const char *goodbye);
 const struct view *session_view(const struct session *s);
 /* The same, for what a command keeps of its own with the selection. */
 struct view *session_view_to_change(struct session *s);
+/* What writes is refused now (room.h). */
+bool session_disk_is_full(const struct session *s);
 /* No mailbox is selected any more. */
 void session_unselect(struct session *s);
 

@@ -271,6 +271,11 @@ const struct view *session_view(const struct session *s)
 	return s->view;
 }
 
+bool session_disk_is_full(const struct session *s)
+{
+	return accounts_disk_is_full(s->lane);
+}
+
 struct view *session_view_to_change(struct session *s)
 {
 	return s->view;

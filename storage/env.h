@@ -15,6 +15,8 @@ struct store_env {
 	void (*open_failed)(void *ctx, const char *dir, const char *fault);
 	/* NULL, or called when an account's search.db is thrown away, to be made afresh. */
 	void (*search_dropped)(void *ctx, const char *dir, const char *why);
+	/* NULL, or false when so many bytes of mail should not be added, since little is left on the disk: STORE_FULL. */
+	bool (*has_room)(void *ctx, uint64_t bytes);
 	void *ctx;
 	bool fsync_always;  /* also for flag-only commits */
 	uint64_t boot_id;   /* differs between boots of the machine, which may lose what was not fsynced (jump.h) */

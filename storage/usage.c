@@ -100,11 +100,18 @@ static bool take_from_pool(struct account *a)
 	return true;
 }
 
+static bool has_room(const struct account *a, uint64_t bytes)
+{
+	return !a->env->has_room || a->env->has_room(a->env->ctx, bytes);
+}
+
 enum store_err usage_check(struct account *a)
 {
 	const struct usage *was = &a->before.usage, *is = &a->usage;
 	const struct quota *q = &a->quota;
 	invariant(a->in_op);
+	if (is->messages > was->messages && !has_room(a, 0))
+		return STORE_FULL;
 	if (a->beyond_quota)
 		return STORE_OK;
 	bool is_allowed = !is_over(is->bytes, was->bytes, q->bytes) && !is_over(is->messages, was->messages, q->messages);
@@ -114,6 +121,8 @@ enum store_err usage_check(struct account *a)
 enum store_err usage_check_room(struct account *a, uint64_t bytes)
 {
 	const struct quota *q = &a->quota;
+	if (!has_room(a, bytes))
+		return STORE_FULL;
 	bool over = (q->bytes && a->usage.bytes + bytes > q->bytes) || (q->messages && a->usage.messages + 1 > q->messages) ||
 		    (q->pool_bytes && a->share && a->share->pool &&
 		     pool_bytes(a) > (int64_t)q->pool_bytes - (int64_t)bytes);

@@ -44,9 +44,10 @@ uint64_t usage_pool_bytes(const struct account *a);
 /* How many mailboxes there are: names without mailbox are none. */
 MUST_USE enum store_err usage_mailboxes(struct account *a, uint64_t *out);
 /* In an op, after its changes: STORE_OVERQUOTA when it leaves more than it found, and more than is allowed.  The op is then
- * to fail. */
+ * to fail.  STORE_FULL when it adds to a disk that has little room left. */
 MUST_USE enum store_err usage_check(struct account *a);
-/* Before work is done in vain: STORE_OVERQUOTA when a message of so many bytes could not be added now. */
+/* Before work is done in vain: STORE_OVERQUOTA when a message of so many bytes could not be added now;
+ * STORE_FULL. */
 MUST_USE enum store_err usage_check_room(struct account *a, uint64_t bytes);
 /* May `n` mailboxes more be made?  In the op that makes them. */
 MUST_USE enum store_err usage_check_mailboxes(struct account *a, uint64_t n);

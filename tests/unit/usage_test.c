@@ -100,6 +100,45 @@ static void test_limits(void **state)
 	fixture_end(f);
 }
 
+static bool room_for_100(void *ctx, uint64_t bytes)
+{
+	(void)ctx;
+	return bytes <= 100;
+}
+
+static bool no_room(void *ctx, uint64_t bytes)
+{
+	(void)ctx;
+	(void)bytes;
+	return false;
+}
+
+/* On a disk with little room nothing is added, whoever adds it; all else goes on. */
+static void test_little_room(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t inbox = fixture_mailbox(f, "INBOX"), box = fixture_mailbox(f, "box");
+	fixture_publish(f, inbox, 1, 100);
+	f->env.has_room = room_for_100;
+	assert_int_equal(usage_check_room(f->account, 100), STORE_OK);
+	assert_int_equal(usage_check_room(f->account, 101), STORE_FULL);
+	f->env.has_room = no_room;
+	fixture_begin(f);
+	copy(f, inbox, 1, box, false);
+	assert_int_equal(usage_check(f->account), STORE_FULL);
+	f->account->beyond_quota = true;
+	assert_int_equal(usage_check(f->account), STORE_FULL);
+	f->account->beyond_quota = false;
+	assert_int_equal(account_end(f->account, false), STORE_OK);
+	assert_int_equal(fixture_commit(f), STORE_OK);
+	fixture_begin(f);
+	copy(f, inbox, 1, box, true);
+	assert_int_equal(usage_check(f->account), STORE_OK);
+	fixture_end(f);
+	f->env.has_room = NULL;
+	assert_usage(f, 100, 1);
+}
+
 /* Others have 300 of the 500 that all may have together. */
 static void test_pool(void **state)
 {
@@ -235,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_little_room, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_pool, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test(test_pool_at_once),
 		cmocka_unit_test_setup_teardown(test_random, fixture_set_up, fixture_tear_down),
