@@ -1,9 +1,10 @@
 /*
  * THREAD (RFC 5256): the messages are found as SEARCH finds them, threaded by what is in memory of each (threads.h), and
- * told, each in slices.
+ * told, each in slices.  What is told is kept as text for who asks next, until a message comes or goes.
  */
 #include "protocol/imap/response.h"
 #include "server/found.h"
+#include "server/keeping.h"
 #include "server/threads.h"
 #include "storage/keys.h"
 
@@ -13,8 +14,11 @@ struct threading {
 	struct found found;
 	struct threads_message *messages;
 	struct threads threads;
-	enum { THREADING_FINDS, THREADING_LOADS, THREADING_THREADS, THREADING_TELLS } phase;
+	struct keeping keeping;
+	struct buf text; /* what was told so far, if it is to be kept */
+	enum { THREADING_LOOKS, THREADING_FINDS, THREADING_LOADS, THREADING_THREADS, THREADING_TELLS } phase;
 	uint32_t at;
+	size_t told;    /* of a text that was kept */
 	uint64_t epoch; /* the account's keys are those that were loaded */
 	bool headed;
 };
@@ -22,6 +26,8 @@ struct threading {
 static void threading_finish(struct command *cmd)
 {
 	struct threading *t = cmd->state;
+	keeping_finish(&t->keeping);
+	buf_finish(&t->text);
 	threads_finish(&t->threads);
 	found_finish(&t->found);
 	free(t->messages);
@@ -88,13 +94,54 @@ static uint32_t number(void *ctx, uint32_t message)
 	return found_number(cmd, t->found.v[message].index);
 }
 
+/* Is the text there from an earlier command?  One that is behind is of no use: any message may join threads, or part them. */
+static bool look(struct threading *t, struct command *cmd, struct account *a)
+{
+	struct roster *roster;
+	enum store_err err = roster_get(a, cmd->view->mailbox, &roster);
+	if (err) {
+		command_store_error(cmd, err);
+		return false;
+	}
+	keeping_look(&t->keeping, a, cmd->view, roster);
+	t->phase = t->keeping.now ? THREADING_TELLS : THREADING_FINDS;
+	return true;
+}
+
 /* False when the chunk is full. */
-static bool write_answer(struct threading *t, struct command *cmd)
+static bool write_kept(struct threading *t, struct command *cmd)
+{
+	struct bytes text = kept_data(t->keeping.now);
+	size_t n = text.len - t->told, room = LIMIT_SLICE_BYTES;
+	n = n < room ? n : room;
+	buf_add(&cmd->out, (const char *)text.ptr + t->told, n);
+	t->told += n;
+	return t->told == text.len;
+}
+
+/* The same. */
+static bool write_threads(struct threading *t, struct command *cmd, struct account *a)
+{
+	size_t from = cmd->out.len;
+	bool all = threads_write(&t->threads, LIMIT_SLICE_BYTES, number, cmd, &cmd->out);
+	if (!t->keeping.wanted)
+		return all;
+	buf_add(&t->text, cmd->out.data + from, cmd->out.len - from);
+	if (!all || t->text.failed || t->found.search.err)
+		return all;
+	struct kept_result result = {.len = t->text.len};
+	result.data = buf_take(&t->text, &result.len);
+	keeping_put(&t->keeping, a, result, true);
+	return true;
+}
+
+/* The same. */
+static bool write_answer(struct threading *t, struct command *cmd, struct account *a)
 {
 	if (!t->headed)
 		response_thread_begin(&cmd->out);
 	t->headed = true;
-	if (!threads_write(&t->threads, LIMIT_SLICE_BYTES, number, cmd, &cmd->out))
+	if (!(t->keeping.now ? write_kept(t, cmd) : write_threads(t, cmd, a)))
 		return false;
 	buf_add_text(&cmd->out, "\r\n");
 	return true;
@@ -106,6 +153,8 @@ static enum op_result thread_run(struct command *cmd, struct account *a)
 	struct slice slice;
 	slice_begin(&slice);
 	cmd->more = false;
+	if (t->phase == THREADING_LOOKS && !look(t, cmd, a))
+		return OP_DONE;
 	if (t->phase == THREADING_FINDS) {
 		enum found_state state = found_run(&t->found, cmd, a, &slice);
 		if (state != FOUND_ALL)
@@ -120,7 +169,7 @@ static enum op_result thread_run(struct command *cmd, struct account *a)
 			return err ? OP_DONE : OP_AGAIN;
 		t->phase = THREADING_TELLS;
 	}
-	cmd->more = cmd->open = !write_answer(t, cmd);
+	cmd->more = cmd->open = !write_answer(t, cmd, a);
 	command_store_error(cmd, t->found.search.err);
 	return OP_DONE;
 }
@@ -130,5 +179,10 @@ enum step cmd_thread(struct session *session, struct command *cmd)
 	struct threading *t = arena_alloc(&cmd->arena, sizeof(*t));
 	cmd->state = t;
 	cmd->finish = threading_finish;
-	return found_init(&t->found, session, cmd) ? session_op(session, cmd, thread_run) : STEP_DONE;
+	if (!found_init(&t->found, session, cmd))
+		return STEP_DONE;
+	buf_init(&t->text, LIMIT_KEPT_BYTES);
+	const unsigned char what[] = {'T', (unsigned char)cmd->request.search.algorithm, cmd->request.uid};
+	keeping_init(&t->keeping, &t->found.search, (struct bytes){what, sizeof(what)});
+	return session_op(session, cmd, thread_run);
 }

@@ -2,11 +2,13 @@
 
 #include "storage/changes.h"
 
+enum { JOURNAL_ROWS = 64 /* that are read to see which flags were changed */ };
+
 void keeping_init(struct keeping *k, const struct search *s, struct bytes what)
 {
 	buf_init(&k->key, LIMIT_KEPT_KEY_BYTES);
 	buf_add(&k->key, what.ptr, what.len);
-	k->wanted = search_identity(s, &k->key, &k->changes);
+	k->wanted = search_identity(s, &k->key, &k->reads);
 }
 
 void keeping_finish(struct keeping *k)
@@ -34,11 +36,22 @@ static bool add_gone(const struct uids *old, const struct uids *now, struct uids
 	return true;
 }
 
-/* What came; what was changed, when that matters. */
-static bool add_changed(struct keeping *k, const struct kept *old, const struct roster *r)
+/* Those of which flags that are asked for were changed, and those that came; in doubt, more. */
+static void add_flagged(struct keeping *k, struct account *a, const struct kept *old, const struct roster *r)
 {
-	if (k->changes) {
-		changes_flags(r, kept_modseq(old), 1, UINT32_MAX, KEEPING_MENDS_MAX, &k->changed);
+	const struct flag_spec spec = {.system = k->reads.flags};
+	if (!k->reads.keywords &&
+	    changes_of_flags(a, k->mailbox, kept_modseq(old), &spec, JOURNAL_ROWS, &k->changed) == STORE_OK)
+		return;
+	uidset_finish(&k->changed);
+	changes_flags(r, kept_modseq(old), 1, UINT32_MAX, KEEPING_MENDS_MAX, &k->changed);
+}
+
+/* What came; what was changed, when that matters. */
+static bool add_changed(struct keeping *k, struct account *a, const struct kept *old, const struct roster *r)
+{
+	if (k->reads.flags || k->reads.keywords) {
+		add_flagged(k, a, old, r);
 		return k->changed.n < KEEPING_MENDS_MAX && uidset_count(&k->changed) <= KEEPING_MENDS_MAX;
 	}
 	uint32_t last = uids_last(kept_uids(old)), from = uids_lower(&r->uids, last + 1), n = r->uids.n - from;
@@ -67,7 +80,7 @@ void keeping_look(struct keeping *k, struct account *a, const struct view *v, co
 	if (!kept)
 		return;
 	if (kept_modseq(kept) != k->modseq &&
-	    (!add_gone(kept_uids(kept), &k->uids, &k->gone) || !add_changed(k, kept, r)))
+	    (!add_gone(kept_uids(kept), &k->uids, &k->gone) || !add_changed(k, a, kept, r)))
 		return;
 	if (k->gone.n || k->changed.n) {
 		k->old = kept_acquire(kept);

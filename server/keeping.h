@@ -14,11 +14,11 @@
 #include "server/search.h"
 #include "storage/kept.h"
 
-enum { KEEPING_MENDS_MAX = 256 /* messages; with more it is better made again */ };
+enum { KEEPING_MENDS_MAX = 256 /* of each; with more it is better made again */ };
 
 struct keeping {
 	bool wanted;     /* the result can be kept */
-	bool changes;    /* when flags do */
+	struct search_reads reads;
 	struct buf key;
 	/* Once it has looked: the mailbox as it was then, of which the result will be at least. */
 	int64_t mailbox;
@@ -26,7 +26,7 @@ struct keeping {
 	struct uids uids;
 	struct kept *now; /* the result as it is; a reference */
 	struct kept *old; /* a result that is behind by `gone` and `changed`; a reference */
-	struct uidset gone, changed; /* changed: came, or may be found no more, or only now */
+	struct uidset gone, changed; /* changed: came, or may be found no more, or only now; of UIDs that no message has too */
 };
 
 /* `what` says what is made of the messages found, in bytes. */

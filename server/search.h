@@ -91,9 +91,13 @@ void search_walk_init(struct search_walk *w, struct search *s, const struct rost
 MUST_USE enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, struct view_message *out);
 /* The UIDs outside of which nothing can match, normalised; false: there is no such bound. */
 bool search_bounds(const struct search *s, struct uidset *out);
-/* Adds bytes that are the same for programs that find the same of a mailbox, whoever asks and when.  *out_changes: it may
- * find others after flags were changed, not only after messages came or went.  False: there is no such thing to say of it,
- * or `out` is too small. */
-MUST_USE bool search_identity(const struct search *s, struct buf *out, bool *out_changes);
+/* What of a message a program asks that may change: then it finds others although none came or went. */
+struct search_reads {
+	uint32_t flags; /* IMAP_* */
+	bool keywords;
+};
+/* Adds bytes that are the same for programs that find the same of a mailbox, whoever asks and when.  False: there is no such
+ * thing to say of it, or `out` is too small. */
+MUST_USE bool search_identity(const struct search *s, struct buf *out, struct search_reads *reads);
 
 #endif

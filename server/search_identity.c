@@ -13,11 +13,14 @@ static void add_text(struct buf *out, struct span s)
 }
 
 /* False: what it finds depends on when it is asked, and by whom. */
-static bool lasts(enum search_kind kind, bool *changes)
+static bool lasts(const struct search_node *node, struct search_reads *reads)
 {
-	switch (kind) {
-	case SEARCH_FLAG: case SEARCH_KEYWORD:
-		*changes = true;
+	switch (node->kind) {
+	case SEARCH_FLAG:
+		reads->flags |= node->bits;
+		return true;
+	case SEARCH_KEYWORD:
+		reads->keywords = true;
 		return true;
 	case SEARCH_ALL: case SEARCH_UID: case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON:
 	case SEARCH_SINCE: case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE: case SEARCH_SAVEDBEFORE:
@@ -31,9 +34,9 @@ static bool lasts(enum search_kind kind, bool *changes)
 	return false;
 }
 
-static bool add_node(const struct search_node *node, struct buf *out, bool *changes)
+static bool add_node(const struct search_node *node, struct buf *out, struct search_reads *reads)
 {
-	if (!lasts(node->kind, changes) || node->set.saved)
+	if (!lasts(node, reads) || node->set.saved)
 		return false;
 	add_number(out, (uint64_t)node->kind << 32 | node->bits);
 	/* What EMAILID found is not what it asked for. */
@@ -45,13 +48,13 @@ static bool add_node(const struct search_node *node, struct buf *out, bool *chan
 	buf_add(out, node->set.v, node->set.n * sizeof(*node->set.v));
 	add_number(out, node->children_n);
 	for (size_t i = 0; i < node->children_n; i++)
-		if (!add_node(node->children[i], out, changes))
+		if (!add_node(node->children[i], out, reads))
 			return false;
 	return true;
 }
 
-bool search_identity(const struct search *s, struct buf *out, bool *out_changes)
+bool search_identity(const struct search *s, struct buf *out, struct search_reads *reads)
 {
-	*out_changes = false;
-	return !s->scored && add_node(s->root, out, out_changes) && !out->failed;
+	*reads = (struct search_reads){0};
+	return !s->scored && add_node(s->root, out, reads) && !out->failed;
 }
