@@ -1,6 +1,9 @@
 #include "server/threads.h"
 
-enum { BLOCK = 1024 /* messages between two looks at the clock */ };
+enum {
+	BLOCK = 1024, /* messages between two looks at the clock */
+	WALK_MAX = 64 /* parents that are passed in search of a loop, before a forest is asked */
+};
 
 void threads_init(struct threads *t, enum thread_algorithm algorithm, const struct threads_message *messages, uint32_t n,
 		  uint32_t ids_max, uint32_t subjects_max)
@@ -18,6 +21,7 @@ void threads_init(struct threads *t, enum thread_algorithm algorithm, const stru
 void threads_finish(struct threads *t)
 {
 	order_finish(&t->order);
+	forest_finish(&t->forest);
 	free(t->parent);
 	free(t->has_child);
 	free(t->node_of);
@@ -55,6 +59,8 @@ static uint32_t add_dummy(struct threads *t)
 	}
 	t->parent[t->nodes_n] = 0;
 	t->has_child[t->nodes_n] = false;
+	if (t->forest.n)
+		forest_add(&t->forest);
 	return t->nodes_n++;
 }
 
@@ -73,27 +79,39 @@ static bool name_messages(struct threads *t, const uint32_t *links, struct slice
 	return true;
 }
 
-/* Would it be below itself?  Adds to *steps what it took to see. */
-static bool makes_loop(const struct threads *t, uint32_t node, uint32_t parent, unsigned *steps)
+/* Would the node, which has no parent, be below itself? */
+static bool makes_loop(struct threads *t, uint32_t node, uint32_t parent)
 {
 	if (node == parent || !t->has_child[node])
 		return node == parent;
-	for (uint32_t above = t->parent[parent]; above; above = t->parent[above]) {
-		++*steps;
+	uint32_t above = t->parent[parent];
+	for (unsigned i = 0; above && i < WALK_MAX; i++) {
 		if (above == node)
 			return true;
+		above = t->parent[above];
 	}
-	return false;
+	if (above && !t->forest.n)
+		forest_init(&t->forest, t->parent, t->nodes_n);
+	return above && forest_top(&t->forest, above) == node;
 }
 
 static void set_parent(struct threads *t, uint32_t node, uint32_t parent)
 {
 	t->parent[node] = parent;
 	t->has_child[parent] = true;
+	if (t->forest.n)
+		forest_link(&t->forest, node, parent);
+}
+
+static void take_parent(struct threads *t, uint32_t node)
+{
+	if (t->parent[node] && t->forest.n)
+		forest_cut(&t->forest, node);
+	t->parent[node] = 0;
 }
 
 /* 1 (A) and (B), of one message. */
-static void link_message(struct threads *t, uint32_t message, const uint32_t *links, unsigned *steps)
+static void link_message(struct threads *t, uint32_t message, const uint32_t *links)
 {
 	uint32_t at = message_of(t, message)->links, above = 0;
 	uint32_t n = at ? links[at] : 0;
@@ -102,27 +120,24 @@ static void link_message(struct threads *t, uint32_t message, const uint32_t *li
 		if (id && !t->node_of[id])
 			t->node_of[id] = add_dummy(t);
 		uint32_t node = t->node_of[id];
-		if (above && !t->parent[node] && !makes_loop(t, node, above, steps))
+		if (above && !t->parent[node] && !makes_loop(t, node, above))
 			set_parent(t, node, above);
 		above = node;
 	}
-	t->parent[message] = 0;
-	if (above && !makes_loop(t, message, above, steps))
+	take_parent(t, message);
+	if (above && !makes_loop(t, message, above))
 		set_parent(t, message, above);
 }
 
 static bool link_messages(struct threads *t, const uint32_t *links, struct slice *slice)
 {
 	for (; t->at < t->n; t->at++) {
-		unsigned steps = 0;
-		if (must_pause(t, slice))
+		uint32_t at = t->v[t->at].links;
+		if (slice_is_over(slice, 1 + (at ? links[at] : 0)))
 			return false;
-		link_message(t, t->at + 1, links, &steps);
-		if (steps > BLOCK && slice_is_over(slice, steps)) {
-			t->at++;
-			return false;
-		}
+		link_message(t, t->at + 1, links);
 	}
+	forest_finish(&t->forest);
 	free(t->node_of);
 	t->node_of = NULL;
 	return true;

@@ -202,6 +202,37 @@ static void test_any(void **state)
 	}
 }
 
+/* A message that refers to many below one another, and many that are put below the last of these, each with a child already
+ * and most of them elsewhere before: is it above itself?  A walk for each would take minutes. */
+static void test_many_far_below(void **state)
+{
+	enum { MANY = 60000, FIRST_ID = DEEP + 1 };
+	uint32_t *chain = xcalloc(DEEP, sizeof(*chain));
+	struct mail m;
+	struct buf out, want;
+	(void)state;
+	mail_init(&m, 2 * MANY + 1, 10 * MANY + 2 * DEEP);
+	buf_init(&want, SIZE_MAX);
+	for (uint32_t i = 0; i < DEEP; i++)
+		chain[i] = i + 1;
+	add(&m, 0, chain, DEEP);
+	for (uint32_t i = 0; i < MANY; i++) /* the first child of each, by whom every other comes below an ID first */
+		add(&m, 0, (uint32_t[]){1 + i, FIRST_ID + i}, 2);
+	for (uint32_t i = 0; i < MANY; i++)
+		add(&m, FIRST_ID + i, (uint32_t[]){DEEP}, 1);
+	tell(&m, THREAD_REFS, false, &out);
+	buf_add_text(&want, " ((1)");
+	for (uint32_t i = 0; i < MANY; i++)
+		buf_printf(&want, "(%u %u)", MANY + 2 + i, i + 2);
+	buf_add_text(&want, ")");
+	assert_int_equal(out.len, want.len);
+	assert_memory_equal(out.data, want.data, want.len);
+	buf_finish(&out);
+	buf_finish(&want);
+	mail_finish(&m);
+	free(chain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_dummies),
 		cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_deep_forks),
+		cmocka_unit_test(test_many_far_below),
 		cmocka_unit_test(test_any),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
