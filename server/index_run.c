@@ -118,7 +118,7 @@ enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_
 	*out_more = true;
 	if (a->in_transaction)
 		return STORE_OK;
-	slice_begin(&slice);
+	slice_begin_for(&slice, LIMIT_INDEX_SLICE_US);
 	while (!err && more && !slice_is_over(&slice, COST_WRITE)) {
 		if (r->merging) {
 			err = fulltext_merge(a, r->which, &r->merging);

@@ -96,6 +96,9 @@ const struct limit limits[] = {
 	 "of UIDs that a SEARCH saves: 256 KiB a session; `NO [NOTSAVED]` beyond"},
 	{"LIMIT_SEARCH_FILTER_BYTES", LIMIT_SEARCH_FILTER_BYTES, "bytes",
 	 "of what the full-text index answers, a bit a content and string; further strings are looked for in the messages"},
+	{"LIMIT_INDEX_SLICE_US", LIMIT_INDEX_SLICE_US, "us",
+	 "of a worker for one slice of filling the full-text index: half a slice, since one piece of a merge may take as long "
+	 "again"},
 	{"LIMIT_KEPT_BYTES", LIMIT_KEPT_BYTES, "bytes",
 	 "of an account's orders of SORT (4 bytes a message) and texts of THREAD (some 10) that are kept for who asks next; those "
 	 "least recently used go first"},

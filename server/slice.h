@@ -18,9 +18,14 @@ static inline uint64_t slice_now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static inline void slice_begin_for(struct slice *s, unsigned us)
+{
+	*s = (struct slice){.until_us = slice_now_us() + us};
+}
+
 static inline void slice_begin(struct slice *s)
 {
-	*s = (struct slice){.until_us = slice_now_us() + LIMIT_SLICE_US};
+	slice_begin_for(s, LIMIT_SLICE_US);
 }
 
 /* Asked between small steps; `weight` says how small: 1 for some tens of nanoseconds, 64 for what reads the disk. */

@@ -1,7 +1,7 @@
 /* Filling the index. */
 #include "storage/fulltext_private.h"
 
-enum { MERGE_PAGES = 8 };
+enum { MERGE_PAGES = 2 };
 
 int64_t fulltext_added(struct account *a, enum fulltext_which w)
 {
