@@ -68,6 +68,7 @@ static enum op_result notify_run(struct command *cmd, struct account *a)
 	watchlist_inherit(w, cmd->watchlist, a->modseq);
 	cmd->state = cmd->watchlist;
 	cmd->watchlist = w;
+	watchlist_tell(w, cmd, a);
 	return OP_DONE;
 }
 

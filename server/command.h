@@ -101,6 +101,7 @@ struct command {
 	unsigned dialect; /* DIALECT_*: the session's when the command began */
 	struct watchlist *watchlist; /* the session's, on loan to the op; NULL: NOTIFY was not used */
 	uint64_t own_modseq;     /* of its op, which changed something */
+	bool begun;              /* what others did before it was told, to a client that uses NOTIFY */
 	bool is_update;          /* nobody's command: it tells what changed while none runs, and has no tagged line */
 	bool tells_metadata;     /* changes of annotations are told with it */
 	uint64_t metadata_since; /* up to this modseq the client has heard of them; 0: it begins to listen */

@@ -66,13 +66,26 @@ enum step session_op(struct session *s, struct command *cmd,
 	return STEP_OP;
 }
 
+/* A client that has not asked for all events of its mailbox hears of its own changes, with a modseq above what it was not
+ * told of. */
+static bool is_behind(const struct command *cmd, const struct account *account)
+{
+	const struct view *v = cmd->view;
+	const struct roster *r = cmd->watchlist && (v->silent_flags || !cmd->watchlist->selected) ?
+		roster_loaded(account, v->mailbox) : NULL;
+	bool fetches = (cmd->row->flags & CMD_NO_EXPUNGE) || (cmd->is_update && cmd->run);
+	return fetches && r && r->info.modseq > view_highest_modseq(v);
+}
+
 /* For a client that resynchronises by what it heard last.  RFC 7162 3.2.5.1, 6: where expunges are held back, what it
  * hears of others' changes must not make it skip them; 3.2.7: else EXPUNGE and MOVE say how far it is. */
-static void tell_modseq(struct command *cmd)
+static void tell_modseq(struct command *cmd, const struct account *account)
 {
 	uint64_t modseq = view_highest_modseq(cmd->view);
 	if (cmd->held)
 		response_ok_number(&cmd->out, "HIGHESTMODSEQ", modseq, "Expunges are still to be told");
+	else if (is_behind(cmd, account))
+		response_ok_number(&cmd->out, "HIGHESTMODSEQ", modseq, "Not everything is told");
 	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && cmd->status.word == STATUS_OK && !cmd->status.code && cmd->expunged)
 		cmd->status.code = command_code(cmd, "HIGHESTMODSEQ %" PRIu64, modseq);
 }
@@ -85,14 +98,22 @@ static uint32_t events_told(const struct command *cmd)
 	return all ? EVENTS_MESSAGE : cmd->watchlist->selected;
 }
 
-/* Before anything of the command is done. */
-static void prepare_watchlist(struct command *cmd, struct account *account)
+/* Before anything of the command is done: what others did is told before what it does and answers itself, so that a client can
+ * follow the order of things. */
+static void begin_notified(struct command *cmd, struct account *account)
 {
-	cmd->view->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
+	struct watchlist *w = cmd->watchlist;
+	struct view *v = cmd->view;
+	cmd->begun = true;
+	if (!(cmd->row->flags & CMD_NO_UPDATES))
+		watchlist_tell(w, cmd, account);
+	if (!v)
+		return;
+	v->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
 	if (cmd->row->flags & CMD_CHOOSES)
-		watchlist_leave(cmd->watchlist, account, cmd->view);
-	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && !events_told(cmd) && !cmd->partly)
-		watchlist_hide(cmd->watchlist, account, cmd->view);
+		watchlist_leave(w, account, v);
+	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && !events_told(cmd))
+		watchlist_hide(w, account, v);
 }
 
 static enum view_told tell_view(struct command *cmd, struct account *account)
@@ -115,16 +136,17 @@ static void tell_updates(struct command *cmd, struct account *account)
 	unsigned flags = cmd->row->flags;
 	if (cmd->tells_metadata && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
 		metadata_tell(cmd, account);
-	if (cmd->watchlist && !cmd->more && !cmd->unread && !(flags & CMD_NO_UPDATES))
-		watchlist_tell(cmd->watchlist, cmd, account);
-	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES) || (!events_told(cmd) && !cmd->expunged))
+	if (!cmd->view || cmd->more || cmd->unread || (flags & CMD_NO_UPDATES))
 		return;
-	enum view_told told = events_told(cmd) ? tell_view(cmd, account) :
-		view_tell_own(cmd->view, account, &cmd->out, LIMIT_SLICE_BYTES, &cmd->watchlist->hidden);
+	enum view_told told = VIEW_TOLD;
+	if (events_told(cmd))
+		told = tell_view(cmd, account);
+	else if (cmd->expunged)
+		told = view_tell_own(cmd->view, account, &cmd->out, LIMIT_SLICE_BYTES, &cmd->watchlist->hidden);
 	cmd->held = told == VIEW_HELD;
 	cmd->more = cmd->telling = told == VIEW_MORE;
 	if (!cmd->more && (cmd->dialect & DIALECT_QRESYNC))
-		tell_modseq(cmd);
+		tell_modseq(cmd, account);
 }
 
 static enum op_result run_command(struct op *op, struct account *account)
@@ -140,10 +162,12 @@ static enum op_result run_command(struct op *op, struct account *account)
 		return OP_AGAIN;
 	if (cmd->here && cmd->watchlist && !watchlist_is_known(cmd->watchlist, account))
 		return OP_AGAIN;
-	if (cmd->watchlist && view && !cmd->telling)
-		prepare_watchlist(cmd, account);
+	if (cmd->watchlist && !cmd->begun && !cmd->unread)
+		begin_notified(cmd, account);
 	if (cmd->run && !cmd->telling)
 		result = cmd->run(cmd, account);
+	if (result == OP_AGAIN)
+		cmd->begun = false;
 	if (result == OP_DONE)
 		tell_updates(cmd, account);
 	cmd->own_modseq = account->in_op ? account->op_modseq : 0;
@@ -303,6 +327,7 @@ static void take_op(struct session *s, struct command *cmd)
 	s->metadata_since = cmd->metadata_since;
 	if (s->watchlist)
 		watchlist_advance(s->watchlist, cmd->own_modseq, (cmd->row->flags & CMD_CHOOSES) != 0);
+	s->dirty = s->dirty || (s->watchlist && (cmd->row->flags & CMD_CHOOSES));
 	conn_move(s->conn, &cmd->out);
 	if (cmd->broken) {
 		s->ending = true;

@@ -369,7 +369,8 @@ enum view_told view_tell(struct view *v, struct account *a, struct buf *out, siz
 		tell_arrivals(v, r, t->uidnext, out);
 	if (!v->silent_flags && !tell_flags(v, a, r, &t->from, t->below, with_uid, out))
 		return VIEW_MORE;
-	v->flags_modseq = t->modseq;
+	if (!v->silent_flags)
+		v->flags_modseq = t->modseq;
 	t->phase = TELLS_NOTHING;
 	return !expunges && has_expunges(v, r) ? VIEW_HELD : VIEW_TOLD;
 }

@@ -57,7 +57,7 @@ void watchlist_inherit(struct watchlist *w, struct watchlist *old, uint64_t mods
 	if (!old)
 		return;
 	w->more = old->more;
-	w->left = old->left;
+	w->left = w->groups_n ? old->left : 0;
 	w->fresh = old->fresh;
 	w->own = old->own;
 	w->own_n = old->own_n;
@@ -116,7 +116,7 @@ void watchlist_leave(struct watchlist *w, struct account *a, const struct view *
 {
 	const struct roster *r = roster_loaded(a, v->mailbox);
 	bool told = r && r->info.modseq <= view_highest_modseq(v) && (w->selected & EVENT_FLAG_CHANGE);
-	w->leaving = told ? 0 : v->mailbox;
+	w->leaving = told || !w->groups_n ? 0 : v->mailbox;
 }
 
 void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v)
@@ -168,7 +168,7 @@ bool watchlist_is_known(const struct watchlist *w, const struct account *a)
 
 bool watchlist_is_due(const struct watchlist *w)
 {
-	return w->more || w->left || w->fresh.n;
+	return w->more || w->fresh.n;
 }
 
 /* ---- which mailboxes ---- */
@@ -248,7 +248,9 @@ static enum store_err tell_messages(struct telling_list *t, const struct happene
 	    ((h->kinds & CHANGE_EXPUNGED) && (events & EVENT_MESSAGE_EXPUNGE)))
 		items |= STATUS_MESSAGES | STATUS_UIDNEXT;
 	if ((h->kinds & (CHANGE_FLAGS | CHANGE_RESTAMPED)) && (events & EVENT_FLAG_CHANGE))
-		items |= STATUS_UIDVALIDITY | STATUS_UNSEEN;
+		items |= STATUS_UIDVALIDITY;
+	if (events & EVENT_FLAG_CHANGE) /* what arrives and what goes may be unseen */
+		items |= STATUS_UNSEEN;
 	return tell_status(t->cmd, t->account, h->mailbox, path, items);
 }
 
