@@ -94,8 +94,11 @@ static void tell_modseq(struct command *cmd, const struct account *account)
  * (RFC 5465 3.1). */
 static uint32_t events_told(const struct command *cmd)
 {
-	bool all = !cmd->watchlist || cmd->request.kind == CMD_NOTIFY;
-	return all ? EVENTS_MESSAGE : cmd->watchlist->selected;
+	if (!cmd->watchlist)
+		return EVENTS_MESSAGE;
+	if (cmd->watchlist->overflow) /* it has been said: nothing more follows (RFC 5465 5.8) */
+		return 0;
+	return cmd->request.kind == CMD_NOTIFY ? EVENTS_MESSAGE : cmd->watchlist->selected;
 }
 
 /* Before anything of the command is done: what others did is told before what it does and answers itself, so that a client can
@@ -105,7 +108,7 @@ static void begin_notified(struct command *cmd, struct account *account)
 	struct watchlist *w = cmd->watchlist;
 	struct view *v = cmd->view;
 	cmd->begun = true;
-	if (!(cmd->row->flags & CMD_NO_UPDATES))
+	if (!(cmd->row->flags & CMD_NO_UPDATES) && cmd->request.kind != CMD_NOTIFY) /* that has a new list tell */
 		watchlist_tell(w, cmd, account);
 	if (!v)
 		return;
@@ -164,7 +167,8 @@ static enum op_result run_command(struct op *op, struct account *account)
 		return OP_AGAIN;
 	if (cmd->watchlist && !cmd->begun && !cmd->unread)
 		begin_notified(cmd, account);
-	if (cmd->run && !cmd->telling)
+	bool over = cmd->is_update && cmd->watchlist && cmd->watchlist->overflow;
+	if (cmd->run && !cmd->telling && !over)
 		result = cmd->run(cmd, account);
 	if (result == OP_AGAIN)
 		cmd->begun = false;

@@ -13,6 +13,12 @@ static bool knows_all(const struct client *c)
 	return true;
 }
 
+/* Numbers are refused, or may mean others before the command is there (RFC 5465 5.3). */
+static bool needs_uids(const struct client *c)
+{
+	return (c->dialect & DIALECT_UIDONLY) || notified_at_once(c);
+}
+
 /* Names a few messages, all known: by number or UID, as ranges that may be the wrong way round, overlap or end in "*". */
 static void add_set(struct client *c)
 {
@@ -21,7 +27,7 @@ static void add_set(struct client *c)
 	uint32_t ranges = 1 + sim_below(s, 3);
 	for (uint32_t r = 0; r < ranges; r++) {
 		uint32_t a = sim_below(s, c->n), b = sim_once(s, 3) ? a : sim_below(s, c->n);
-		bool star = sim_once(s, 6);
+		bool star = sim_once(s, 6) && !notified_of_selected(c); /* RFC 5465 5.2: "*" may be another at any time */
 		uint32_t low = a < b ? a : b, high = star ? c->n - 1 : (a < b ? b : a);
 		for (uint32_t i = low; i <= high; i++)
 			named[i] = true;
@@ -49,7 +55,7 @@ static void begin_on_set(struct client *c, enum kind kind, enum verb verb, const
 {
 	client_begin(c, kind, verb);
 	c->uid_form = c->by_uid ? !sim_once(c->sim, 8) : sim_once(c->sim, 8);
-	c->uid_form = c->uid_form || (c->dialect & DIALECT_UIDONLY);
+	c->uid_form = c->uid_form || needs_uids(c);
 	c->deed.by_uid = c->uid_form;
 	client_add(c, "%s%s ", c->uid_form ? "UID " : "", name);
 }
@@ -64,7 +70,7 @@ static void learn(struct client *c)
 {
 	client_begin(c, KIND_FETCH, DO_NOTHING);
 	bool modseq = c->dialect & DIALECT_CONDSTORE;
-	c->uid_form = c->by_uid || (c->dialect & DIALECT_UIDONLY);
+	c->uid_form = c->by_uid || needs_uids(c);
 	c->wants = GOT_UID | GOT_FLAGS | (modseq ? GOT_MODSEQ : 0);
 	if (c->uid_form)
 		client_add(c, "UID FETCH 1:* (FLAGS%s)\r\n", modseq ? " MODSEQ" : "");
@@ -137,7 +143,7 @@ static void search(struct client *c)
 		    {" UNKEYWORD K0 ANSWERED", FLAG_ANSWERED, FLAG_KEYWORD_0},
 		    {" NOT (OR SEEN DRAFT)", 0, FLAG_SEEN | FLAG_DRAFT}};
 	size_t i = sim_below(c->sim, countof(keys));
-	bool uid_only = c->dialect & DIALECT_UIDONLY, answers_uids = c->by_uid || uid_only;
+	bool uid_only = needs_uids(c), answers_uids = c->by_uid || uid_only;
 	client_begin(c, KIND_SEARCH, DO_NOTHING);
 	static const char *const commands[] = {[SEARCHES] = "SEARCH", [SORTS_SUBJECT] = "SORT (SUBJECT) UTF-8",
 					       [SORTS_SUBJECT_DOWN] = "SORT (REVERSE SUBJECT DATE) UTF-8",
@@ -235,7 +241,8 @@ static void status(struct client *c)
 {
 	client_begin(c, KIND_STATUS, DO_NOTHING);
 	c->target = (int)sim_below(c->sim, BOXES);
-	client_add(c, "STATUS %s (MESSAGES UIDNEXT UNSEEN)\r\n", box_names[c->target]);
+	/* SIZE tells the answer from what NOTIFY tells. */
+	client_add(c, "STATUS %s (MESSAGES UIDNEXT UNSEEN%s)\r\n", box_names[c->target], c->notified.uses ? " SIZE" : "");
 }
 
 static void simple(struct client *c, enum kind kind, const char *text)
@@ -293,12 +300,31 @@ static void enable(struct client *c)
 		   (c->speaks & DIALECT_CONDSTORE) ? " CONDSTORE" : "", (c->speaks & DIALECT_UIDONLY) ? " UIDONLY" : "");
 }
 
+/* NOTIFY, what a client that uses it needs to know, and changes of names by anybody. */
+static bool choose_notified(struct client *c)
+{
+	struct notified *n = &c->notified;
+	if (c->sim->plain)
+		return false;
+	if (n->uses && sim_once(c->sim, n->wish.selected == SELECTED_ALL ? 5 : 40))
+		notified_choose(c);
+	else if (n->wish.names && n->names_state != NAMES_KNOWN && sim_once(c->sim, 4))
+		notified_list(c);
+	else if (sim_once(c->sim, 20))
+		notified_change_names(c);
+	else
+		return false;
+	return true;
+}
+
 void client_choose(struct client *c)
 {
 	if (!c->enabled) {
 		enable(c);
 		return;
 	}
+	if (choose_notified(c))
+		return;
 	if ((c->dialect & DIALECT_QRESYNC) && sim_once(c->sim, 25)) {
 		choose_select(c);
 		return;
@@ -308,8 +334,10 @@ void client_choose(struct client *c)
 		append(c);
 	else if (c->box < 0 && !sim_once(c->sim, 4))
 		choose_select(c);
-	else if (c->box >= 0 && !knows_all(c))
+	else if (c->box >= 0 && !knows_all(c) && (!c->notified.wish.fetches || sim_once(c->sim, 10)))
 		learn(c);
+	else if (c->box >= 0 && !knows_all(c)) /* what it waits for is to come by itself */
+		(void)choose_anywhere(c);
 	else if (!choose_anywhere(c) && c->box >= 0)
 		choose_in_mailbox(c);
 }

@@ -22,6 +22,7 @@ void client_init(struct client *c, struct sim *sim, int index)
 					    DIALECT_QRESYNC | DIALECT_CONDSTORE, DIALECT_UIDONLY,
 					    DIALECT_UIDONLY | DIALECT_QRESYNC | DIALECT_CONDSTORE};
 	c->speaks = dialects[sim_below(sim, countof(dialects))];
+	c->notified.uses = sim_once(sim, 2);
 }
 
 static void forget_command(struct client *c)
@@ -29,6 +30,7 @@ static void forget_command(struct client *c)
 	c->kind = KIND_NONE;
 	uid_list_finish(&c->deed.set);
 	uid_list_finish(&c->deed.known);
+	uid_list_finish(&c->removed);
 	free(c->search_found);
 	c->search_found = NULL;
 	c->search_found_n = 0;
@@ -73,6 +75,7 @@ void client_connect(struct client *c)
 	c->connected = true;
 	c->enabled = c->speaks == 0;
 	c->dialect = 0;
+	notified_reset(c);
 	session_log_in(c->wire->conn.session, &(struct auth_result){.account = "account", .address = "user@example.org"});
 	sim_trace(s, "%d connects on loop %u, window %zu", c->index, c->wire->conn.loop->index, c->wire->window);
 }
@@ -151,6 +154,8 @@ static const struct item *item_of(const struct client *c, const struct box *box,
 
 void client_compare(struct client *c, const struct box *box, bool with_modseqs, const char *when)
 {
+	if (c->notified.wish.selected == SELECTED_NONE)
+		return;
 	if (c->n != box->n)
 		sim_fail(c->sim, "%d %s: knows of %u messages, and there are %u", c->index, when, c->n, box->n);
 	for (uint32_t i = 0; i < c->n; i++) {
@@ -161,14 +166,14 @@ void client_compare(struct client *c, const struct box *box, bool with_modseqs, 
 			sim_fail(c->sim, "%d %s: UID %u is not there", c->index, when, k->uid);
 		if (!m)
 			continue;
-		if (with_modseqs && k->modseq && k->modseq != m->modseq)
+		if (with_modseqs && k->modseq && notified_of_flags(c) && k->modseq != m->modseq)
 			sim_fail(c->sim, "%d %s: UID %u has modseq %llu, not %llu", c->index, when, m->uid,
 				 (unsigned long long)m->modseq, (unsigned long long)k->modseq);
 		if (k->uid && k->uid != m->uid)
 			sim_fail(c->sim, "%d %s: number %u is UID %u, not %u", c->index, when, i + 1, m->uid, k->uid);
 		item_flags_write(m->flags, want);
 		item_flags_write(k->flags, has);
-		if (k->has_flags && (k->flags & FLAGS_ALL) != m->flags)
+		if (k->has_flags && notified_of_flags(c) && (k->flags & FLAGS_ALL) != m->flags)
 			sim_fail(c->sim, "%d %s: number %u (UID %u) has (%s), not (%s)", c->index, when, i + 1, m->uid, want, has);
 	}
 }
@@ -257,7 +262,7 @@ static void end_search(struct client *c)
 
 static bool may_refuse(const struct client *c)
 {
-	if (c->kind == KIND_BAD)
+	if (c->kind == KIND_BAD || c->kind == KIND_NAMES)
 		return true;
 	if (c->read_only && (c->kind == KIND_STORE || c->kind == KIND_EXPUNGE || c->deed.verb == DO_MOVE))
 		return true;
@@ -274,6 +279,8 @@ static void on_tagged(struct client *c, const char *text)
 		sim_fail(c->sim, "%d: refused", c->index);
 	if (ok)
 		client_hear_code(c, text);
+	if (c->deed.to != c->box || c->kind == KIND_APPEND)
+		notified_touch(c, c->deed.to);
 	switch (c->kind) {
 	case KIND_SELECT:
 		c->box = c->target;
@@ -283,6 +290,7 @@ static void on_tagged(struct client *c, const char *text)
 			resync_end_select(c);
 		break;
 	case KIND_LEAVE:
+		notified_leave(c, c->deed.verb == DO_CLOSE);
 		client_forget_mailbox(c);
 		break;
 	case KIND_FETCH:
@@ -304,6 +312,17 @@ static void on_tagged(struct client *c, const char *text)
 		break;
 	case KIND_ENABLE:
 		c->enabled = true;
+		break;
+	case KIND_NOTIFY:
+		notified_end_notify(c);
+		if (c->box >= 0 && c->has_shot && c->exact)
+			client_compare(c, &c->shot.boxes[c->box], true, "after NOTIFY");
+		break;
+	case KIND_LIST:
+		notified_end_list(c);
+		break;
+	case KIND_NAMES:
+		notified_end_names(c, ok);
 		break;
 	case KIND_NONE:
 		sim_fail(c->sim, "%d: an answer to nothing", c->index);

@@ -7,6 +7,7 @@
 #define TESTS_MODEL_CLIENT_H
 
 #include "protocol/buf.h"
+#include "tests/model/notified.h"
 #include "tests/model/oracle.h"
 #include "tests/model/resync.h"
 #include "tests/model/wire.h"
@@ -18,7 +19,7 @@ enum { GOT_UID = 1, GOT_FLAGS = 2, GOT_SIZE = 4, GOT_BODY = 8, GOT_MODSEQ = 16 }
 /* What the client waits for. */
 enum kind {
 	KIND_NONE, KIND_NOOP, KIND_SELECT, KIND_LEAVE, KIND_FETCH, KIND_STORE, KIND_SEARCH, KIND_COPY, KIND_EXPUNGE, KIND_APPEND,
-	KIND_STATUS, KIND_IDLE, KIND_LOGOUT, KIND_BAD, KIND_ENABLE
+	KIND_STATUS, KIND_IDLE, KIND_LOGOUT, KIND_BAD, KIND_ENABLE, KIND_NOTIFY, KIND_LIST, KIND_NAMES
 };
 
 enum { SEGMENTS_MAX = 6 };
@@ -49,6 +50,7 @@ struct client {
 	uint64_t modseq;      /* up to here it has missed nothing */
 	uint64_t code_modseq, told_modseq; /* since the last tagged response: HIGHESTMODSEQ, when has_code; the highest MODSEQ */
 	bool has_code;
+	struct notified notified;
 	/* The running command. */
 	enum kind kind;
 	unsigned serial;
@@ -62,6 +64,7 @@ struct client {
 	bool modified;        /* STORE was told of MODIFIED */
 	unsigned wants; /* of FETCH: GOT_* */
 	struct deed deed;
+	struct uid_list removed; /* from the selected mailbox, by it */
 	uint32_t search_flags, search_without; /* SEARCH: these, and not those */
 	enum { SEARCHES, SORTS_SUBJECT, SORTS_SUBJECT_DOWN, SORTS_SIZE } sorts; /* it is a SORT by that */
 	uint32_t *search_found, search_found_n;
@@ -87,13 +90,16 @@ void client_take(struct client *c);
 /* hear.c: an untagged response, behind its "* "; a tagged one's text, which may have a code. */
 void client_hear(struct client *c, const char *text, const char *end);
 void client_hear_code(struct client *c, const char *text);
+/* With SELECTED NONE it hears of what it removed itself alone. */
+void hear_own_expunge(struct client *c, uint32_t uid);
 void client_forget_mailbox(struct client *c);
 /* For choose.c: begins a command; its text follows with client_add(). */
 void client_begin(struct client *c, enum kind kind, enum verb verb);
 void client_add(struct client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The next segment waits for a continuation. */
 void client_next_segment(struct client *c);
-/* Compares what it knows with an array; without the modseqs, where it may not have heard of a jump. */
+/* Compares what it knows with an array; without the modseqs, where it may not have heard of a jump.  Nothing where it does
+ * not want to be told everything. */
 void client_compare(struct client *c, const struct box *box, bool with_modseqs, const char *when);
 /* Expunges may be told with the running command (RFC 3501 7.4.1). */
 bool client_takes_expunge(const struct client *c);

@@ -8,6 +8,8 @@
 
 bool client_takes_expunge(const struct client *c)
 {
+	if (notified_at_once(c))
+		return true;
 	switch (c->kind) {
 	case KIND_NONE:
 		return false;
@@ -15,6 +17,7 @@ bool client_takes_expunge(const struct client *c)
 		return c->uid_form; /* RFC 3501 7.4.1 */
 	case KIND_NOOP: case KIND_SELECT: case KIND_LEAVE: case KIND_COPY: case KIND_EXPUNGE: case KIND_APPEND:
 	case KIND_STATUS: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD: case KIND_ENABLE:
+	case KIND_NOTIFY: case KIND_LIST: case KIND_NAMES:
 		break;
 	}
 	return true;
@@ -22,7 +25,10 @@ bool client_takes_expunge(const struct client *c)
 
 static void on_exists(struct client *c, uint32_t n)
 {
-	if (c->kind == KIND_SELECT && !c->opened) {
+	bool told = notified_of_selected(c), of_old = told && c->box >= 0 && !c->opened;
+	if (c->kind == KIND_NONE && !told)
+		sim_fail(c->sim, "%d: EXISTS while no command runs", c->index);
+	if (c->kind == KIND_SELECT && !c->opened && !of_old) {
 		if (c->box >= 0)
 			sim_fail(c->sim, "%d: EXISTS of a new mailbox without [CLOSED]", c->index);
 		c->opened = true;
@@ -31,7 +37,15 @@ static void on_exists(struct client *c, uint32_t n)
 		sim_fail(c->sim, "%d: EXISTS %u, and there were %u", c->index, n, c->n);
 	c->v = xrealloc(c->v, n * sizeof(*c->v));
 	for (; c->n < n; c->n++)
-		c->v[c->n] = (struct known){0};
+		c->v[c->n] = (struct known){.due = told && c->notified.wish.fetches && (c->kind != KIND_SELECT || of_old)};
+}
+
+/* With SELECTED NONE it hears of what it removed itself alone (RFC 5465 3.1). */
+void hear_own_expunge(struct client *c, uint32_t uid)
+{
+	if (c->notified.wish.selected == SELECTED_NONE && c->kind != KIND_NOTIFY && c->kind != KIND_SELECT && uid &&
+	    !uid_list_has(&c->removed, uid))
+		sim_fail(c->sim, "%d: told that UID %u is gone, and has asked not to be", c->index, uid);
 }
 
 static void on_expunge(struct client *c, uint32_t n)
@@ -40,10 +54,11 @@ static void on_expunge(struct client *c, uint32_t n)
 		sim_fail(c->sim, "%d: EXPUNGE, and not VANISHED", c->index);
 	if (!client_takes_expunge(c))
 		sim_fail(c->sim, "%d: EXPUNGE where it may not be said", c->index);
-	if (c->segments_n && c->kind != KIND_IDLE)
+	if (c->segments_n && c->kind != KIND_IDLE && !notified_at_once(c))
 		sim_fail(c->sim, "%d: EXPUNGE before the command was sent", c->index);
 	if (n == 0 || n > c->n)
 		sim_fail(c->sim, "%d: EXPUNGE %u of %u", c->index, n, c->n);
+	hear_own_expunge(c, c->v[n - 1].uid);
 	memmove(&c->v[n - 1], &c->v[n], (c->n - n) * sizeof(*c->v));
 	c->n--;
 }
@@ -143,7 +158,7 @@ static void read_items(struct client *c, struct known *k, const char *p, const c
 		}
 	}
 	if (!uid_pass && has_flags && !has_modseq && (c->dialect & DIALECT_CONDSTORE)) {
-		if (c->kind != KIND_FETCH) /* RFC 7162 3.2.4: only what a FETCH asks for comes without */
+		if (c->kind != KIND_FETCH && !c->notified.wish.fetches) /* RFC 7162 3.2.4: only what a FETCH asks for comes without */
 			sim_fail(c->sim, "%d: FLAGS without MODSEQ", c->index);
 		k->modseq = 0;
 	}
@@ -153,7 +168,7 @@ static void read_items(struct client *c, struct known *k, const char *p, const c
 static void on_uid_fetch(struct client *c, uint32_t uid, const char *text, const char *end)
 {
 	uint32_t at = 0;
-	if (c->kind == KIND_NONE)
+	if (c->kind == KIND_NONE && !notified_of_selected(c))
 		sim_fail(c->sim, "%d: UIDFETCH while no command runs", c->index);
 	while (at < c->n && c->v[at].uid && c->v[at].uid < uid)
 		at++;
@@ -169,7 +184,7 @@ static void on_uid_fetch(struct client *c, uint32_t uid, const char *text, const
 
 static void on_fetch(struct client *c, uint32_t n, const char *text, const char *end)
 {
-	if (c->kind == KIND_NONE)
+	if (c->kind == KIND_NONE && !notified_of_selected(c))
 		sim_fail(c->sim, "%d: FETCH while no command runs", c->index);
 	if (c->dialect & DIALECT_UIDONLY)
 		sim_fail(c->sim, "%d: FETCH, and not UIDFETCH", c->index);
@@ -206,7 +221,11 @@ static void on_status(struct client *c, const char *text)
 {
 	unsigned messages, uidnext, unseen, want = 0;
 	const char *open = strchr(text, '(');
-	if (c->kind != KIND_STATUS || !open || sscanf(open, "(MESSAGES %u UIDNEXT %u UNSEEN %u)", &messages, &uidnext, &unseen) != 3)
+	if (c->notified.uses && (c->kind != KIND_STATUS || !open || !strstr(open, "SIZE"))) {
+		notified_status(c, text);
+		return;
+	}
+	if (c->kind != KIND_STATUS || !open || sscanf(open, "(MESSAGES %u UIDNEXT %u UNSEEN %u", &messages, &uidnext, &unseen) != 3)
 		sim_fail(c->sim, "%d: STATUS that was not asked for", c->index);
 	c->answered = true;
 	if (!c->has_shot || !c->exact)
@@ -293,6 +312,8 @@ void client_hear(struct client *c, const char *text, const char *end)
 		return;
 	}
 	if (strncmp(text, "OK [CLOSED]", 11) == 0) {
+		if (c->box >= 0)
+			notified_leave(c, false);
 		client_forget_mailbox(c);
 		c->opened = true;
 	} else if (strncmp(text, "VANISHED", 8) == 0) {
@@ -305,6 +326,10 @@ void client_hear(struct client *c, const char *text, const char *end)
 		on_search(c, text + 4);
 	} else if (strncmp(text, "STATUS ", 7) == 0) {
 		on_status(c, text + 7);
+	} else if (strncmp(text, "LIST ", 5) == 0) {
+		notified_name(c, text + 5);
+	} else if (strncmp(text, "OK [NOTIFICATIONOVERFLOW]", 25) == 0) {
+		notified_overflow(c);
 	} else if (strncmp(text, "BYE", 3) == 0 && c->kind != KIND_LOGOUT) {
 		sim_fail(c->sim, "%d: BYE", c->index);
 	} else {

@@ -90,6 +90,7 @@ static void vanish(struct client *c, uint32_t uid)
 	uint32_t after = 0;
 	for (uint32_t i = 0; i < c->n; i++) {
 		if (c->v[i].uid == uid) {
+			hear_own_expunge(c, uid);
 			forget_at(c->v, &c->n, i);
 			return;
 		}

@@ -16,6 +16,7 @@ struct known {
 	uint64_t modseq; /* 0: not told, or older than the flags */
 	bool has_flags;
 	unsigned got;  /* GOT_*, of the running FETCH */
+	bool due;      /* NOTIFY is to fetch it */
 };
 
 /* A mailbox as it is kept. */

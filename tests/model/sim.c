@@ -105,6 +105,18 @@ static void note_sizes(struct sim *s)
 	}
 }
 
+/* What the client has removed and added by this op. */
+static void note_own(struct sim *s, struct client *c, const struct oracle *before, const struct oracle *after)
+{
+	for (uint32_t i = 0; c->deed.box >= 0 && i < before->boxes[c->deed.box].n; i++) {
+		uint32_t uid = before->boxes[c->deed.box].v[i].uid;
+		if (!box_find(&after->boxes[c->deed.box], uid))
+			uid_list_add(&c->removed, uid);
+	}
+	for (uint32_t i = 0; c->deed.to >= 0 && i < c->deed.new_n; i++)
+		s->brought_by[c->deed.to][c->deed.first_new + i] = 1 + c->index;
+}
+
 static void take_shot(struct sim *s, struct client *c)
 {
 	c->exact = c->began_epoch == s->epoch;
@@ -119,6 +131,8 @@ static enum op_result on_op(void *ctx, struct command *cmd, struct account *acco
 	struct sim *s = ctx;
 	struct client *c = client_of(s, cmd);
 	struct oracle before = {0}, after = {0};
+	if (cmd->is_update) /* nobody's command; what a client may have begun to send is another */
+		c = NULL;
 	oracle_read(&before, account);
 	if (s->epoch && !oracle_equal(&before, &s->oracle))
 		sim_fail(s, "the store changed by itself");
@@ -143,6 +157,12 @@ static enum op_result on_op(void *ctx, struct command *cmd, struct account *acco
 	} else if (changed) {
 		sim_fail(s, "nobody's command changed the store");
 	}
+	if (c && c->kind == KIND_NOTIFY)
+		c->notified.next_overflows = cmd->out.len && memmem(cmd->out.data, cmd->out.len, "[NOTIFICATIONOVERFLOW]", 22);
+	if (c && result != OP_FAILED)
+		note_own(s, c, &before, &after);
+	if (!s->epoch || cmd->op.writes)
+		notified_read_names(&s->names, account);
 	oracle_finish(&before);
 	oracle_finish(&s->oracle);
 	s->oracle = after;
@@ -248,14 +268,28 @@ static void settle(struct sim *s)
 	}
 }
 
+/* RFC 5465 5.2: what others have added, and the client was told of, was fetched for it. */
+static void check_fetched(struct client *c)
+{
+	const struct box *b = &c->sim->oracle.boxes[c->box];
+	for (uint32_t i = 0; i < c->n && c->n == b->n && !(c->dialect & DIALECT_UIDONLY); i++)
+		if (c->v[i].due && !c->v[i].uid && c->sim->brought_by[c->box][b->v[i].uid] != 1 + c->index)
+			sim_fail(c->sim, "%d: UID %u was not fetched for it", c->index, b->v[i].uid);
+}
+
 /* With no timer anywhere, who idles has been told everything; who does not is after one NOOP. */
 static void check_sync(struct sim *s)
 {
 	settle(s);
 	for (int i = 0; i < s->clients_n; i++) {
 		struct client *c = &s->clients[i];
-		if (c->connected && c->idling && c->box >= 0)
-			client_compare(c, &s->oracle.boxes[c->box], false, "idling");
+		bool told = c->idling || notified_at_once(c);
+		if (c->connected && told && c->box >= 0)
+			client_compare(c, &s->oracle.boxes[c->box], false, "in quiet");
+		if (c->connected)
+			notified_check(c);
+		if (c->connected && notified_of_selected(c) && c->box >= 0)
+			check_fetched(c);
 		if (!c->connected || c->idling)
 			continue;
 		if (c->kind != KIND_NONE)

@@ -20,8 +20,11 @@ struct sim {
 	uint32_t weights[4]; /* how often: a client sends, a worker has a turn, a letter comes, a client reads */
 	struct oracle oracle; /* after the last op */
 	uint64_t epoch;       /* changes of it */
+	struct sim_names names;
+	bool jumped;          /* nobody is told of the modseqs that this gives */
 	uint32_t next_size;   /* of the next message: no two are alike */
 	uint32_t sizes[BOXES][SIZES_MAX];      /* by UID: what each message is, also when it is gone */
+	int brought_by[BOXES][SIZES_MAX];      /* by UID: 1 + the client that added it */
 	int recent_owner[BOXES][SIZES_MAX];    /* by UID: 1 + the client's selection that was told \Recent, 0 for none */
 	int selections;       /* ever */
 	bool verbose;

@@ -34,6 +34,7 @@ static enum op_result jump_run(struct op *op, struct account *account)
 	if (!ok || account_jump(account, 0, false) != STORE_OK)
 		sim_fail(h->sim, "the clock cannot jump");
 	h->sim->epoch += h->sim->epoch > 0; /* all have other modseqs: what CHANGEDSINCE passed over before does not say why */
+	h->sim->jumped = true;
 	sim_trace(h->sim, "clock jumped to %llu", (unsigned long long)account->modseq);
 	return OP_DONE;
 }
