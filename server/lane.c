@@ -94,6 +94,7 @@ bool lane_run_here(struct lane *lane, struct op *op)
 	accounts_used(lane);
 	workers_lock(lane->workers);
 	lane->state = LANE_RESTING;
+	lane_note_served(lane);
 	workers_wake_and_unlock(lane->workers, lane);
 	return result != OP_AGAIN;
 }
@@ -103,6 +104,11 @@ void lane_request(struct lane *lane, enum lane_chore chore)
 	workers_lock(lane->workers);
 	lane->chores |= chore;
 	workers_wake_and_unlock(lane->workers, lane);
+}
+
+void lane_note_served(struct lane *lane)
+{
+	lane->quiet_until_us = now_us() + LIMIT_AFTERMATH_US;
 }
 
 bool lane_has_client_work(const struct lane *lane)
@@ -121,9 +127,11 @@ static struct op *take(struct lane *lane, size_t *writes_left, unsigned *chores)
 	workers_lock(lane->workers);
 	struct op *op = pop(&lane->clients);
 	*chores = 0;
-	if (!op && lane->in_background_list)
+	lane->served = lane->served || op;
+	bool background = !op && lane->in_background_list && !lane->served;
+	if (background)
 		op = pop(&lane->background);
-	if (!op && lane->in_background_list) {
+	if (background && !op) {
 		*chores = lane->chores;
 		lane->chores = 0;
 	}

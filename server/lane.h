@@ -61,6 +61,8 @@ struct lane {
 	unsigned chores;
 	enum lane_state state;
 	bool in_background_list;
+	bool served;                                   /* clients' ops ran in this turn */
+	uint64_t quiet_until_us, background_since_us;  /* no background work before then; since when it waits, 0: it does not */
 	struct lane *run_next, *run_prev;
 	/* Under the accounts' mutex. */
 	size_t references;
@@ -86,6 +88,9 @@ void lane_request(struct lane *lane, enum lane_chore chore);
 bool lane_run_here(struct lane *lane, struct op *op);
 /* On a worker that has the lane's turn. */
 void lane_run_turn(struct lane *lane, const struct worker_tools *tools);
+/* Under the workers' mutex: a client's op ran.  Those who hear of what it did come next, so background work stands back
+ * for LIMIT_AFTERMATH_US. */
+void lane_note_served(struct lane *lane);
 /* Under the workers' mutex: something waits for a turn. */
 bool lane_has_client_work(const struct lane *lane);
 bool lane_has_background_work(const struct lane *lane);

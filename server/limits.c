@@ -66,6 +66,8 @@ const struct limit limits[] = {
 	{"LIMIT_DISK_RESERVE_PART", LIMIT_DISK_RESERVE_PART, "", "of a small disk one part in so many, if that is less"},
 	{"LIMIT_DISK_LOOK_MS", LIMIT_DISK_LOOK_MS, "ms", "between looks at what is free on it"},
 	{"LIMIT_TURN_US", LIMIT_TURN_US, "us", "of a worker for one account before the next account has its turn"},
+	{"LIMIT_AFTERMATH_US", LIMIT_AFTERMATH_US, "us", "after a client's op before background work of its account goes on: those who hear of it come first"},
+	{"LIMIT_BACKGROUND_WAIT_US", LIMIT_BACKGROUND_WAIT_US, "us", "that background work of an account waits so, at most"},
 	{"LIMIT_TRANSACTION_US", LIMIT_TRANSACTION_US, "us",
 	 "that a transaction collects writes while more of them wait: longer saves few commits and makes the first wait"},
 	{"LIMIT_BAD_COMMANDS", LIMIT_BAD_COMMANDS, "", "commands in a row that are answered BAD before the session ends"},

@@ -3,6 +3,7 @@
 #include "protocol/base.h"
 #include "server/crash.h"
 #include "server/lane.h"
+#include "server/limits.h"
 #include "storage/scratch.h"
 
 #include <pthread.h>
@@ -35,6 +36,11 @@ bool workers_are_stopping(struct workers *w)
 	return atomic_load_explicit(&w->stopping, memory_order_relaxed);
 }
 
+static uint64_t now_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
 /* Called with the mutex held.  True: a thread is to be woken. */
 static bool make_runnable(struct workers *w, struct lane *lane)
 {
@@ -49,6 +55,8 @@ static bool make_runnable(struct workers *w, struct lane *lane)
 	lane->state = LANE_RUNNABLE;
 	lane->in_background_list = background;
 	if (background) {
+		if (!lane->background_since_us)
+			lane->background_since_us = now_us();
 		DL_APPEND2(w->background, lane, run_prev, run_next);
 	} else {
 		DL_APPEND2(w->clients, lane, run_prev, run_next);
@@ -65,19 +73,39 @@ void workers_wake_and_unlock(struct workers *w, struct lane *lane)
 		uv_cond_signal(&w->work);
 }
 
-/* Called with the mutex held. */
-static struct lane *take_lane(struct workers *w)
+/* Called with the mutex held: the first lane whose background work is due.  NULL: `*due_us` is when one will be. */
+static struct lane *find_due(struct workers *w, uint64_t at_us, uint64_t *due_us)
+{
+	*due_us = UINT64_MAX;
+	if (w->background_running >= w->background_max)
+		return NULL;
+	for (struct lane *lane = w->background; lane; lane = lane->run_next) {
+		uint64_t latest = lane->background_since_us + LIMIT_BACKGROUND_WAIT_US;
+		uint64_t due = lane->quiet_until_us < latest ? lane->quiet_until_us : latest;
+		if (due <= at_us)
+			return lane;
+		if (due < *due_us)
+			*due_us = due;
+	}
+	return NULL;
+}
+
+/* Called with the mutex held.  NULL: there is none, and none is due before `*due_us`. */
+static struct lane *take_lane(struct workers *w, uint64_t at_us, uint64_t *due_us)
 {
 	struct lane *lane = w->clients;
+	*due_us = UINT64_MAX;
 	if (lane) {
 		DL_DELETE2(w->clients, lane, run_prev, run_next);
 		atomic_fetch_sub_explicit(&w->waiting, 1, memory_order_relaxed);
-	} else if ((lane = w->background) && w->background_running < w->background_max) {
+	} else if ((lane = find_due(w, at_us, due_us))) {
 		DL_DELETE2(w->background, lane, run_prev, run_next);
+		lane->background_since_us = 0;
 	} else {
 		return NULL;
 	}
 	lane->state = LANE_RUNNING;
+	lane->served = false;
 	w->background_running += lane->in_background_list;
 	return lane;
 }
@@ -90,6 +118,8 @@ static void run_turn(struct workers *w, struct lane *lane, const struct worker_t
 	uv_mutex_lock(&w->mutex);
 	w->background_running -= lane->in_background_list;
 	lane->state = LANE_RESTING;
+	if (lane->served)
+		lane_note_served(lane);
 	bool again = make_runnable(w, lane);
 	/* This thread looks for work itself; another is needed only when it will find more than one lane. */
 	if ((again && w->clients && w->clients->run_next) || (w->background && w->clients))
@@ -102,11 +132,16 @@ static void *worker(void *arg)
 	struct worker_tools tools = {crash_note_open(w->crashes), scratch_create()};
 	uv_mutex_lock(&w->mutex);
 	for (;;) {
-		struct lane *lane = take_lane(w);
+		uint64_t at_us = workers_are_stopping(w) ? UINT64_MAX : now_us(), due_us;
+		struct lane *lane = take_lane(w, at_us, &due_us);
+		if (lane && w->background && !lane->in_background_list)
+			uv_cond_signal(&w->work); /* this one may be who waited until they are due */
 		if (lane)
 			run_turn(w, lane, &tools);
 		else if (workers_are_stopping(w) && !w->background)
 			break;
+		else if (due_us < UINT64_MAX)
+			uv_cond_timedwait(&w->work, &w->mutex, (due_us - at_us) * 1000);
 		else
 			uv_cond_wait(&w->work, &w->mutex);
 	}
@@ -125,8 +160,9 @@ int workers_waiting(struct workers *w)
 bool workers_run_one(struct workers *w)
 {
 	struct worker_tools tools = {.scratch = scratch_create()};
+	uint64_t due_us;
 	uv_mutex_lock(&w->mutex);
-	struct lane *lane = take_lane(w);
+	struct lane *lane = take_lane(w, UINT64_MAX, &due_us);
 	if (lane)
 		run_turn(w, lane, &tools);
 	uv_mutex_unlock(&w->mutex);

@@ -4,7 +4,8 @@
  *
  * One mutex guards the two lists of runnable lanes and every lane's queues: it is held for a few instructions and
  * never while an op runs.  Lanes with only background ops wait in a list of their own, and at most a quarter of the
- * workers serve it.
+ * workers serve it.  A lane that just served a client is left alone for a moment, so that those who hear of a change
+ * do not wait behind housekeeping: until LIMIT_AFTERMATH_US after it, but not longer than LIMIT_BACKGROUND_WAIT_US.
  */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
@@ -29,7 +30,7 @@ struct workers *workers_create(int count, struct crash_handlers *crashes);
 /* Runs what is queued, and what that queues, then ends the threads.  An op that would run again is ended instead. */
 void workers_stop(struct workers *workers);
 void workers_destroy(struct workers *workers);
-/* The caller's own thread does one turn, if a lane is runnable. */
+/* The caller's own thread does one turn, if a lane is runnable, and waits for nothing. */
 bool workers_run_one(struct workers *workers);
 
 /* How many lanes with clients' work wait for a thread: what load is.  Any thread, without the lock. */

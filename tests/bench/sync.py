@@ -140,7 +140,7 @@ def push(servers, rounds):
         for what, step in steps.items():
             for name, crowd in crowds.items():
                 if what == "EXPUNGE":
-                    crowd.command(n, b"STORE 1 +FLAGS.SILENT (\\Deleted)", unselected)
+                    crowd.command(n, b"STORE 1 +FLAGS.SILENT (\\Deleted)", tuple(HOW))
                     crowd.drain(n, name)
                 for how, times in step(crowd, n, i).items():
                     delays.setdefault((name, how, what), []).extend(times)

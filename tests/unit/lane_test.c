@@ -1,9 +1,11 @@
-/* A lane's rules, one turn at a time on this thread: order, fates, the commit before the reply, who waits for whom. */
+/* A lane's rules, one turn at a time on this thread: order, fates, the commit before the reply, who waits for whom; and on
+ * threads, when background work has its turn. */
 #include "server/lane.h"
 
 #include "server/accounts.h"
 #include "server/config.h"
 #include "server/crash.h"
+#include "server/limits.h"
 #include "server/worker.h"
 #include "storage/mailbox.h"
 #include "tests/unit/scratch_dir.h"
@@ -35,6 +37,8 @@ struct test_op {
 	const char *creates; /* a mailbox */
 	struct op *cancels;
 	enum op_fate *fate;
+	uint64_t *ran_us;
+	uv_sem_t *is_done;
 };
 
 static void say(struct fixture *f, char sign, const char *name)
@@ -47,6 +51,8 @@ static enum op_result run(struct op *op, struct account *account)
 {
 	struct test_op *t = container_of(op, struct test_op, op);
 	say(t->f, '+', t->name);
+	if (t->ran_us)
+		*t->ran_us = uv_hrtime() / 1000;
 	if (t->cancels)
 		op_cancel(t->cancels);
 	if (t->creates) {
@@ -67,8 +73,11 @@ static void done(struct op *op, struct conn *conn)
 		say(t->f, '-', t->name);
 	if (t->fate)
 		*t->fate = op->fate;
+	uv_sem_t *is_done = t->is_done;
 	op_finish(op);
 	free(t);
+	if (is_done)
+		uv_sem_post(is_done);
 }
 
 static struct test_op *make(struct fixture *f, const char *name)
@@ -86,16 +95,26 @@ static void run_all(struct fixture *f)
 		;
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, int threads)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	scratch_dir_create(&f->dir);
 	f->config.store = f->dir.path;
-	f->workers = workers_create(0, NULL);
+	f->workers = workers_create(threads, NULL);
 	f->accounts = accounts_create(&f->config, f->workers, NULL);
 	assert_non_null(f->accounts);
 	*state = f;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, 0);
+}
+
+static int set_up_threads(void **state)
+{
+	return set_up_with(state, 2);
 }
 
 static int tear_down(void **state)
@@ -259,6 +278,48 @@ static void test_held(void **state)
 	accounts_release(other);
 }
 
+/* On the workers' threads, one after the other: when it ran. */
+static uint64_t run_one(struct fixture *f, struct lane *lane, const char *name, uv_sem_t *is_done)
+{
+	uint64_t ran_us = 0;
+	struct test_op *t = make(f, name);
+	t->ran_us = &ran_us;
+	t->is_done = is_done;
+	lane_submit(lane, &t->op);
+	uv_sem_wait(is_done);
+	return ran_us;
+}
+
+/* Who hears of a change comes before housekeeping, which waits, though not for ever. */
+static void test_background_stands_back(void **state)
+{
+	struct fixture *f = *state;
+	struct lane *lane = accounts_acquire(f->accounts, "aa");
+	uint64_t background_us = 0;
+	uv_sem_t client, background;
+	assert_int_equal(uv_sem_init(&client, 0), 0);
+	assert_int_equal(uv_sem_init(&background, 0), 0);
+	for (int busy = 0; busy < 2; busy++) {
+		uint64_t client_us = run_one(f, lane, "client", &client), since_us = client_us;
+		struct test_op *sweep = make(f, "sweep");
+		sweep->op.background = true;
+		sweep->ran_us = &background_us;
+		sweep->is_done = &background;
+		lane_submit(lane, &sweep->op);
+		while (busy && uv_sem_trywait(&background) != 0) {
+			client_us = run_one(f, lane, "client", &client);
+			assert_true(client_us - since_us < 30ULL * 1000 * 1000); /* far more than it may wait */
+		}
+		if (!busy) {
+			uv_sem_wait(&background);
+			assert_true(background_us >= client_us + LIMIT_AFTERMATH_US);
+		}
+	}
+	uv_sem_destroy(&client);
+	uv_sem_destroy(&background);
+	accounts_release(lane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_close_and_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_same_lane, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_background_stands_back, set_up_threads, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
