@@ -38,7 +38,7 @@ port=$(free_port) lmtp=$(free_port)
 pid=$!
 for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.1; done
 grep -q ready "$dir/ready" || { cat "$dir/roost.log" >&2; exit 1; }
-servers=("roost:$port${sync:+:$lmtp}")
+servers=("roost:$port${sync:+:$lmtp:$pid}")
 if [ -z "$alone" ]; then
 	port=$(free_port) lmtp=$(free_port)
 	"$here/dovecot.sh" start "$dir/dovecot" "$port" "" "${sync:+$lmtp}"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""How soon other devices hear, and what coming back costs: sync.py [--quick] SERVER:IMAP_PORT:LMTP_PORT...
+"""How soon other devices hear, and what coming back costs: sync.py [--quick] SERVER:IMAP_PORT:LMTP_PORT[:PID]...
 
 push      500 sessions idle, five on each of 100 accounts, by IDLE and by NOTIFY; a sixth changes something, or a message is
           delivered.  From its tagged OK, or LMTP's 250, to the untagged response in each of the others; one that hears
           before the OK is read counts as 0, one that hears nothing for 3 s as that (Dovecot's
           NOTIFY tells flags with the next message only).
 catch-up  SELECT (QRESYNC ...) after ten changes, on mailboxes of 1,000 to 1,000,000 messages: milliseconds as the client has
-          them, beside a NOOP's on the same connection, and octets of the answer.
+          them, beside a NOOP's on the same connection, octets of the answer, and milliseconds of processor time of the
+          process PID, whatever else it does meanwhile.
 
 The servers do the same in turns, in one run.  Times include this script's own.  Dovecot takes an inotify instance for each
 idling session and looks every 30 s without one: raise fs.inotify.max_user_instances above 500 first, or be patient.
@@ -132,7 +133,7 @@ def push(servers, rounds):
         "EXPUNGE": lambda c, n, i: c.command(n, b"EXPUNGE"),
         "LMTP": lambda c, n, i: c.deliver(n),
     }
-    crowds = {name: Crowd(port, lmtp) for name, port, lmtp in servers}
+    crowds = {name: Crowd(port, lmtp) for name, port, lmtp, *_ in servers}
     delays = {}
     rng = random.Random(1)
     for i in range(rounds):
@@ -182,9 +183,14 @@ def timed(client, command):
     return (time.perf_counter() - start) * 1000, len(answer)
 
 
+def cpu_ms(pid):
+    """Of all its threads."""
+    return sum(int(t.read_text().split()[0]) for p in pid for t in pathlib.Path(f"/proc/{p}/task").glob("*/schedstat")) / 1e6
+
+
 def catch_up(servers, sizes):
-    print(f"\nSELECT (QRESYNC ...) after {CHANGES} changes{'':9}messages   median ms   NOOP ms    octets")
-    for name, port, _ in servers:
+    print(f"\nSELECT (QRESYNC ...) after {CHANGES} changes{'':9}messages   median ms   NOOP ms  CPU ms    octets")
+    for name, port, _, *pid in servers:
         for k, size in enumerate(sizes if name == "roost" else sizes[:3], 1):  # a file a message
             user, rng = f"user{k}", random.Random(size)
             client = Client(port).login(user)
@@ -196,23 +202,26 @@ def catch_up(servers, sizes):
             for _ in range(CHANGES // 2):
                 client.do(f"STORE {rng.randrange(1, size - 10)} +FLAGS.SILENT (\\Deleted)")
             client.do("EXPUNGE")
-            times, noops, octets = [], [], 0
+            times, noops, work, octets = [], [], [], 0
             for _ in range(15):
                 back = Client(port).login(user)
                 back.do("ENABLE QRESYNC")
+                before = cpu_ms(pid)
                 ms, octets = timed(back, f"SELECT bench (QRESYNC ({validity} {modseq}))")
                 times.append(ms)
+                work.append(cpu_ms(pid) - before)
                 noops.append(timed(back, "NOOP")[0])
                 back.socket.close()
-            print(f"  {name:38}{size:10}{statistics.median(times):12.2f}{statistics.median(noops):10.2f}{octets:10}")
+            print(f"  {name:38}{size:10}{statistics.median(times):12.2f}{statistics.median(noops):10.2f}"
+                  f"{f'{statistics.median(work):8.2f}' if pid else '       -'}{octets:10}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("servers", nargs="+", metavar="SERVER:IMAP_PORT:LMTP_PORT")
+    parser.add_argument("servers", nargs="+", metavar="SERVER:IMAP_PORT:LMTP_PORT[:PID]")
     args = parser.parse_args()
-    servers = [(name, int(port), int(lmtp)) for name, port, lmtp in (s.split(":") for s in args.servers)]
+    servers = [(name, *map(int, numbers)) for name, *numbers in (s.split(":") for s in args.servers)]
     push(servers, 20 if args.quick else 100)
     catch_up(servers, [1000, 10000, 100000] + ([] if args.quick else [1000000]))
 
