@@ -31,5 +31,10 @@ def test_curl(daemon):
     out = curl(daemon, user, f"{imap}/", "--ssl-reqd")
     assert b"INBOX" in out and b"Trash" in out, out
     assert b"INBOX" in curl(daemon, user, f"{imaps}/", "--login-options", "AUTH=PLAIN")
+    # The response with the command (RFC 4959), and LOGIN's user name so.
+    for mechanism, first in (("PLAIN", b"AUTHENTICATE PLAIN A"), ("LOGIN", b"AUTHENTICATE LOGIN ")):
+        p = subprocess.run(["curl", "-sS", "-v", "-k", "--max-time", "60", "--sasl-ir", "--login-options", f"AUTH={mechanism}",
+                            "-u", f"{user}@example.org:pass", "--url", f"{imaps}/"], capture_output=True)
+        assert p.returncode == 0 and b"INBOX" in p.stdout and first in p.stderr, p.stderr
     p = subprocess.run(["curl", "-sS", "-k", "-u", f"{user}@example.org:wrong", "--url", f"{imaps}/INBOX"], capture_output=True)
     assert p.returncode == 67, "login denied is curl's 67"
