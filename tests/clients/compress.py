@@ -13,6 +13,7 @@ class Deflated(Client):
 
     def __init__(self, daemon, user, tls=False, buffer=None, compress=True, flush=zlib.Z_SYNC_FLUSH):
         super().__init__(daemon.imaps if tls else daemon.imap, buffer=buffer)
+        self.socket.settimeout(120)  # 300 MB of a bomb, on a machine that is busy
         if tls:
             self.socket = tls_context().wrap_socket(self.socket, suppress_ragged_eofs=False)
         self.raw, self.deflater, self.inflater, self.flush = self.socket, None, None, flush

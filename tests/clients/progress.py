@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A search that takes long: it tells how far it is (RFC 9585), others are served meanwhile, and it ends with its client."""
+"""A search that takes long: it tells how far it is (RFC 9585), others are served meanwhile, and it ends with its client; and
+who stands back while others wait."""
 import argparse, os, pathlib, re, sys, time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("harness", "clients")]
@@ -28,21 +29,21 @@ def long_search(c, tag):
     c.send(tag + b" SEARCH " + b" ".join(b"NOT TEXT nowhere%d" % k for k in range(KEYS)) + b"\r\n")
 
 
-def session(daemon):
-    c = Client(daemon.imap).log_in(b"user1")
+def session(daemon, user=b"user1"):
+    c = Client(daemon.imap).log_in(user)
     command(c, b"SELECT INBOX")
     return c
 
 
-def fill(daemon):
-    c = Client(daemon.imap).log_in(b"user1")
+def fill(daemon, messages=MESSAGES, user=b"user1"):
+    c = Client(daemon.imap).log_in(user)
     for n in range(50):
         append(c, b"INBOX", b"Subject: %d\r\n\r\nA few words, %d of them.\r\n" % (n, n), 1)
     command(c, b"SELECT INBOX")
     have = 50
-    while have < MESSAGES:
-        command(c, b"COPY 1:%d INBOX" % min(have, MESSAGES - have))
-        have += min(have, MESSAGES - have)
+    while have < messages:
+        command(c, b"COPY 1:%d INBOX" % min(have, messages - have))
+        have += min(have, messages - have)
     command(c, b"LOGOUT")
 
 
@@ -91,8 +92,9 @@ def ends_with_its_client(daemon):
     for n, c in enumerate(searches):
         long_search(c, b"t%d" % n)
     time.sleep(0.5)
-    before = cpu_s(daemon.pid)
-    time.sleep(0.5)
+    before, end = cpu_s(daemon.pid), time.monotonic() + 20  # others may want the processor, too
+    while cpu_s(daemon.pid) - before <= 0.05 and time.monotonic() < end:
+        time.sleep(0.2)
     check("it works", cpu_s(daemon.pid) - before > 0.05, cpu_s(daemon.pid) - before)
     for c in searches:
         c.socket.close()
@@ -100,6 +102,46 @@ def ends_with_its_client(daemon):
     before = cpu_s(daemon.pid)
     time.sleep(1)
     check("and stops when its client goes away", cpu_s(daemon.pid) - before < 0.05, cpu_s(daemon.pid) - before)
+
+
+def refused(c, text):
+    """The status of a command; the connection stays in step."""
+    c.send(b"y " + text + b"\r\n")
+    line = c.until(b"\r\n")
+    while not line.startswith(b"y "):
+        line = c.until(b"\r\n")
+    return line
+
+
+def background_yields(roost):
+    """With one worker, and others who wait for it, who says in ID that it only fills in or indexes stands back."""
+    daemon = Daemon(roost, users=4, extra="workers = 1\nbackground_yield_at = 1\n")
+    try:
+        for n in (1, 2, 3):
+            fill(daemon, MESSAGES // 10, b"user%d" % n)
+        patient = {event: Client(daemon.imap).log_in(b"user4") for event in (b"back-fill", b"indexer", b"user")}
+        for event, c in patient.items():
+            command(c, b'ID ("name" "x" "event" "%s")' % event)
+            check("while nobody waits %s is served" % event.decode(), refused(c, b"STATUS INBOX (MESSAGES)").startswith(b"y OK"))
+        busy = [session(daemon, b"user%d" % n) for n in (1, 2, 3)]
+        for c in busy:
+            long_search(c, b"l")
+        time.sleep(1)
+        for event, c in patient.items():
+            lines = [refused(c, b"STATUS INBOX (MESSAGES)") for _ in range(20)]
+            expected = b"y OK" if event == b"user" else b"y NO [UNAVAILABLE] "
+            # Between two turns nobody may happen to wait.
+            check("under load %s is answered %s" % (event.decode(), expected.decode()),
+                  sum(line.startswith(expected) for line in lines) >= (20 if event == b"user" else 15), lines)
+        check("what costs nothing is not refused", all(refused(patient[b"indexer"], b"NOOP").startswith(b"y OK") for _ in range(5)))
+        for c in busy:
+            c.socket.close()
+        end = time.monotonic() + 30
+        while not (line := refused(patient[b"back-fill"], b"STATUS INBOX (MESSAGES)")).startswith(b"y OK") and time.monotonic() < end:
+            time.sleep(0.2)
+        check("and served when the load is gone", line.startswith(b"y OK"), line)
+    finally:
+        FAILED.extend(["the server's end"] if daemon.stop() != 0 else [])
 
 
 def main():
@@ -114,6 +156,7 @@ def main():
         ends_with_its_client(daemon)
     finally:
         code = daemon.stop()
+    background_yields(args.roost)
     sys.exit(bool(FAILED) or code != 0)
 
 
