@@ -335,6 +335,7 @@ enum op_result fetch_run(struct command *cmd, struct account *a)
 	}
 	f->w.account = a;
 	f->w.out = &cmd->out;
+	f->w.mark = &cmd->view->binary_mark;
 	f->w.dialect = cmd->dialect;
 	if (f->in_message) {
 		f->w.message.has_row = false;

@@ -34,12 +34,14 @@ void fetch_binary_finish(struct fetch_binary *b)
 
 /* ---- the items ---- */
 
-/* Starts to decode, from the beginning: to count, and then to tell. */
-static void begin_pass(struct fetch_binary *b)
+/* Where decoding begins: at the mark, when it is before what is wanted. */
+static void find_begin(struct fetch_binary *b, const struct fetch_binary_mark *mark, enum mime_encoding encoding)
 {
-	b->at = b->begin;
-	b->decoded = 0;
-	mime_decoder_init(&b->decoder, b->encoding);
+	b->from = (struct fetch_binary_place){.at = b->begin};
+	mime_decoder_init(&b->from.decoder, encoding);
+	if (mark && mark->content == b->content && mark->begin == b->begin && mark->place.decoded <= b->skip)
+		b->from = mark->place;
+	b->now = b->next = b->from;
 }
 
 static void open_part(struct fetch_writer *w, const struct fetch_plan_item *item, const struct mime_part *part)
@@ -48,15 +50,14 @@ static void open_part(struct fetch_writer *w, const struct fetch_plan_item *item
 	const struct fetch_item *asked = item->item;
 	struct buf raw = b->raw, octets = b->octets;
 	*b = (struct fetch_binary){.open = true, .item = item, .content = w->message.entry.content, .begin = part->body,
-				   .end = (uint64_t)part->body + part->body_len, .encoding = part->encoding,
-				   .below = UINT64_MAX, .raw = raw, .octets = octets};
+				   .end = (uint64_t)part->body + part->body_len, .below = UINT64_MAX, .raw = raw, .octets = octets};
 	b->raw.limit = STEP_BYTES;
 	b->octets.limit = STEP_BYTES + 2 * MIME_DECODE_HELD_MAX;
 	if (asked->partial) {
 		b->skip = asked->offset;
 		b->below = asked->offset + asked->length; /* of 63 and 32 bits */
 	}
-	begin_pass(b);
+	find_begin(b, w->mark ? *w->mark : NULL, part->encoding);
 }
 
 /* The whole message, and what is no leaf, is as it is: section_len is that of BODY[...]. */
@@ -110,22 +111,27 @@ enum store_err fetch_write_binary_size(struct fetch_writer *w, const struct fetc
 static enum store_err decode_step(struct fetch_writer *w, struct span *out)
 {
 	struct fetch_binary *b = &w->binary;
-	size_t len = b->end - b->at < STEP_BYTES ? (size_t)(b->end - b->at) : STEP_BYTES;
+	struct fetch_binary_place *now = &b->now;
+	size_t len = b->end - now->at < STEP_BYTES ? (size_t)(b->end - now->at) : STEP_BYTES;
 	buf_reset(&b->raw);
 	buf_reset(&b->octets);
 	char *to = buf_reserve(&b->raw, STEP_BYTES);
 	invariant(to);
-	enum store_err err = content_read(w->account, b->content, b->at, len, to);
+	enum store_err err = content_read(w->account, b->content, now->at, len, to);
 	w->message.has_row = false;
 	if (err)
 		return err;
-	mime_decoder_feed(&b->decoder, span_make(to, len), &b->octets);
-	b->at += len;
-	if (b->at == b->end)
-		mime_decoder_end(&b->decoder, &b->octets);
+	mime_decoder_feed(&now->decoder, span_make(to, len), &b->octets);
+	now->at += len;
+	if (now->at == b->end)
+		mime_decoder_end(&now->decoder, &b->octets);
 	invariant(!b->octets.failed);
-	uint64_t from = b->decoded, upto = from + b->octets.len;
-	b->decoded = upto;
+	uint64_t from = now->decoded, upto = from + b->octets.len;
+	now->decoded = upto;
+	if (upto <= b->skip)
+		b->from = *now;
+	if (upto <= b->below)
+		b->next = *now;
 	uint64_t lo = from > b->skip ? from : b->skip, hi = upto < b->below ? upto : b->below;
 	*out = lo < hi ? span_make(b->octets.data + (lo - from), (size_t)(hi - lo)) : span_make("", 0);
 	return STORE_OK;
@@ -134,7 +140,7 @@ static enum store_err decode_step(struct fetch_writer *w, struct span *out)
 /* What is not wanted any more need not be decoded. */
 static bool pass_is_over(const struct fetch_binary *b)
 {
-	return b->at == b->end || b->decoded >= b->below;
+	return b->now.at == b->end || b->now.decoded >= b->below;
 }
 
 /* RFC 3516 4.3: a literal8 only where there is a NUL. */
@@ -153,6 +159,17 @@ static void write_head(struct fetch_writer *w)
 	buf_add_text(w->out, "}\r\n");
 }
 
+/* For a partial that begins where this one ends. */
+static void keep_mark(struct fetch_writer *w)
+{
+	const struct fetch_binary *b = &w->binary;
+	if (!w->mark || !b->item->item->partial || b->next.at == b->begin)
+		return;
+	if (!*w->mark)
+		*w->mark = xcalloc(1, sizeof(**w->mark));
+	**w->mark = (struct fetch_binary_mark){b->content, b->begin, b->next};
+}
+
 /* All is counted; `whole`: the one step that there was, still at hand. */
 static void end_count(struct fetch_writer *w, bool one_step, struct span whole)
 {
@@ -168,7 +185,8 @@ static void end_count(struct fetch_writer *w, bool one_step, struct span whole)
 		buf_add_span(w->out, whole);
 	b->open = !one_step && b->size > 0;
 	b->tells = true;
-	begin_pass(b);
+	keep_mark(w);
+	b->now = b->from;
 }
 
 bool fetch_binary_pump(struct fetch_writer *w, struct slice *slice, enum store_err *err)
@@ -176,7 +194,7 @@ bool fetch_binary_pump(struct fetch_writer *w, struct slice *slice, enum store_e
 	struct fetch_binary *b = &w->binary;
 	while (b->open) {
 		struct span octets = span_make("", 0);
-		bool first = b->at == b->begin;
+		bool first = b->now.at == b->from.at;
 		if (w->out->len >= LIMIT_SLICE_BYTES || slice_is_over(slice, STEP_WEIGHT))
 			return false;
 		*err = pass_is_over(b) ? STORE_OK : decode_step(w, &octets);

@@ -5,12 +5,23 @@
  * How long the answer is, and whether it holds a NUL, is said before its octets: a part is decoded once to count them,
  * and again to tell them, a step at a time, so that neither memory nor a slice depends on its size.  One that fits a step
  * is decoded once.  Nothing is kept between steps but the cursor in fetch_writer.binary.
+ *
+ * A client that reads a large part piece by piece, <0.65536>, <65536.65536> and so on, would have it decoded from its
+ * beginning each time.  So a view keeps a mark: where the last partial ended, and the decoder's state there.  A
+ * partial of the same part that begins behind it goes on from it; any other begins at the beginning, and leaves its own.
  */
 #ifndef SERVER_FETCH_BINARY_H
 #define SERVER_FETCH_BINARY_H
 
 #include "server/fetch_items.h"
 #include "server/slice.h"
+
+/* What a view keeps of the last partial that was not done in its first step; some 300 bytes. */
+struct fetch_binary_mark {
+	int64_t content; /* contents never change, and their ids are never used again */
+	uint64_t begin;
+	struct fetch_binary_place place;
+};
 
 /* Rows of the table of items. */
 MUST_USE enum store_err fetch_write_binary(struct fetch_writer *w, const struct fetch_plan_item *item);

@@ -26,16 +26,22 @@ struct fetch_literal {
 	uint64_t at, left;
 };
 
+/* How far a part is decoded. */
+struct fetch_binary_place {
+	uint64_t at;      /* in the message: what was read of the encoded part ends here */
+	uint64_t decoded; /* octets that came out so far */
+	struct mime_decoder decoder;
+};
+
 /* A part whose transfer encoding is being undone (fetch_binary.c). */
 struct fetch_binary {
 	bool open;              /* the item is not whole yet */
 	bool tells;             /* its octets are being written; before, they are counted */
 	const struct fetch_plan_item *item;
 	int64_t content;
-	uint64_t begin, at, end; /* in the message: the encoded part, and how far it was read */
-	enum mime_encoding encoding;
-	struct mime_decoder decoder;
-	uint64_t decoded;       /* octets that came out so far */
+	uint64_t begin, end;    /* in the message: the encoded part */
+	struct fetch_binary_place now, from; /* `from`: where nothing of what is wanted has come out yet */
+	struct fetch_binary_place next;      /* and where nothing has of what stands behind it */
 	uint64_t skip, below;   /* those that are wanted */
 	uint64_t size;          /* how many of them there are; once counted */
 	bool has_nul;
@@ -49,6 +55,7 @@ struct fetch_writer {
 	struct fetch_message message;
 	struct fetch_literal literal;
 	struct fetch_binary binary;
+	struct fetch_binary_mark **mark; /* the session's (fetch_binary.h) */
 };
 
 struct fetch_plan_item;

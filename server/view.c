@@ -22,6 +22,7 @@ void view_destroy(struct view *v)
 	uids_release(&v->telling.now);
 	uidset_finish(&v->recent);
 	uidset_finish(&v->saved);
+	free(v->binary_mark);
 	free(v);
 }
 

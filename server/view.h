@@ -26,6 +26,8 @@ struct telling {
 	size_t full_bytes;     /* of the chunk */
 };
 
+struct fetch_binary_mark;
+
 /* What UIDBATCHES has told since the mailbox was as it says here (RFC 10022 3.1.1). */
 struct view_batches {
 	uint32_t n, uidnext;
@@ -45,6 +47,7 @@ struct view {
 	bool silent_flags;     /* changes of flags are passed over (RFC 5465 5) */
 	struct keyword_set keywords; /* told in FLAGS */
 	struct view_batches batches;
+	struct fetch_binary_mark *binary_mark; /* fetch_binary.h; NULL: there is none */
 	struct telling telling;
 };
 
