@@ -182,8 +182,7 @@ static enum store_err begin_mailbox(struct mail_import *im, struct account *a, s
 	if (!err && !im->only)
 		err = mailbox_adopt(a, im->mailbox, m.uidvalidity, &im->keeps_uids);
 	if (!err && m.uidvalidity && !im->keeps_uids)
-		tell(im, "UIDVALIDITY and UIDs are not taken over: the mailbox has had mail, or another one has them; "
-			 "clients will fetch it again");
+		tell(im, "UIDVALIDITY and UIDs are not taken over: the mailbox has had mail; clients will fetch it again");
 	if (!err && m.subscribed)
 		err = subscription_add(a, im->name);
 	return err ? err : note_contents(im, a);

@@ -36,19 +36,17 @@ static enum store_err write_uidvalidity(struct account *a, struct roster *r, uin
 	return db_run(&a->db, stmt);
 }
 
-/* A mailbox that never had a message can as well have another one. */
-static enum store_err make_way(struct account *a, int64_t other, bool *clashes)
+/* Row of `meta`: mailboxes have, or have had, this UIDVALIDITY together. */
+static enum store_err note_shared(struct account *a, uint32_t uidvalidity)
 {
-	struct roster *r;
-	enum store_err err = roster_get(a, other, &r);
-	*clashes = !err && r->info.uidnext != 1;
-	return err || *clashes ? err : write_uidvalidity(a, r, a->last_uidvalidity + 1);
+	char key[32];
+	snprintf(key, sizeof(key), "shared:%u", uidvalidity);
+	return account_set_meta(a, key, 1);
 }
 
 enum store_err mailbox_adopt(struct account *a, int64_t mailbox, uint32_t uidvalidity, bool *taken)
 {
 	struct roster *r;
-	bool clashes = false;
 	*taken = false;
 	enum store_err err = roster_get(a, mailbox, &r);
 	if (err || uidvalidity == 0)
@@ -59,11 +57,43 @@ enum store_err mailbox_adopt(struct account *a, int64_t mailbox, uint32_t uidval
 	int64_t other;
 	err = find_other(a, mailbox, uidvalidity, &other);
 	if (!err && other)
-		err = make_way(a, other, &clashes);
-	if (err || clashes)
-		return err;
-	err = write_uidvalidity(a, r, uidvalidity);
+		err = note_shared(a, uidvalidity);
+	if (!err)
+		err = write_uidvalidity(a, r, uidvalidity);
 	*taken = !err;
+	return err;
+}
+
+/* One of the tree below `top` whose UIDVALIDITY others have, too; 0: there is none. */
+static enum store_err find_sharing(struct account *a, int64_t top, int64_t *out)
+{
+	sqlite3_stmt *stmt = db_prepare(&a->db, "WITH RECURSIVE tree(id) AS (SELECT ?1 UNION SELECT m.id FROM mailbox m"
+						" JOIN tree t ON m.parent=t.id) SELECT m.id FROM tree JOIN mailbox m USING (id)"
+						" WHERE m.state=0 AND EXISTS(SELECT 1 FROM meta"
+						" WHERE key='shared:' || m.uidvalidity) LIMIT 1");
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, top);
+	enum store_err err;
+	*out = 0;
+	if (!db_next(&a->db, stmt, &err))
+		return err;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return STORE_OK;
+}
+
+enum store_err mailbox_unshare(struct account *a, int64_t top)
+{
+	struct roster *r;
+	int64_t id;
+	enum store_err err = find_sharing(a, top, &id);
+	while (!err && id) {
+		err = roster_get(a, id, &r);
+		if (!err)
+			err = write_uidvalidity(a, r, a->last_uidvalidity + 1);
+		if (!err)
+			err = find_sharing(a, top, &id);
+	}
 	return err;
 }
 

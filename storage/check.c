@@ -81,7 +81,8 @@ static enum store_err check_account(struct check *c)
 		 " uidvalidity>(SELECT uidvalidity FROM mailbox WHERE id=0))",
 		 "its UIDVALIDITY was never given"},
 		{"SELECT id FROM mailbox m WHERE id>0 AND state=0 AND EXISTS(SELECT 1 FROM mailbox o WHERE o.id<>m.id AND"
-		 " o.id>0 AND o.state=0 AND o.uidvalidity=m.uidvalidity)",
+		 " o.id>0 AND o.state=0 AND o.uidvalidity=m.uidvalidity) AND NOT EXISTS(SELECT 1 FROM meta"
+		 " WHERE key='shared:' || m.uidvalidity)",
 		 "another has the same UIDVALIDITY"},
 		{"SELECT id FROM mailbox WHERE id>0 AND (uidnext<1 OR uidnext>4294967295 OR recent>=uidnext)",
 		 "its UIDNEXT makes no sense"},

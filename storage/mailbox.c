@@ -1,5 +1,6 @@
 #include "storage/mailbox.h"
 
+#include "storage/adopt.h"
 #include "storage/changes.h"
 #include "storage/copy.h"
 #include "storage/flagset.h"
@@ -371,6 +372,8 @@ enum store_err mailbox_rename(struct account *a, const char *from, const char *t
 		err = parent_of(a, id, &old_parent, &state);
 	if (!err)
 		err = make_parent(a, to, &parent);
+	if (!err)
+		err = mailbox_unshare(a, id);
 	if (!err)
 		err = note_renamed(a, id, from, to);
 	if (err)

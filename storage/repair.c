@@ -99,7 +99,8 @@ static enum store_err find_bad_validity(struct account *a, int64_t *out)
 {
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT id FROM mailbox m WHERE id>0 AND state=0 AND (uidvalidity<1 OR"
 						" uidvalidity>4294967295 OR EXISTS(SELECT 1 FROM mailbox o WHERE o.id>0 AND o.id<m.id"
-						" AND o.state=0 AND o.uidvalidity=m.uidvalidity)) LIMIT 1");
+						" AND o.state=0 AND o.uidvalidity=m.uidvalidity) AND NOT EXISTS(SELECT 1 FROM meta"
+						" WHERE key='shared:' || m.uidvalidity)) LIMIT 1");
 	enum store_err err;
 	*out = 0;
 	if (!db_next(&a->db, stmt, &err))

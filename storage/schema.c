@@ -1,7 +1,7 @@
 /*
  * The tables of an account's index.db.  docs/storage-format.md says more.
  *
- *   meta          what concerns the file: an unclean stop, under which boot
+ *   meta          what concerns the file: an unclean stop, under which boot; which UIDVALIDITYs are shared
  *   mailbox       one row a mailbox; its path is leaf under parent.  RENAME of a tree is one row.  Row 0 is the root: its
  *                 modseq is the account's last, its uidvalidity the last one given, its floor the journal's, and writing
  *                 it costs no page of its own

@@ -89,17 +89,53 @@ static void test_what_clients_know_stays(void **state)
 	uint32_t validity = info_of(f, box).uidvalidity;
 	assert_false(adopt(f, box, 5)); /* it has had mail */
 	assert_int_equal(info_of(f, box).uidvalidity, validity);
-	assert_false(adopt(f, other, validity)); /* a mailbox with mail has it */
 	assert_false(adopt(f, other, 0));
-	/* One that never had any makes way. */
 	int64_t fresh = fixture_mailbox(f, "Fresh");
-	uint32_t wanted = info_of(f, fresh).uidvalidity;
-	assert_true(adopt(f, other, wanted));
-	assert_true(info_of(f, fresh).uidvalidity > wanted);
 	/* And the next one is above all of them, whatever came from elsewhere. */
 	assert_true(adopt(f, fresh, 4000000000u));
 	assert_true(info_of(f, fixture_mailbox(f, "Later")).uidvalidity > 4000000000u);
 	reopen(f);
+	check_is_clean(f);
+}
+
+static uint32_t validity_of(struct account_fixture *f, int64_t box)
+{
+	return info_of(f, box).uidvalidity;
+}
+
+static void rename_to(struct account_fixture *f, const char *from, const char *to)
+{
+	fixture_begin(f);
+	assert_int_equal(mailbox_rename(f->account, from, to), STORE_OK);
+	fixture_end(f);
+}
+
+/* Those that came with one UIDVALIDITY have it together, until one of them changes its name. */
+static void test_shared(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t sent = fixture_mailbox(f, "Post"), trash = fixture_mailbox(f, "Bin"), below = fixture_mailbox(f, "Bin/Old"),
+		alone = fixture_mailbox(f, "Bin/Alone");
+	const uint32_t uids[] = {3};
+	assert_true(adopt(f, sent, 4711) && adopt(f, trash, 4711) && adopt(f, below, 4711) && adopt(f, alone, 4712));
+	append_at(f, sent, uids, 1, STORE_OK);
+	append_at(f, trash, uids, 1, STORE_OK);
+	check_is_clean(f);
+	reopen(f);
+	check_is_clean(f);
+	assert_true(validity_of(f, sent) == 4711 && validity_of(f, trash) == 4711);
+	/* Who was away knows "Post" with its 3; what has that name next must not look the same. */
+	fixture_begin(f);
+	assert_int_equal(mailbox_delete(f->account, "Post"), STORE_OK);
+	fixture_end(f);
+	rename_to(f, "Bin", "Post");
+	uint32_t first = validity_of(f, trash), second = validity_of(f, below);
+	assert_true(first != 4711 && second != 4711 && first != second);
+	assert_int_equal(validity_of(f, alone), 4712); /* a mailbox that has its own keeps it */
+	rename_to(f, "Post", "Bin");
+	assert_true(validity_of(f, trash) == first && validity_of(f, below) == second);
+	reopen(f);
+	assert_int_equal(validity_of(f, trash), first);
 	check_is_clean(f);
 }
 
@@ -133,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_numbers_are_taken_over, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_what_clients_know_stays, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_shared, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_the_last_uids, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_a_failed_op_leaves_it, fixture_set_up, fixture_tear_down),
 	};
