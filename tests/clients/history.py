@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """roost history, undelete and expire: who did what, deleted mail had back, and mail that goes by age."""
-import imaplib, re
+import glob, imaplib, os, re, time
 
 from store import both_ways, run_with_stores, served, with_users
 
@@ -136,6 +136,55 @@ def test_expire(store):
     assert {r["login"] for r in store.json("history", ALICE) if r["what"] == "expunged"} == {"admin"}
     assert "3 messages are back" in store.run("undelete", ALICE)
     assert "a number from 0" in store.run("expire", ALICE, "--days", "x", code=1)
+
+
+def test_autoexpunge(store):
+    """The daemon does it by itself once an hour, for an account that is in use: seen with a clock that is set."""
+    library = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+    if not library:
+        print("skip: it needs libfaketime (apt-get install faketime)")
+        return
+    clock = store.directory / "clock"
+
+    def set_clock(minutes):
+        (store.directory / "clock.new").write_text(f"{-86400 * 30 + minutes * 60:+d}")
+        os.rename(store.directory / "clock.new", clock)
+
+    def subjects():
+        """What is left in the two mailboxes, after a use of the account and a rest, in which it is done."""
+        with served(store) as port:
+            c = session(port, "Phone")
+            c.logout()
+            time.sleep(4)
+            c = session(port, "Phone")
+            found = []
+            for box in ("Trash", "INBOX"):
+                c.select(box, readonly=True)
+                found.append(len(c.uid("SEARCH", "ALL")[1][0].split()))
+            c.logout()
+        return found
+
+    set_clock(0)
+    store.write(store.config.read_text() + "trash_days = 1\n")
+    with_users(store)
+    store.start(LD_PRELOAD=library, FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1",
+                ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0")
+    c = session(store.port, "Phone")
+    for n, (minutes, box) in enumerate(((0, "Trash"), (0, "INBOX"), (30, "Trash"))):
+        set_clock(minutes)
+        ok(c.append(box, None, None, message(n)))
+    c.logout()
+    day = 24 * 60
+    assert subjects() == [2, 1]
+    set_clock(day + 10)
+    assert subjects() == [1, 1], "the first is a day old"
+    set_clock(day + 40)
+    assert subjects() == [1, 1], "the second, too, but an hour has not passed"
+    set_clock(day + 80)
+    assert subjects() == [0, 1]
+    assert {r["login"] for r in store.json("history", ALICE) if r["what"] == "expunged"} == {"autoexpunge"}
+    assert (store.directory / "log").read_text().count("event=autoexpunged") == 2
+    assert "2 messages are back" in store.run("undelete", ALICE)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """A store of one's own for a test: the commands of roost(1) on it, and a daemon that is started and stopped there."""
-import contextlib, imaplib, json, pathlib, signal, socket, subprocess, tempfile
+import contextlib, imaplib, json, os, pathlib, signal, socket, subprocess, tempfile
 
 import runner
 from daemon import free_ports
@@ -22,9 +22,10 @@ class Store:
     def write(self, text):
         self.config.write_text(text)
 
-    def start(self):
+    def start(self, **environment):
         self.log = open(self.directory / "log", "ab")
-        self.daemon = subprocess.Popen([self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log)
+        self.daemon = subprocess.Popen([self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log,
+                                       env={**os.environ, **environment})
         line = self.daemon.stdout.readline()
         assert line.startswith(b"ready pid="), (line, (self.directory / "log").read_text()[-2000:])
 
