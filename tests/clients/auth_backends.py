@@ -5,7 +5,7 @@ import glob, os, pathlib, re, shutil, socket, sqlite3, struct, subprocess, sys, 
 
 import runner
 from auth import FAILED, Client, b64, log_in
-from daemon import Daemon
+from daemon import Daemon, free_ports
 
 UNAVAILABLE = "NO [UNAVAILABLE]"
 
@@ -254,6 +254,104 @@ def test_ldapdb_is_down(roost, directory):
             assert log_in(c, mechanism, "user1@example.org", "pass").startswith("OK")
             c.close()
     finally:
+        assert daemon.stop() == 0
+
+
+SLAPD = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {directory}/slapd.pid
+password-hash {{CLEARTEXT}}
+authz-policy to
+authz-regexp ^uid=([^,]+),.*cn=auth$ uid=$1,ou=people,dc=example
+database mdb
+suffix dc=example
+directory {directory}/ldap
+access to attrs=userPassword by self read by anonymous auth
+access to * by * read
+"""
+
+ENTRIES = """dn: dc=example
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: example
+
+dn: ou=people,dc=example
+objectClass: organizationalUnit
+ou: people
+"""
+
+
+def ldap_entry(uid, password, more=""):
+    return (f"\ndn: uid={uid},ou=people,dc=example\nobjectClass: account\nobjectClass: simpleSecurityObject\n"
+            f"uid: {uid}\nuserPassword:: {b64(password.encode())}\n{more}")
+
+
+class Slapd:
+    """OpenLDAP's, with a user that may act for all others and those others' passwords in clear."""
+
+    def __init__(self, directory):
+        self.port, = free_ports(1)
+        self.conf = directory / "slapd.conf"
+        self.conf.write_text(SLAPD.format(directory=directory))
+        (directory / "ldap").mkdir()
+        entries = (ENTRIES + ldap_entry("roost", "the daemon's", "authzTo: {0}dn.regex:^uid=.*,ou=people,dc=example$\n")
+                   + ldap_entry("alice@elsewhere.example", PASSWORD) + ldap_entry("other@elsewhere.example", "other"))
+        subprocess.run(["/usr/sbin/slapadd", "-f", str(self.conf)], input=entries, text=True, check=True, capture_output=True)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["/usr/sbin/slapd", "-h", f"ldap://127.0.0.1:{self.port}", "-f", str(self.conf), "-d", "0"])
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                assert time.monotonic() < deadline and self.process.poll() is None, "slapd does not start"
+                time.sleep(0.05)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def test_ldapdb(roost, directory):
+    """With a real LDAP server: what is in it is the password, for all mechanisms, also while it comes and goes."""
+    if not has_plugin("libldapdb") or not os.path.exists("/usr/sbin/slapd"):
+        return print("   skipped: libsasl2-modules-ldap or slapd is not there")
+    slapd = Slapd(directory)
+    options = directory / "sasl.conf"
+    options.write_text(f"ldapdb_uri: ldap://127.0.0.1:{slapd.port}\nldapdb_id: roost\nldapdb_pw: the daemon's\nldapdb_mech: DIGEST-MD5\n")
+    daemon = Daemon(roost, users=1, extra=f'login_delay_ms = 0\nlogin_failures_max = 100\nsasl_config = "{options}"\n'
+                                          'auth { who = "elsewhere.example" backend = "ldapdb" }\n',
+                    environment={"ASAN_OPTIONS": "detect_leaks=0"})
+
+    def answers(user, password):
+        out = []
+        for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+            c = Client(daemon.imap)
+            out.append(log_in(c, mechanism, user, password))
+            c.close()
+        return out
+
+    try:
+        add_users(daemon)
+        assert all(a.startswith("OK") for a in answers("alice@elsewhere.example", PASSWORD)), answers("alice@elsewhere.example", PASSWORD)
+        for user, password in (("alice@elsewhere.example", "directory"), ("bob@elsewhere.example", "directory"),
+                               ("bob@elsewhere.example", PASSWORD), ("other@elsewhere.example", "other")):
+            assert all(a.startswith(FAILED) for a in answers(user, password)), (user, password, answers(user, password))
+        assert all(a.startswith("OK") for a in answers("user1@example.org", "pass")), "who is in the directory"
+        slapd.stop()
+        assert all(a.startswith(UNAVAILABLE) for a in answers("alice@elsewhere.example", "while it is away"))
+        slapd.start()
+        assert all(a.startswith("OK") for a in answers("alice@elsewhere.example", PASSWORD)), "it is back"
+        assert PASSWORD not in (daemon.directory / "daemon.log").read_text()
+    finally:
+        slapd.stop()
         assert daemon.stop() == 0
 
 
