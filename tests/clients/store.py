@@ -11,7 +11,7 @@ class Store:
     """A store of its own, and the commands on it; start() and stop() run a daemon there."""
 
     def __init__(self, roost, extra=""):
-        self.roost, self.daemon = roost, None
+        self.roost, self.daemon, self.launcher = roost, None, ()
         self.temporary = tempfile.TemporaryDirectory(prefix="roost-a")
         self.directory = pathlib.Path(self.temporary.name)
         self.config = self.directory / "roost.conf"
@@ -24,7 +24,7 @@ class Store:
 
     def start(self, **environment):
         self.log = open(self.directory / "log", "ab")
-        self.daemon = subprocess.Popen([self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log,
+        self.daemon = subprocess.Popen([*self.launcher, self.roost, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log,
                                        env={**os.environ, **environment})
         line = self.daemon.stdout.readline()
         assert line.startswith(b"ready pid="), (line, (self.directory / "log").read_text()[-2000:])
