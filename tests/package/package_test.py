@@ -60,7 +60,7 @@ SCRIPT = textwrap.dedent(r"""
     start
     python3 /debs/look.py @IMAP@ @IMAPS@
     stop
-    dpkg -P roost >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "it cannot be purged"; }
+    dpkg -P roost >/tmp/dpkg.log 2>&1 || { code=$?; cat /tmp/dpkg.log; fail "it cannot be purged: $code"; }
     grep -q "is kept" /tmp/dpkg.log && [ -d /var/lib/roost/accounts ] || fail "the mail went with the package"
     for left in /etc/logrotate.d/roost /etc/fail2ban/filter.d/roost.conf /var/log/roost /lib/systemd/system/roost.service; do
         [ ! -e $left ] || fail "purge leaves $left"
@@ -100,6 +100,12 @@ def main():
         print("skip: apt-get install dpkg-dev, which makes the package")
         return 0
     deb = args.deb or subprocess.run([str(ROOT / "dev"), "package"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    if shutil.which("lintian"):
+        p = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", deb], capture_output=True, text=True)
+        if p.returncode:
+            print(f"FAILED: lintian finds:\n{p.stdout}{p.stderr}")
+            return 1
+        print("ok lintian finds nothing", flush=True)
     imap, imaps = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="roost-package") as directory:
         debs = pathlib.Path(directory) / "debs"
