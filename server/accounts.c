@@ -451,6 +451,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->directory = make_lane(accounts, "directory");
+	accounts->directory->references = 1; /* ours */
 	struct directory *reader = NULL;
 	enum store_err err = open_directory(accounts, false, &accounts->directory->directory);
 	if (!err)

@@ -37,7 +37,8 @@ struct lane *accounts_acquire(struct accounts *accounts, const char *account_id)
 struct lane *accounts_hold(struct lane *lane);
 /* Any thread; takes NULL. */
 void accounts_release(struct lane *lane);
-/* The directory's lane: its ops run with op->directory set and no account.  Needs no release. */
+/* The directory's lane: its ops run with op->directory set and no account.  It lives as long as the accounts: whoever
+ * does not hold it needs no release. */
 struct lane *accounts_directory(struct accounts *accounts);
 /* A connection of the caller's own that reads the directory, for directory_close() before accounts_destroy(). */
 MUST_USE enum store_err accounts_read_directory(struct accounts *accounts, struct directory **out);

@@ -215,6 +215,7 @@ static void tell(struct auth *a, struct attempt *t)
 		result.account = t->sasl.account;
 		result.address = t->sasl.address;
 		result.master = t->sasl.target[0] ? t->sasl.user : NULL;
+		result.master_of_all = result.master && t->sasl.master_of_all;
 		result.credential = &t->sasl.credential;
 		result.capabilities_off = t->capabilities_off;
 		result.endings = t->endings;

@@ -26,6 +26,7 @@ struct auth_result {
 	const char *code, *text; /* static; a response code of RFC 5530, or NULL */
 	const char *account, *address;
 	const char *master; /* whose password it was, when it was another's (server/sasl.h); else NULL */
+	bool master_of_all; /* and who may be anybody's */
 	const struct credential *credential; /* what the password was; of AUTH_OK */
 	const char *capabilities_off;        /* what is set for the user; of AUTH_OK.  NULL and "": nothing */
 	uint64_t endings; /* sessions_endings() before anything was looked up */

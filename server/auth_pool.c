@@ -263,7 +263,7 @@ enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *ad
 	return !err ? AUTH_RIGHT : (err == STORE_NOTFOUND ? AUTH_WRONG : AUTH_UNKNOWN_YET);
 }
 
-enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target)
+enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target, bool *out_of_all)
 {
 	struct setting_values values = {.value = {[SETTING_MASTER] = 0}};
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
@@ -274,7 +274,8 @@ enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *us
 	enum store_err err = directory_settings_of(worker->directory, account, &values);
 	if (err)
 		return AUTH_UNKNOWN_YET;
-	bool may = values.value[SETTING_MASTER] ||
+	*out_of_all = values.value[SETTING_MASTER];
+	bool may = *out_of_all ||
 		   (values.value[SETTING_DOMAIN_MASTER] && strcmp(at + 1, address_domain(user)) == 0);
 	return may ? AUTH_RIGHT : AUTH_WRONG;
 }

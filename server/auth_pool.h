@@ -80,10 +80,11 @@ void auth_worker_resolve(struct auth_worker *worker, char address[ADDRESS_MAX + 
 /* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */
 MUST_USE enum auth_verdict auth_worker_account(struct auth_worker *worker, const char *address,
 					       char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
-/* Whether `user`, who has proved who it is, may log in as `target` (SETTING_MASTER, SETTING_DOMAIN_MASTER). */
-MUST_USE enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target);
 /* What is not offered to the user with that account (SETTING_CAPABILITIES_OFF).  False: that could not be read. */
 MUST_USE bool auth_worker_capabilities_off(struct auth_worker *worker, const char *account, char out[SETTING_NAMES_MAX + 1]);
+/* Whether `user`, who has proved who it is, may log in as `target` (SETTING_MASTER, SETTING_DOMAIN_MASTER); *out_of_all: as
+ * anybody. */
+MUST_USE enum auth_verdict auth_worker_may_act(struct auth_worker *worker, const char *user, const char *target, bool *out_of_all);
 /* The user with SCRAM secrets; AUTH_WRONG for an unknown user, with secrets all the same (password_fake_scram). */
 MUST_USE enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address,
 					       struct directory_user *out);

@@ -12,6 +12,7 @@
 #include "server/slice.h"
 #include "storage/expunge.h"
 #include "storage/mailbox.h"
+#include "storage/usage.h"
 
 /* What QRESYNC tells behind the description, in as many chunks as it needs. */
 struct select {
@@ -142,6 +143,9 @@ static enum op_result select_run(struct command *cmd, struct account *a)
 	describe(cmd, a, r);
 	if (!read_only && mailbox_take_recent(a, id, &old) != STORE_OK)
 		cmd->view->read_only = read_only = true;
+	/* The mailbox is over what is then a soft quota (RFC 9208 4.3.1). */
+	if (usage_is_over(a))
+		response_status(&cmd->out, (struct span){0}, RESPONSE_NO, "OVERQUOTA", "There is more than the quota allows");
 	command_ok(cmd, read_only ? "READ-ONLY" : "READ-WRITE", "Selected");
 	err = begin_resync(st, cmd, a, r);
 	if (err)

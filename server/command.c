@@ -158,7 +158,7 @@ void command_store_error(struct command *cmd, enum store_err err)
 		[STORE_HASCHILDREN] = {"HASCHILDREN", "The name has children"},
 		[STORE_LIMIT] = {"LIMIT", "A limit of this server is reached"},
 		[STORE_OVERQUOTA] = {"OVERQUOTA", "The quota is used up"}, /* RFC 9208 4.3.1 */
-		[STORE_FULL] = {"OVERQUOTA", "There is no space left"},
+		[STORE_FULL] = {"UNAVAILABLE", "The disk of the server is full"}, /* RFC 5530 3: no limit of the user's */
 		[STORE_BUSY] = {"INUSE", "The mailbox is in use"},
 		[STORE_CORRUPT] = {"CORRUPTION", "The stored data is damaged"},
 		[STORE_FOREIGN] = {"SERVERBUG", "The store cannot be read by this version"},

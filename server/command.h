@@ -82,7 +82,8 @@ struct command {
 	/* Frees the rest of `state`; NULL when there is none. */
 	void (*finish)(struct command *cmd);
 	void *state; /* the handler's */
-	struct lane *lane; /* a reference, from the first op on */
+	struct lane *lane; /* a reference, from the first op on: the account's, */
+	bool in_directory; /* or the directory's */
 	struct view *view; /* the session's, on loan to the op */
 	struct buf out;
 	struct status status;

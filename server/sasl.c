@@ -130,7 +130,7 @@ static int choose_identity(struct sasl_exchange *x, const char *wanted)
 		snprintf(x->address, sizeof(x->address), "%s", x->user);
 		return SASL_OK;
 	}
-	enum auth_verdict verdict = x->not_authorized ? AUTH_WRONG : auth_worker_may_act(x->worker, x->user, x->target);
+	enum auth_verdict verdict = x->not_authorized ? AUTH_WRONG : auth_worker_may_act(x->worker, x->user, x->target, &x->master_of_all);
 	x->not_authorized = verdict == AUTH_WRONG;
 	if (verdict == AUTH_UNKNOWN_YET)
 		x->verdict = verdict;

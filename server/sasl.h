@@ -57,6 +57,7 @@ struct sasl_exchange {
 	const char *mechanism;      /* NULL: LOGIN the command */
 	enum auth_verdict verdict;  /* what the directory said */
 	bool not_authorized, held, expired;
+	bool master_of_all; /* with a target: the user may log in as anybody */
 	uint64_t tried; /* of the password that was wrong (abuse.h); 0: it was none */
 	sasl_channel_binding_t binding;
 	const struct auth_config *backend; /* the user's; NULL: the directory */

@@ -16,6 +16,7 @@
 #include "server/lane.h"
 #include "server/limits.h"
 #include "server/metadata_tell.h"
+#include "server/server.h"
 #include "server/watchlist.h"
 #include "storage/metadata.h"
 
@@ -38,8 +39,8 @@ static void on_op_done(struct op *op, struct conn *conn)
 	session_run(s);
 }
 
-enum step session_op(struct session *s, struct command *cmd,
-		     enum op_result (*run)(struct command *cmd, struct account *account))
+static enum step send_op(struct session *s, struct command *cmd,
+			 enum op_result (*run)(struct command *cmd, struct account *account))
 {
 	s->open = cmd->open;
 	cmd->run = run;
@@ -75,6 +76,30 @@ static bool is_behind(const struct command *cmd, const struct account *account)
 		roster_loaded(account, v->mailbox) : NULL;
 	bool fetches = (cmd->row->flags & CMD_NO_EXPUNGE) || (cmd->is_update && cmd->run);
 	return fetches && r && r->info.modseq > view_highest_modseq(v);
+}
+
+static enum op_result run_command(struct op *op, struct account *account);
+
+enum step session_op(struct session *s, struct command *cmd,
+		     enum op_result (*run)(struct command *cmd, struct account *account))
+{
+	if (cmd->in_directory) {
+		accounts_release(cmd->lane);
+		cmd->lane = NULL;
+		cmd->in_directory = false;
+		cmd->op.run = run_command;
+	}
+	return send_op(s, cmd, run);
+}
+
+enum step session_directory_op(struct session *s, struct command *cmd,
+			       enum op_result (*run)(struct op *op, struct account *account))
+{
+	invariant(!cmd->lane);
+	cmd->lane = accounts_hold(accounts_directory(s->conn->loop->server->accounts));
+	cmd->in_directory = true;
+	cmd->op.run = run;
+	return send_op(s, cmd, NULL);
 }
 
 /* For a client that resynchronises by what it heard last.  RFC 7162 3.2.5.1, 6: where expunges are held back, what it

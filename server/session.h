@@ -14,6 +14,16 @@ struct conn;
  * are the worker's until step is called. */
 enum step session_op(struct session *s, struct command *cmd,
 		     enum op_result (*run)(struct command *cmd, struct account *account));
+/* The same, on the directory's lane: op->directory is what it works on, and no account.  The next session_op() is on the
+ * account's lane again. */
+enum step session_directory_op(struct session *s, struct command *cmd,
+			       enum op_result (*run)(struct op *op, struct account *account));
+/* The id of the account that it is logged in to. */
+void session_account(const struct session *s, char out[DIRECTORY_ACCOUNT_LEN + 1]);
+/* Logged in as another, by a master of all users: it may set quotas. */
+bool session_sets_quotas(const struct session *s);
+/* Something was set for users or domains: lanes are to read it. */
+void session_settings_changed(const struct session *s);
 /* What a command that said STEP_WAIT waited for has come. */
 void session_resume(struct session *s, enum step step);
 /* The command that runs. */

@@ -43,6 +43,7 @@ struct session {
 	char address[256];
 	char *capabilities_off; /* what is set for the user; NULL: nothing */
 	char *master; /* who logged in as that one; NULL: nobody else */
+	bool sets_quotas; /* it is a master of all users */
 	char device[64]; /* as the client names itself, printable ASCII */
 	struct session_entry entry; /* among the server's sessions, while it is logged in */
 	struct credential credential; /* what it has logged in with */

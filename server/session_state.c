@@ -4,8 +4,10 @@
 #include "protocol/imap/capability.h"
 #include "protocol/imap/response.h"
 #include "server/accounts.h"
+#include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/settings.h"
 #include "server/watchlist.h"
 
 #include <time.h>
@@ -64,6 +66,21 @@ static void find_off(const struct session *s, const char *off[CAPABILITY_OFF_MAX
 	off[2] = s->credential.capabilities_off;
 }
 
+void session_account(const struct session *s, char out[DIRECTORY_ACCOUNT_LEN + 1])
+{
+	snprintf(out, DIRECTORY_ACCOUNT_LEN + 1, "%.*s", DIRECTORY_ACCOUNT_LEN, s->lane->id);
+}
+
+bool session_sets_quotas(const struct session *s)
+{
+	return s->sets_quotas;
+}
+
+void session_settings_changed(const struct session *s)
+{
+	settings_changed(accounts_settings(s->conn->loop->server->accounts));
+}
+
 bool session_offers(const struct session *s, const char *capability)
 {
 	const char *off[CAPABILITY_OFF_MAX];
@@ -86,6 +103,7 @@ void session_add_capabilities(const struct session *s, struct buf *out)
 	struct capability_context context = {.logged_in = s->lane != NULL,
 						   .has_starttls = session_has_tls(s),
 						   .has_compress = !session_is_compressed(s),
+						   .sets_quotas = s->sets_quotas,
 						   .may_log_in = auth_is_allowed(&link),
 						   .mechanisms = auth_mechanisms(&link, mechanisms),
 						   .append_limit = (uint64_t)session_config(s)->message_bytes_max,
@@ -141,6 +159,7 @@ bool session_log_in(struct session *s, const struct auth_result *who)
 	snprintf(s->address, sizeof(s->address), "%s", who->address);
 	s->master = who->master ? strdup(who->master) : NULL;
 	s->capabilities_off = who->capabilities_off && *who->capabilities_off ? strdup(who->capabilities_off) : NULL;
+	s->sets_quotas = who->master_of_all;
 	s->credential = *with;
 	s->left = false;
 	credential_note_use(s->conn->loop->server->accounts, with, time(NULL));
@@ -203,6 +222,7 @@ void session_log_out(struct session *s)
 	s->master = NULL;
 	free(s->capabilities_off);
 	s->capabilities_off = NULL;
+	s->sets_quotas = false;
 	s->credential = (struct credential){.id = ""};
 	s->stop_deflate = session_is_compressed(s);
 	reader_set_limits(&s->reader, &reader_limits_before_login);

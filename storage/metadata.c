@@ -149,7 +149,7 @@ enum store_err metadata_set(struct account *a, int64_t mailbox, const struct met
 		return err;
 	if (entries > METADATA_ENTRIES_MAX)
 		return STORE_LIMIT;
-	return account_meta(a, bytes_key) > METADATA_BYTES_MAX ? STORE_FULL : STORE_OK;
+	return account_meta(a, bytes_key) > METADATA_BYTES_MAX ? STORE_OVERQUOTA : STORE_OK;
 }
 
 enum store_err metadata_set_special(struct account *a, int64_t mailbox, uint32_t special)
@@ -214,7 +214,7 @@ enum store_err metadata_copy(struct account *a, int64_t from, int64_t to)
 	if (err || bytes == 0)
 		return err;
 	if (account_meta(a, bytes_key) + bytes > METADATA_BYTES_MAX)
-		return STORE_FULL;
+		return STORE_OVERQUOTA;
 	sqlite3_stmt *stmt = prepare(a, "INSERT INTO metadata SELECT ?2, name, value FROM metadata WHERE mailbox=?1", from, NULL);
 	if (!stmt)
 		return STORE_IO;

@@ -38,7 +38,7 @@ struct metadata_entries {
 };
 
 /* All of `values` or, on any error, nothing: inside an op, which the caller ends as failed.  `mailbox` 0 is the account's
- * own.  STORE_LIMIT: more than METADATA_ENTRIES_MAX entries; STORE_FULL: more than METADATA_BYTES_MAX in the account.
+ * own.  STORE_LIMIT: more than METADATA_ENTRIES_MAX entries; STORE_OVERQUOTA: more than METADATA_BYTES_MAX in the account.
  * That no value is above its limit is the caller's to see to. */
 MUST_USE enum store_err metadata_set(struct account *a, int64_t mailbox, const struct metadata_value *values, size_t n);
 /* The value is valid until the next use of the account.  STORE_NOTFOUND. */

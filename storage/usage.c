@@ -82,6 +82,11 @@ static bool is_over(uint64_t is, uint64_t was, uint64_t limit)
 	return limit && is > was && is > limit;
 }
 
+bool usage_is_over(const struct account *a)
+{
+	return is_over(a->usage.bytes, 0, a->quota.bytes) || is_over(a->usage.messages, 0, a->quota.messages);
+}
+
 /* Takes what the op has added, if all of it is there: looking and taking are one step, for others take too. */
 static bool take_from_pool(struct account *a)
 {

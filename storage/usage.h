@@ -43,6 +43,8 @@ void usage_share_move(struct usage_share *share, struct usage_pool *to, int64_t 
 uint64_t usage_pool_bytes(const struct account *a);
 /* How many mailboxes there are: names without mailbox are none. */
 MUST_USE enum store_err usage_mailboxes(struct account *a, uint64_t *out);
+/* There is more than its own quota allows, which was made less, or what an import brought. */
+bool usage_is_over(const struct account *a);
 /* In an op, after its changes: STORE_OVERQUOTA when it leaves more than it found, and more than is allowed.  The op is then
  * to fail.  STORE_FULL when it adds to a disk that has little room left. */
 MUST_USE enum store_err usage_check(struct account *a);

@@ -11,6 +11,7 @@ enum when {
 	WITH_LIMIT = 32,       /* the append limit behind the "=" */
 	IF_LITERAL_PLUS = 128,
 	IF_LITERAL_MINUS = 256,
+	IF_SETS_QUOTAS = 512,  /* with AFTER_LOGIN */
 };
 
 static const struct capability_row {
@@ -47,6 +48,7 @@ static const struct capability_row {
 	{"QUOTA=RES-STORAGE", AFTER_LOGIN},                /* RFC 9208 5.1 */
 	{"QUOTA=RES-MESSAGE", AFTER_LOGIN},                /* RFC 9208 5.2 */
 	{"QUOTA=RES-MAILBOX", AFTER_LOGIN},                /* RFC 9208 5.3 */
+	{"QUOTASET", AFTER_LOGIN | IF_SETS_QUOTAS},        /* RFC 9208 4.1.3 */
 	{"METADATA", AFTER_LOGIN},                         /* RFC 5464 */
 	{"METADATA-SERVER", AFTER_LOGIN},                  /* RFC 5464 */
 	{"LIST-METADATA", AFTER_LOGIN},                    /* RFC 9590 */
@@ -85,6 +87,8 @@ static bool is_listed(unsigned when, const struct capability_context *c)
 	if ((when & IF_STARTTLS) && !c->has_starttls)
 		return false;
 	if ((when & IF_COMPRESS) && !c->has_compress)
+		return false;
+	if ((when & IF_SETS_QUOTAS) && !c->sets_quotas)
 		return false;
 	if (when & (c->literal_minus ? IF_LITERAL_PLUS : IF_LITERAL_MINUS))
 		return false;

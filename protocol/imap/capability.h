@@ -11,6 +11,7 @@ struct capability_context {
 	bool logged_in;
 	bool has_starttls;      /* TLS can still be started on this connection */
 	bool has_compress;      /* compression can still be started on it */
+	bool sets_quotas;       /* SETQUOTA is for who has logged in */
 	bool may_log_in;        /* false: LOGINDISABLED (RFC 3501 6.2.3) */
 	const char *mechanisms; /* SASL mechanisms that may be used now, separated by single spaces */
 	uint64_t append_limit;  /* octets (RFC 7889) */

@@ -9,8 +9,11 @@ void parse_quota(struct lexer *lx, struct request *r)
 		return;
 	lexer_space(lx);
 	for (bool on = lexer_list(lx); on; on = lexer_list_more(lx)) {
-		lexer_atom(lx);
+		struct quota_request *q = &r->quota;
+		q->limits = arena_grow(lx->arena, q->limits, q->limits_n, sizeof(*q->limits));
+		struct quota_limit *l = &q->limits[q->limits_n++];
+		l->resource = lexer_atom(lx);
 		lexer_space(lx);
-		lexer_number(lx, INT64_MAX);
+		l->value = lexer_number(lx, INT64_MAX);
 	}
 }

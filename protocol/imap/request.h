@@ -113,8 +113,15 @@ enum { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVAL
        STATUS_DELETED_STORAGE = 1024 };
 
 /* GETQUOTA, SETQUOTA: of a quota root; GETQUOTAROOT: of a mailbox (RFC 9208 4.1) */
+struct quota_limit {
+	struct span resource;
+	uint64_t value; /* at most INT64_MAX */
+};
+
 struct quota_request {
 	struct span name;
+	struct quota_limit *limits; /* of SETQUOTA */
+	size_t limits_n;
 };
 
 /* STATUS (RFC 3501 6.3.10, 7889, 8438, 8474, 9208 4.1.4) */

@@ -516,7 +516,11 @@ static void print_arguments(struct buf *out, const struct request *r)
 		break;
 	case CMD_SETQUOTA:
 		print_astring(out, r->quota.name);
-		buf_add_text(out, " ()"); /* its limits are not kept */
+		buf_add_text(out, " (");
+		for (size_t i = 0; i < r->quota.limits_n; i++)
+			buf_printf(out, "%s%.*s %llu", i ? " " : "", (int)r->quota.limits[i].resource.len,
+				   r->quota.limits[i].resource.ptr, (unsigned long long)r->quota.limits[i].value);
+		buf_add_char(out, ')');
 		break;
 	case CMD_ID: print_id(out, &r->id); break;
 	case CMD_LIST: case CMD_LSUB: print_list(out, &r->list); break;

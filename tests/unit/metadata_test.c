@@ -125,7 +125,7 @@ static void test_account_limit(void **state)
 		struct metadata_value v = {.name = name, .value = {large, sizeof(large)}};
 		err = DO(f, metadata_set(f->account, mailbox, &v, 1));
 	}
-	assert_int_equal(err, STORE_FULL);
+	assert_int_equal(err, STORE_OVERQUOTA);
 	assert_int_equal(n, METADATA_BYTES_MAX / METADATA_VALUE_BYTES_MAX);
 	assert_int_equal(DO(f, mailbox_delete(f->account, "m0")), STORE_OK);
 	assert_int_equal(set(f, 0, "/private/again", "room"), STORE_OK);

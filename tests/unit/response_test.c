@@ -204,6 +204,11 @@ static void test_capabilities(void **state)
 	c = (struct capability_context){.logged_in = true, .has_compress = true, .mechanisms = ""};
 	capability_write(&b, &c);
 	assert_non_null(memmem(b.data, b.len, " COMPRESS=DEFLATE ", 18));
+	assert_null(memmem(b.data, b.len, "QUOTASET", 8));
+	buf_reset(&b);
+	c.sets_quotas = true;
+	capability_write(&b, &c);
+	assert_non_null(memmem(b.data, b.len, " QUOTASET ", 10));
 	buf_reset(&b);
 	c = (struct capability_context){.logged_in = true, .has_starttls = true, .mechanisms = "PLAIN", .append_limit = 5};
 	capability_write(&b, &c);
