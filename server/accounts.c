@@ -9,6 +9,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/worker.h"
+#include "storage/purge.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 6, ACCOUNTS_OPEN_MIN = 8, BATCH = 64 };
+enum { WEIGH_MS = 1000, ACCOUNT_DESCRIPTORS = 6, ACCOUNTS_OPEN_MIN = 8, BATCH = 64, PURGE_FILES = 100 };
 
 const char *accounts_error_name(enum store_err err)
 {
@@ -334,6 +335,8 @@ enum store_err accounts_open(struct lane *lane)
 		tally_enter(accounts->tally, &lane->member, owner.domain, owner.recorded);
 	if (lane->account)
 		return STORE_OK;
+	if (lane->is_gone)
+		return STORE_NOTFOUND;
 	if (accounts_is_held(lane))
 		return STORE_BUSY;
 	char path[4096];
@@ -342,6 +345,16 @@ enum store_err accounts_open(struct lane *lane)
 	if (!err)
 		note_open(lane);
 	return err;
+}
+
+enum store_err accounts_purge(struct lane *lane, bool *more)
+{
+	struct accounts *accounts = lane->accounts;
+	char path[4096];
+	invariant(!lane->account && *lane->id);
+	lane->is_gone = true;
+	snprintf(path, sizeof(path), "%s/accounts/%s", accounts->store, lane->id);
+	return account_purge(&accounts->env, path, PURGE_FILES, more);
 }
 
 enum store_err accounts_reopen(struct lane *lane)

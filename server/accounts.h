@@ -74,6 +74,10 @@ int64_t accounts_retention_s(const struct lane *lane);
 /* What goes by age. */
 void accounts_expire_rules(const struct lane *lane, struct expire_rules *out);
 
+/* In an op that closes the account: deletes some of its files; *more: there are others.  For an account that the directory
+ * is purging (storage/removed.h); it is not opened again. */
+MUST_USE enum store_err accounts_purge(struct lane *lane, bool *more);
+
 /* For lane.c, by the worker that has the lane's turn. */
 MUST_USE enum store_err accounts_open(struct lane *lane);
 /* Ops ran in this turn: the account is the most recently used one. */

@@ -112,6 +112,8 @@ static void end_sessions(const struct admin_task *task)
 	struct sessions *sessions = task->op.ticket.loop->server->sessions;
 	if (task->ends_address[0])
 		sessions_end(sessions, &(struct sessions_match){.address = task->ends_address});
+	if (task->ends_domain[0])
+		sessions_end(sessions, &(struct sessions_match){.domain = task->ends_domain});
 	if (task->ends_credential[0])
 		sessions_end(sessions, &(struct sessions_match){.credential = task->ends_credential});
 }
@@ -130,12 +132,26 @@ static enum op_result run_on_directory(struct admin_task *task)
 	struct accounts *accounts = auth_pool_config(task->auth)->accounts;
 	if (result == OP_DONE && !err)
 		tally_move(accounts_tally(accounts), &task->moved);
+	task->moved = (struct tally_move){.recorded = 0};
 	settings_changed(accounts_settings(accounts));
 	if (task->verb->flags & ADMIN_FORGETS) /* here, since the command may be gone before it hears of it */
 		auth_pool_forget(task->auth);
 	if (result == OP_DONE && !err)
 		end_sessions(task);
 	return result;
+}
+
+/* On the lane of an account that goes for good. */
+static enum op_result run_purge(struct admin_task *task)
+{
+	bool more;
+	enum store_err err = accounts_purge(task->lane, &more);
+	if (err) {
+		admin_store_error(task, task->purge, err);
+		task->more = false;
+		return OP_FAILED;
+	}
+	return more ? OP_AGAIN : OP_DONE;
 }
 
 static enum op_result run_op(struct op *op, struct account *account)
@@ -146,6 +162,8 @@ static enum op_result run_op(struct op *op, struct account *account)
 		return run_find(task);
 	case ADMIN_TAKE:
 		return task->verb->take(task, account);
+	case ADMIN_PURGE:
+		return run_purge(task);
 	case ADMIN_RUN:
 		break;
 	}
@@ -341,6 +359,16 @@ static void run_verb(struct admin *a)
 	struct admin_task *task = a->task;
 	if (task->verb->flags & ADMIN_ACCOUNT) {
 		submit_to_account(a, ADMIN_RUN);
+		return;
+	}
+	accounts_release(task->lane);
+	task->lane = NULL;
+	task->op.closes = task->purge_files;
+	if (task->purge_files) {
+		task->purge_files = false;
+		task->phase = ADMIN_PURGE;
+		task->lane = accounts_acquire(a->conn->loop->server->accounts, task->purge);
+		submit(a, task->lane);
 		return;
 	}
 	task->phase = ADMIN_RUN;

@@ -56,7 +56,7 @@ struct mail_import;
 struct repairing;
 struct undelete;
 
-enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_RUN };
+enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_PURGE, ADMIN_RUN };
 
 struct admin_verb {
 	const char *name; /* "user add" */
@@ -95,6 +95,10 @@ struct admin_task {
 	struct index_run *index;              /* reindex's */
 	/* Of the directory's verbs, for when what they changed is committed: whose sessions end, or with what they logged in. */
 	char ends_address[ADDRESS_MAX + 1], ends_credential[16];
+	char ends_domain[ADDRESS_DOMAIN_MAX + 1];
+	/* An account that is being purged: "" none; and whether its files are to be deleted before the verb runs again. */
+	char purge[DIRECTORY_ACCOUNT_LEN + 1];
+	bool purge_files;
 	struct tally_move moved;              /* the user went to, or from, a domain */
 	struct admin_search *search;          /* search's */
 	size_t rows;                          /* of the account that is checked */
@@ -138,6 +142,9 @@ void admin_repair_finish(struct repairing *p);
 /* Takes NULL; any thread. */
 void admin_undelete_finish(struct undelete *u);
 
+/* What the account has goes from one domain's sum to another's, once this is committed; "": from or to nobody. */
+MUST_USE enum store_err admin_note_move(struct admin_task *task, const char *account, const char *from, const char *to);
+
 /* For admin.c. */
 /* The place of a parameter in verb->params; ADMIN_PARAMS_MAX when there is none of that name. */
 size_t admin_param_of(const struct admin_verb *verb, const char *name);
@@ -157,6 +164,7 @@ enum op_result admin_user_restore(struct admin_task *task, struct account *accou
 enum op_result admin_domain_add(struct admin_task *task, struct account *account);
 enum op_result admin_domain_list(struct admin_task *task, struct account *account);
 enum op_result admin_domain_remove(struct admin_task *task, struct account *account);
+enum op_result admin_domain_restore(struct admin_task *task, struct account *account);
 enum op_result admin_domain_set(struct admin_task *task, struct account *account);
 enum op_result admin_domain_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_set(struct admin_task *task, struct account *account);
@@ -168,6 +176,7 @@ enum op_result admin_quota_show(struct admin_task *task, struct account *account
 enum op_result admin_user_add(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
+enum op_result admin_user_removed(struct admin_task *task, struct account *account);
 enum op_result admin_user_remove(struct admin_task *task, struct account *account);
 enum op_result admin_password_add(struct admin_task *task, struct account *account);
 enum op_result admin_password_list(struct admin_task *task, struct account *account);

@@ -1,9 +1,8 @@
 /* Domains and users.  On the directory's lane; admin.c opens and ends the transaction of those that write. */
 #include "server/admin.h"
 
+#include "storage/removed.h"
 #include "storage/setting.h"
-
-#include <time.h>
 
 enum { ROWS_MAX = 500 /* a slice */, NUMBERED_MAX = 100000 };
 
@@ -24,20 +23,6 @@ enum op_result admin_domain_add(struct admin_task *task, struct account *account
 		return OP_FAILED;
 	enum store_err err = directory_domain_add(task->op.directory, domain);
 	admin_store_error(task, domain, err);
-	return err ? OP_FAILED : OP_DONE;
-}
-
-enum op_result admin_domain_remove(struct admin_task *task, struct account *account)
-{
-	char domain[ADDRESS_DOMAIN_MAX + 1];
-	(void)account;
-	if (!admin_take_domain(task, domain))
-		return OP_FAILED;
-	enum store_err err = directory_domain_remove(task->op.directory, domain);
-	if (err == STORE_HASCHILDREN)
-		admin_fail(task, "%s: it has users; remove them first (roost user list %s)", domain, domain);
-	else
-		admin_store_error(task, domain, err);
 	return err ? OP_FAILED : OP_DONE;
 }
 
@@ -149,30 +134,6 @@ enum op_result admin_user_passwd(struct admin_task *task, struct account *accoun
 	return say_user(task, address, directory_user_passwd(task->op.directory, address, &task->user.secrets));
 }
 
-/* What the account has goes to another domain's sum, once this is committed. */
-static enum store_err note_move(struct admin_task *task, const char *account, const char *from, const char *to)
-{
-	struct tally_move *m = &task->moved;
-	snprintf(m->from, sizeof(m->from), "%s", *from ? address_domain(from) : "");
-	snprintf(m->to, sizeof(m->to), "%s", *to ? address_domain(to) : "");
-	return directory_usage_of(task->op.directory, account, &m->recorded);
-}
-
-enum op_result admin_user_remove(struct admin_task *task, struct account *account)
-{
-	const char *address = task->user.address;
-	char id[DIRECTORY_ACCOUNT_LEN + 1];
-	(void)account;
-	enum store_err err = directory_user_remove(task->op.directory, address, time(NULL), id);
-	if (!err)
-		err = note_move(task, id, address, "");
-	if (err)
-		return say_user(task, address, err);
-	snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
-	admin_say(task, "%s: removed; roost user restore brings it back; the mail is in accounts/%s of the store", address, id);
-	return OP_DONE;
-}
-
 /* Ends the sessions that there are. */
 static enum op_result set_disabled(struct admin_task *task, bool disabled)
 {
@@ -220,21 +181,8 @@ enum op_result admin_user_rename(struct admin_task *task, struct account *accoun
 	if (!err)
 		err = directory_user_find(task->op.directory, to, &user);
 	if (!err)
-		err = note_move(task, user.account, address, to);
+		err = admin_note_move(task, user.account, address_domain(address), address_domain(to));
 	if (!err)
 		snprintf(task->ends_address, sizeof(task->ends_address), "%s", address);
 	return say_user(task, err == STORE_EXISTS ? to : address, err);
-}
-
-enum op_result admin_user_restore(struct admin_task *task, struct account *account)
-{
-	const char *address = task->user.address;
-	struct directory_user user;
-	(void)account;
-	enum store_err err = directory_user_restore(task->op.directory, address);
-	if (!err)
-		err = directory_user_find(task->op.directory, address, &user);
-	if (!err)
-		err = note_move(task, user.account, "", address);
-	return say_user(task, address, err);
 }

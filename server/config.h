@@ -51,7 +51,7 @@ struct config {
 	int loops, workers; /* at least 1: 0 in the file was replaced */
 	int auth_threads, auth_queue_max;
 	enum fsync_rule fsync;
-	int retention_days, trash_days, junk_days;
+	int retention_days, trash_days, junk_days, removed_days;
 	long quota_storage, quota_messages, quota_mailboxes; /* 0: none */
 	bool quota_refuse;
 	bool fulltext;

@@ -54,6 +54,9 @@ const struct option config_options[] = {
 	 "How many days messages stay in the mailbox for deleted ones (\\Trash) before they are expunged, after which "
 	 "retention_days go on. 0: for good."},
 	{NULL, "junk_days", OPTION_INT, IN(junk_days), "0", 0, 36500, NULL, "The same for unwanted mail (\\Junk)."},
+	{NULL, "removed_days", OPTION_INT, IN(removed_days), "30", 0, 3650, NULL,
+	 "How many days a user who was removed can be had back with all mail, which is then deleted for good. 0: until roost user "
+	 "remove --now."},
 	{NULL, "fulltext", OPTION_BOOL, IN(fulltext), "true", 0, 0, NULL,
 	 "Keep a full-text index of each account, for searches in the text of messages. It takes about a third of the text's size "
 	 "on disk, is filled in the background after mail has come in, and needs no backup. Without it such searches read each "

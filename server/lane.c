@@ -177,38 +177,6 @@ static enum op_result run_in_savepoint(struct lane *lane, struct op *op)
 	return op->fate == OP_RAN ? result : OP_FAILED;
 }
 
-static enum op_result run_op(struct turn *t, struct op *op)
-{
-	struct lane *lane = t->lane;
-	op->fate = OP_RAN;
-	op->err = STORE_OK;
-	op->directory = lane->directory;
-	if (atomic_load_explicit(&op->cancelled, memory_order_relaxed)) {
-		op->fate = OP_CANCELLED;
-		return OP_FAILED;
-	}
-	t->worked = true;
-	if (lane->directory) {
-		enum op_result result = op->run(op, NULL);
-		accounts_mend_directory(lane);
-		return result;
-	}
-	crash_note_set(t->tools->note, lane->id, op->kind);
-	op->err = accounts_open(lane);
-	enum op_result result = OP_FAILED;
-	if (!op->err && !t->lent)
-		account_lend(lane->account, t->tools->scratch);
-	t->lent = !op->err;
-	if (!op->err)
-		quota_apply(lane);
-	if (op->err)
-		op->fate = OP_UNAVAILABLE;
-	else
-		result = op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
-	crash_note_set(t->tools->note, NULL, NULL);
-	return result;
-}
-
 /* What the account's memory and log hold is in doubt: it is opened afresh. */
 static void abandon(struct turn *t, const char *event, enum store_err err)
 {
@@ -250,6 +218,48 @@ static void commit(struct turn *t)
 	else
 		notify_commit(t->lane, touched, n);
 	release_waiting(t, err);
+}
+
+static enum op_result run_closed(struct turn *t, struct op *op)
+{
+	commit(t);
+	accounts_close(t->lane);
+	t->lent = false;
+	return op->run(op, NULL);
+}
+
+static enum op_result run_op(struct turn *t, struct op *op)
+{
+	struct lane *lane = t->lane;
+	op->fate = OP_RAN;
+	op->err = STORE_OK;
+	op->directory = lane->directory;
+	if (atomic_load_explicit(&op->cancelled, memory_order_relaxed)) {
+		op->fate = OP_CANCELLED;
+		return OP_FAILED;
+	}
+	t->worked = true;
+	if (lane->directory) {
+		enum op_result result = op->run(op, NULL);
+		accounts_mend_directory(lane);
+		return result;
+	}
+	if (op->closes)
+		return run_closed(t, op);
+	crash_note_set(t->tools->note, lane->id, op->kind);
+	op->err = accounts_open(lane);
+	enum op_result result = OP_FAILED;
+	if (!op->err && !t->lent)
+		account_lend(lane->account, t->tools->scratch);
+	t->lent = !op->err;
+	if (!op->err)
+		quota_apply(lane);
+	if (op->err)
+		op->fate = OP_UNAVAILABLE;
+	else
+		result = op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
+	crash_note_set(t->tools->note, NULL, NULL);
+	return result;
 }
 
 static void settle(struct turn *t, struct op *op, enum op_result result, size_t writes_left)

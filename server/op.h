@@ -53,6 +53,7 @@ struct op {
 	/* Set before it is submitted. */
 	bool writes;     /* runs inside a savepoint of the lane's transaction */
 	bool beyond_quota; /* with writes: it may add more than the account may hold */
+	bool closes;     /* runs with the account closed, `account` NULL: after it, it may be gone */
 	bool background; /* waits until no client's op of the account does */
 	/* Who acts, for the journal: static, or in the arena; NULL: the server itself. */
 	const char *login, *device;

@@ -10,7 +10,7 @@ struct session_user {
 
 /* A sessions_match that lasts. */
 struct past_ending {
-	char address[ADDRESS_MAX + 1], credential[APP_PASSWORD_ID_LEN + 1];
+	char address[ADDRESS_MAX + 1], credential[APP_PASSWORD_ID_LEN + 1], domain[ADDRESS_DOMAIN_MAX + 1];
 	uint64_t id;
 };
 
@@ -177,7 +177,10 @@ static void deliver_ending(struct letter *letter, struct loop *loop)
 
 static bool fits(const struct sessions_match *m, const struct session_entry *e)
 {
-	return (m->id || m->address || m->credential) && (!m->id || m->id == e->id) &&
+	const char *at = strrchr(e->address, '@');
+	if (m->domain && (!at || strcmp(at + 1, m->domain) != 0))
+		return false;
+	return (m->id || m->address || m->credential || m->domain) && (!m->id || m->id == e->id) &&
 	       (!m->address || strcmp(m->address, e->address) == 0) &&
 	       (!m->credential || strcmp(m->credential, e->credential) == 0);
 }
@@ -190,8 +193,10 @@ bool sessions_ended_since(struct sessions *s, const struct session_entry *entry,
 	bool ended = s->endings - endings > SESSIONS_ENDINGS_KEPT;
 	for (uint64_t i = endings; i < s->endings && !ended; i++) {
 		const struct past_ending *past = &s->past[i % SESSIONS_ENDINGS_KEPT];
-		const struct sessions_match match = {past->address[0] ? past->address : NULL,
-						     past->credential[0] ? past->credential : NULL, past->id};
+		const struct sessions_match match = {.address = past->address[0] ? past->address : NULL,
+						     .credential = past->credential[0] ? past->credential : NULL,
+						     .domain = past->domain[0] ? past->domain : NULL,
+						     .id = past->id};
 		ended = fits(&match, entry);
 	}
 	uv_mutex_unlock(&s->mutex);
@@ -208,6 +213,7 @@ size_t sessions_end(struct sessions *s, const struct sessions_match *match)
 	past->id = match->id;
 	snprintf(past->address, sizeof(past->address), "%s", match->address ? match->address : "");
 	snprintf(past->credential, sizeof(past->credential), "%s", match->credential ? match->credential : "");
+	snprintf(past->domain, sizeof(past->domain), "%s", match->domain ? match->domain : "");
 	for (struct session_entry *e = s->by_id; e; e = e->hh.next) {
 		if (!fits(match, e))
 			continue;

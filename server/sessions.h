@@ -48,6 +48,7 @@ void sessions_each(struct sessions *sessions, uint64_t after, bool (*each)(void 
 /* Which: NULL or 0 is any; none at all is none. */
 struct sessions_match {
 	const char *address, *credential;
+	const char *domain; /* of the address */
 	uint64_t id;
 };
 /* Counts calls of sessions_end(). */

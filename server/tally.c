@@ -93,6 +93,8 @@ enum store_err tally_write(struct directory *d, struct tally_record *records, si
 	enum store_err err = directory_usage_set_time(d, now_s);
 	for (size_t i = 0; i < n && !err; i++) {
 		records[i].bytes = atomic_load(&records[i].lane->member.share.bytes);
+		if (atomic_load(&records[i].lane->is_gone))
+			continue;
 		err = directory_usage_record(d, records[i].lane->id, records[i].bytes);
 	}
 	return err;

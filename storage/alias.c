@@ -55,7 +55,12 @@ static enum store_err collect(struct directory *d, const char *address, const ch
 	enum store_err err = directory_user_find(d, address, &user);
 	if (err != STORE_NOTFOUND)
 		return err ? err : add_user(d, &user, out);
-	err = read_names(d, address, &names);
+	const char *at = strrchr(address, '@');
+	err = at ? directory_has_domain(d, at + 1) : STORE_NOTFOUND; /* else it waits with its domain (removed.h) */
+	if (!err)
+		err = read_names(d, address, &names);
+	else
+		names = (struct names){0};
 	for (size_t i = 0; i < names.n && !err; i++) {
 		err = collect(d, names.v[i], never, depth + 1, out);
 		found = found || !err;

@@ -17,7 +17,9 @@ static const char schema[] =
 	"CREATE TABLE app_password(id TEXT PRIMARY KEY, account TEXT NOT NULL, label TEXT NOT NULL, hash BLOB NOT NULL,"
 	" protocols INTEGER NOT NULL, networks TEXT NOT NULL, capabilities_off TEXT NOT NULL, made INTEGER NOT NULL,"
 	" expires INTEGER NOT NULL, used INTEGER NOT NULL, UNIQUE(account, label)) WITHOUT ROWID;"
-	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE removed(account TEXT PRIMARY KEY, address TEXT NOT NULL, at INTEGER NOT NULL,"
+	" with_domain INTEGER NOT NULL, purging INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE removed_domain(name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target)) WITHOUT ROWID;"
 	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value NOT NULL," /* a number, or names */
 	" PRIMARY KEY(owner, name)) WITHOUT ROWID;"
@@ -81,8 +83,7 @@ enum store_err directory_end(struct directory *d, bool ok)
 	return err ? err : db_sync(&d->db, POINT_DIRECTORY_SYNC);
 }
 
-/* Whether `stmt`, of one text parameter, has a row. */
-static enum store_err exists(struct directory *d, const char *sql, const char *text, enum store_err when_missing)
+enum store_err directory_exists(struct directory *d, const char *sql, const char *text, enum store_err when_missing)
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
 	directory_bind(stmt, 1, text);
@@ -95,7 +96,7 @@ static enum store_err exists(struct directory *d, const char *sql, const char *t
 
 enum store_err directory_has_domain(struct directory *d, const char *domain)
 {
-	return exists(d, "SELECT 1 FROM domain WHERE name=?", domain, STORE_NOTFOUND);
+	return directory_exists(d, "SELECT 1 FROM domain WHERE name=?", domain, STORE_NOTFOUND);
 }
 
 enum store_err directory_run(struct directory *d, const char *sql, const char *text)
@@ -103,29 +104,6 @@ enum store_err directory_run(struct directory *d, const char *sql, const char *t
 	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
 	directory_bind(stmt, 1, text);
 	return db_run(&d->db, stmt);
-}
-
-enum store_err directory_domain_add(struct directory *d, const char *domain)
-{
-	return directory_run(d, "INSERT INTO domain VALUES(?)", domain);
-}
-
-enum store_err directory_domain_remove(struct directory *d, const char *domain)
-{
-	enum store_err err = directory_has_domain(d, domain);
-	if (err)
-		return err;
-	err = exists(d, "SELECT 1 FROM user WHERE domain=?", domain, STORE_NOTFOUND);
-	if (err != STORE_NOTFOUND)
-		return err ? err : STORE_HASCHILDREN;
-	char owner[ADDRESS_DOMAIN_MAX + 2];
-	snprintf(owner, sizeof(owner), "@%s", domain);
-	err = directory_settings_drop(d, owner);
-	sqlite3_stmt *stmt = err ? NULL : db_prepare(&d->db, "DELETE FROM alias WHERE substr(address, instr(address, '@') + 1)=?");
-	directory_bind(stmt, 1, domain);
-	if (!err)
-		err = db_run(&d->db, stmt);
-	return err ? err : directory_run(d, "DELETE FROM domain WHERE name=?", domain);
 }
 
 static enum store_err set_credential(struct directory *d, const char *account, const struct directory_secrets *secrets)
@@ -138,8 +116,7 @@ static enum store_err set_credential(struct directory *d, const char *account, c
 	return db_run(&d->db, stmt);
 }
 
-/* The account of `address`; copied, so that the statement is free again. */
-static enum store_err find_account(struct directory *d, const char *address, char out[DIRECTORY_ACCOUNT_LEN + 1])
+enum store_err directory_account_of(struct directory *d, const char *address, char out[DIRECTORY_ACCOUNT_LEN + 1])
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account FROM user WHERE address=?");
 	directory_bind(stmt, 1, address);
@@ -162,58 +139,21 @@ enum store_err directory_user_add(struct directory *d, const char *address, cons
 	err = db_run(&d->db, stmt);
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
 	if (!err)
-		err = find_account(d, address, account);
+		err = directory_account_of(d, address, account);
 	return err ? err : set_credential(d, account, secrets);
 }
 
 enum store_err directory_user_passwd(struct directory *d, const char *address, const struct directory_secrets *secrets)
 {
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
-	enum store_err err = find_account(d, address, account);
+	enum store_err err = directory_account_of(d, address, account);
 	return err ? err : set_credential(d, account, secrets);
-}
-
-enum store_err directory_user_remove(struct directory *d, const char *address, int64_t now_s,
-				     char out_account[DIRECTORY_ACCOUNT_LEN + 1])
-{
-	enum store_err err = find_account(d, address, out_account);
-	if (err)
-		return err;
-	sqlite3_stmt *stmt = db_prepare(&d->db, "INSERT INTO removed VALUES(?,?,?)");
-	directory_bind(stmt, 1, out_account);
-	directory_bind(stmt, 2, address);
-	if (stmt)
-		sqlite3_bind_int64(stmt, 3, now_s);
-	err = db_run(&d->db, stmt);
-	if (!err)
-		err = directory_app_passwords_drop(d, out_account);
-	return err ? err : directory_run(d, "DELETE FROM user WHERE address=?", address);
-}
-
-enum store_err directory_user_restore(struct directory *d, const char *address)
-{
-	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT account FROM removed WHERE address=? ORDER BY at DESC LIMIT 1");
-	char account[DIRECTORY_ACCOUNT_LEN + 1];
-	enum store_err err;
-	directory_bind(stmt, 1, address);
-	if (!db_next(&d->db, stmt, &err))
-		return err ? err : STORE_NOTFOUND;
-	snprintf(account, sizeof(account), "%s", (const char *)sqlite3_column_text(stmt, 0));
-	sqlite3_reset(stmt);
-	err = directory_has_domain(d, address_domain(address));
-	stmt = err ? NULL : db_prepare(&d->db, "INSERT INTO user VALUES(?,?,?)");
-	directory_bind(stmt, 1, address);
-	directory_bind(stmt, 2, address_domain(address));
-	directory_bind(stmt, 3, account);
-	if (!err)
-		err = db_run(&d->db, stmt);
-	return err ? err : directory_run(d, "DELETE FROM removed WHERE account=?", account);
 }
 
 enum store_err directory_user_rename(struct directory *d, const char *address, const char *to)
 {
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
-	enum store_err err = find_account(d, address, account);
+	enum store_err err = directory_account_of(d, address, account);
 	if (!err)
 		err = directory_has_domain(d, address_domain(to));
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&d->db, "UPDATE user SET address=?, domain=? WHERE account=?");

@@ -6,7 +6,8 @@
  *   user        address, domain, account                    one row an account
  *   credential  account, label, hash, scram_sha1, scram_sha256      label "" is the user's own password
  *   app_password  id, account, label, hash, ...              what devices log in with (app_password.h)
- *   removed     account, address, when                      users that are gone; their mail is still on disk
+ *   removed     account, address, at, with_domain, purging  users that are gone; their mail is still on disk (removed.h)
+ *   removed_domain  name, at                                domains that are gone
  *   alias       address, target                             whom mail goes to (alias.h)
  *   setting     owner, name, value                          what is set for a user or a domain (setting.h)
  *   usage       account, bytes                              what its mail took when that was written down last
@@ -53,24 +54,12 @@ bool directory_is_broken(const struct directory *d);
 MUST_USE enum store_err directory_begin(struct directory *d);
 MUST_USE enum store_err directory_end(struct directory *d, bool ok);
 
-/* STORE_EXISTS when it is there already. */
-MUST_USE enum store_err directory_domain_add(struct directory *d, const char *domain);
-/* STORE_NOTFOUND; STORE_HASCHILDREN while it has users. */
-MUST_USE enum store_err directory_domain_remove(struct directory *d, const char *domain);
 /* Makes the account id.  STORE_NOTFOUND: the domain is not ours; STORE_EXISTS. */
 MUST_USE enum store_err directory_user_add(struct directory *d, const char *address,
 					   const struct directory_secrets *secrets);
 /* STORE_NOTFOUND. */
 MUST_USE enum store_err directory_user_passwd(struct directory *d, const char *address,
 					      const struct directory_secrets *secrets);
-/* Nobody is the user any more, and app passwords are gone; the mail stays on disk, the account in `removed` with its password
- * and settings.  STORE_NOTFOUND. */
-MUST_USE enum store_err directory_user_remove(struct directory *d, const char *address, int64_t now_s,
-					      char out_account[DIRECTORY_ACCOUNT_LEN + 1]);
-
-/* The account that was removed under this address last is the user's again.  STORE_NOTFOUND; STORE_EXISTS: somebody has the
- * address now. */
-MUST_USE enum store_err directory_user_restore(struct directory *d, const char *address);
 /* The account, its password and settings stay; aliases of the old address lead to the new.  STORE_NOTFOUND: also for a
  * domain that is not ours; STORE_EXISTS. */
 MUST_USE enum store_err directory_user_rename(struct directory *d, const char *address, const char *to);

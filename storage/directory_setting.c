@@ -85,6 +85,13 @@ enum store_err directory_settings_of(struct directory *d, const char *account, s
 	return err ? err : lay_over(d, account, SETTING_USER, values);
 }
 
+enum store_err directory_settings_of_removed(struct directory *d, const char *account, const char *address,
+					     struct setting_values *values)
+{
+	enum store_err err = directory_settings_of_domain(d, address_domain(address), values);
+	return err ? err : lay_over(d, account, SETTING_USER, values);
+}
+
 enum store_err directory_is_disabled(struct directory *d, const char *account, bool *out)
 {
 	struct setting_values values = {0};

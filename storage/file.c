@@ -86,6 +86,14 @@ enum store_err file_unlink(const struct store_env *env, enum store_point point, 
 	return file_error(fault);
 }
 
+enum store_err dir_remove(const struct store_env *env, enum store_point point, const char *path)
+{
+	int fault = env_point(env, point);
+	if (!fault && rmdir(path) != 0 && errno != ENOENT)
+		fault = errno;
+	return file_error(fault);
+}
+
 enum store_err dir_sync(const struct store_env *env, enum store_point point, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -21,6 +21,8 @@ MUST_USE enum store_err file_rename(const struct store_env *env, enum store_poin
 				    const char *to);
 /* A file that is not there is no failure. */
 MUST_USE enum store_err file_unlink(const struct store_env *env, enum store_point point, const char *path);
+/* The same for a directory, which is empty. */
+MUST_USE enum store_err dir_remove(const struct store_env *env, enum store_point point, const char *path);
 /* Makes the names inside a directory durable. */
 MUST_USE enum store_err dir_sync(const struct store_env *env, enum store_point point, const char *path);
 /* *out_made: false when it was there. */

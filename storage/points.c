@@ -35,6 +35,9 @@ static const char *const names[STORE_POINTS] = {
 	[POINT_BLOB_UNLINK] = "blob-unlink",
 	[POINT_ACCOUNT_DIR_SYNC] = "account-dir-sync",
 	[POINT_ACCOUNT_PARENT_SYNC] = "account-parent-sync",
+	[POINT_PURGE_UNLINK] = "purge-unlink",
+	[POINT_PURGE_DIRECTORY] = "purge-directory",
+	[POINT_PURGE_PARENT_SYNC] = "purge-parent-sync",
 };
 
 const char *store_point_name(enum store_point point)

@@ -43,6 +43,10 @@ enum store_point {
 	/* the account's own directory */
 	POINT_ACCOUNT_DIR_SYNC,
 	POINT_ACCOUNT_PARENT_SYNC,
+	/* an account that goes for good: purge.c */
+	POINT_PURGE_UNLINK,
+	POINT_PURGE_DIRECTORY, /* one that is empty now */
+	POINT_PURGE_PARENT_SYNC,
 	STORE_POINTS
 };
 

@@ -27,6 +27,8 @@ const struct setting setting_table[SETTINGS_N] = {
 				  "Mail over a quota goes back to its sender (552), instead of being tried again later (452)."},
 	[SETTING_QUOTA_DOMAIN] = {"quota_domain", SETTING_BYTES, SETTING_OF_DOMAIN, 0, INT64_MAX, 0,
 				  "How many bytes of mail the users of the domain may have together, whatever each may have; 0: any."},
+	[SETTING_REMOVED_DAYS] = {"removed_days", SETTING_NUMBER, SETTING_OF_BOTH, 0, 3650, 30,
+				  "After how many days the mail of a removed user is deleted for good; 0: not before somebody says so."},
 	[SETTING_DISABLED] = {"disabled", SETTING_BOOL, SETTING_OF_BOTH, 0, 1, 0, "Nobody can log in; mail still comes in."},
 	[SETTING_REFUSE_MAIL] = {"refuse_mail", SETTING_BOOL, SETTING_OF_BOTH, 0, 1, 0,
 				 "No mail is taken in: it goes back to its sender (550)."},

@@ -25,6 +25,7 @@ enum setting_id {
 	SETTING_QUOTA_MAILBOXES,
 	SETTING_QUOTA_REFUSE,
 	SETTING_QUOTA_DOMAIN,
+	SETTING_REMOVED_DAYS,
 	SETTING_DISABLED,
 	SETTING_REFUSE_MAIL,
 	SETTING_CAPABILITIES_OFF,
@@ -80,6 +81,9 @@ MUST_USE enum store_err directory_setting_set_names(struct directory *d, const c
 /* The settings that hold for an account; `values` comes with the defaults.  Of an account that is nobody's, these stay.
  * A value this version does not understand is passed by. */
 MUST_USE enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values);
+/* The same for an account whose user, of that address, was removed. */
+MUST_USE enum store_err directory_settings_of_removed(struct directory *d, const char *account, const char *address,
+						      struct setting_values *values);
 /* The same for the users of a domain that have none of their own. */
 MUST_USE enum store_err directory_settings_of_domain(struct directory *d, const char *domain,
 						     struct setting_values *values);

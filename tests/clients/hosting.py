@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What a provider of many domains needs: what a domain's users may have together."""
-import argparse, concurrent.futures, pathlib, re, signal, smtplib, sys, time, traceback
+"""What a provider of many domains needs: what a domain's users may have together, users and domains that go."""
+import argparse, concurrent.futures, os, pathlib, random, re, signal, smtplib, sqlite3, sys, time, traceback
+from datetime import datetime
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "harness")]
@@ -156,6 +157,172 @@ def test_over_allocation(roost):
     store.run("domain", "set", "example.org", "quota_domain")
     assert store.deliver("user2@example.org") == 250
     store.close()
+
+
+def directory(store, sql, *values):
+    """By a connection of its own."""
+    with sqlite3.connect(store.directory / "store" / "directory.db") as db:
+        return db.execute(sql, values).fetchall()
+
+
+def accounts(store):
+    return {p.name for p in (store.directory / "store" / "accounts").iterdir()}
+
+
+def account_of(store, address):
+    return next(row["account"] for row in store.json("user", "list") if row["address"] == address)
+
+
+def large():
+    return b"Subject: large\n\n" + random.randbytes(300_000).replace(b"\0", b"1")
+
+
+def wait_until(check, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert check()
+
+
+def both_ways(test):
+    """With a daemon that runs, and with none."""
+    def run(roost):
+        for daemon in (False, True):
+            store = Hosting(roost, users=3)
+            if daemon:
+                store.start()
+            test(store)
+            store.close()
+    return run
+
+
+@both_ways
+def test_removed_and_had_back(store):
+    store.run("deliver", "user1@example.org", stdin=b"Subject: kept\n\n")
+    store.run("user", "set", "user1@example.org", "retention_days", "3")
+    account = account_of(store, "user1@example.org")
+    assert store.json("user", "removed") == []
+    store.run("user", "remove", "user1@example.org")
+    row, = store.json("user", "removed", "example.org")
+    assert (row["address"], row["account"], row["going"]) == ("user1@example.org", account, False), row
+    days = (datetime.strptime(row["until"], "%Y-%m-%dT%H:%M:%SZ") - datetime.strptime(row["removed"], "%Y-%m-%dT%H:%M:%SZ")).days
+    assert days == 30, row
+    assert store.json("user", "removed", "example.net") == []
+    store.run("domain", "set", "example.org", "removed_days", "0")
+    assert store.json("user", "removed")[0]["until"] == ""
+    store.run("user", "restore", "user1@example.org")
+    assert store.json("user", "removed") == []
+    row, = store.json("quota", "show", "user1@example.org")
+    assert row["messages"] == 1
+    assert any(r["setting"] == "retention_days" and r["value"] == "3" for r in store.json("user", "show", "user1@example.org"))
+
+
+@both_ways
+def test_removed_for_good(store):
+    for user in ("user1@example.org", "user2@example.org"):
+        store.run("deliver", user, stdin=large())
+    one, two = account_of(store, "user1@example.org"), account_of(store, "user2@example.org")
+    assert {one, two} <= accounts(store)
+    if store.daemon:  # sessions do not keep it
+        there = store.log_in("user1@example.org", "pass")
+        there.select()
+    store.run("user", "remove", "user1@example.org", "--now")
+    assert one not in accounts(store)
+    assert "not found" in store.run("user", "restore", "user1@example.org", code=1)
+    store.run("user", "remove", "user2@example.org")
+    assert two in accounts(store)
+    store.run("user", "remove", "user2@example.org", "--now")  # it was removed before
+    assert accounts(store) & {one, two} == set() and store.json("user", "removed") == []
+    assert "not found" in store.run("user", "remove", "user2@example.org", "--now", code=1)
+    # Somebody new of that name begins with nothing.
+    store.run("user", "add", "user1@example.org", "--password-stdin", stdin=b"pass\n")
+    assert store.json("quota", "show", "user1@example.org")[0]["messages"] == 0
+    if store.daemon:
+        assert store.stop() == 0
+    for table, column in (("credential", "account"), ("setting", "owner"), ("usage", "account"), ("removed", "account")):
+        assert directory(store, f"SELECT * FROM {table} WHERE {column} IN (?, ?)", one, two) == [], table
+
+
+@both_ways
+def test_a_domain_goes_and_comes_back(store):
+    store.run("domain", "set", "example.org", "retention_days", "5")
+    store.run("alias", "add", "info@example.org", "bob@example.net")
+    store.run("alias", "add", "all@example.net", "user1@example.org")
+    store.run("user", "remove", "user3@example.org")  # before, and not with it
+    store.run("deliver", "user1@example.org", stdin=b"Subject: kept\n\n")
+    assert "--users" in store.run("domain", "remove", "example.org", code=1)
+    assert len(store.json("user", "list", "example.org")) == 2
+    store.run("domain", "remove", "example.org", "--users")
+    assert [row["domain"] for row in store.json("domain", "list")] == ["example.net"]
+    if store.daemon:
+        for nobody in ("user1@example.org", "info@example.org", "all@example.net"):
+            assert store.deliver(nobody) == 550, nobody
+    store.run("domain", "restore", "example.org")
+    assert "not found" in store.run("domain", "restore", "example.org", code=1), "it is there"
+    assert [row["address"] for row in store.json("user", "list", "example.org")] == ["user1@example.org", "user2@example.org"]
+    assert any(r["setting"] == "retention_days" and r["value"] == "5" for r in store.json("domain", "show", "example.org"))
+    assert store.json("quota", "show", "user1@example.org")[0]["messages"] == 1
+    if store.daemon:
+        assert [store.deliver(a) for a in ("info@example.org", "all@example.net")] == [250, 250]
+    # A new one of that name begins afresh.
+    store.run("domain", "remove", "example.org", "--users")
+    store.run("domain", "add", "example.org")
+    assert not any(r["value"] == "5" for r in store.json("domain", "show", "example.org"))
+    assert store.json("alias", "list", "example.org") == []
+    assert len(store.json("user", "removed", "example.org")) == 3
+    store.run("domain", "remove", "example.org", "--now")
+    assert store.json("user", "removed") == [] and len(accounts(store)) <= 1
+    assert "not found" in store.run("domain", "remove", "example.org", "--now", code=1)
+    assert "not found" in store.run("domain", "restore", "example.org", code=1)
+
+
+def test_grace_ends(roost):
+    store = Hosting(roost, users=3)
+    for i in range(1, 4):
+        store.run("deliver", f"user{i}@example.org", stdin=b"Subject: x\n\n")
+        store.run("user", "remove", f"user{i}@example.org")
+    store.run("domain", "remove", "example.org")
+    ids = {row["address"]: row["account"] for row in store.json("user", "removed")}
+    directory(store, "UPDATE removed SET at=at-29*86400 WHERE address='user1@example.org'")
+    directory(store, "UPDATE removed SET at=at-31*86400 WHERE address='user2@example.org'")
+    directory(store, "UPDATE removed SET at=at-31*86400 WHERE address='user3@example.org'")
+    directory(store, "INSERT INTO setting VALUES(?, 'removed_days', 40)", ids["user3@example.org"])
+    store.start()
+    wait_until(lambda: ids["user2@example.org"] not in accounts(store))
+    wait_until(lambda: len(store.json("user", "removed")) == 2)
+    assert {ids["user1@example.org"], ids["user3@example.org"]} <= accounts(store)
+    assert re.search(r"event=purged user=user2@example.org", (store.directory / "log").read_text())
+    assert store.stop() == 0
+    directory(store, "UPDATE removed_domain SET at=at-31*86400")
+    store.start()
+    wait_until(lambda: directory(store, "SELECT * FROM removed_domain") == [])
+    assert "not found" in store.run("domain", "restore", "example.org", code=1)
+    store.close()
+
+
+def test_death_in_the_middle_of_a_purge(roost):
+    """Wherever the daemon dies, the next one goes on; there is no way back."""
+    for point in ("purge-unlink:1", "purge-unlink:2", "purge-directory:1", "purge-directory:2", "purge-parent-sync:1", "directory-commit:1",
+                  "directory-commit:2", "directory-sync:1", "directory-sync:2"):
+        store = Hosting(roost, users=2)
+        store.run("deliver", "user1@example.org", stdin=large())
+        one = account_of(store, "user1@example.org")
+        os.environ["ROOST_CRASH_POINT"] = point
+        store.start()
+        del os.environ["ROOST_CRASH_POINT"]
+        store.run("user", "remove", "user1@example.org", "--now", code=1)
+        assert store.daemon.wait(20) == -9, point
+        store.stop()
+        gone = store.json("user", "removed")
+        there = [row["address"] for row in store.json("user", "list", "example.org")]
+        store.start()
+        if point == "directory-commit:1":  # nothing was done
+            assert gone == [] and len(there) == 2, (point, gone, there)
+        else:
+            assert [row["going"] for row in gone] in ([True], []) and there == ["user2@example.org"], (point, gone, there)
+            assert "not found" in store.run("user", "restore", "user1@example.org", code=1), point
+            wait_until(lambda: one not in accounts(store) and store.json("user", "removed") == [])
+        store.close()
 
 
 def main():

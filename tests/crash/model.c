@@ -29,6 +29,7 @@ const struct step steps[] = {
 	{.kind = STEP_SWEEP},
 	{.kind = STEP_RENEW},
 	{.kind = STEP_USER, .number = 2},
+	{.kind = STEP_PURGE},
 	{.kind = STEP_APPEND, .box = "Archive", .number = 25, .hi = 1, .flags = FLAG_SEEN},
 	{.kind = STEP_REMOVE, .box = "Archive", .lo = 1, .hi = 1},
 	{.kind = STEP_APPEND, .box = "Archive", .number = 5, .hi = 2},
@@ -163,6 +164,7 @@ static void apply(struct model *m, const struct step *s)
 	case STEP_USER:
 		m->users = s->number;
 		break;
+	case STEP_PURGE:
 	case STEP_ABANDON:
 	case STEP_SWEEP:
 	case STEP_INDEX:
@@ -228,7 +230,7 @@ const char *workload_step_name(unsigned step)
 		[STEP_STORE] = "store",   [STEP_CREATE] = "create", [STEP_RENAME] = "rename", [STEP_DELETE] = "delete",
 		[STEP_GROUP] = "group",   [STEP_ABANDON] = "abandon", [STEP_SWEEP] = "sweep", [STEP_INDEX] = "index",
 		[STEP_RENEW] = "renew", [STEP_IDLE] = "idle",
-		[STEP_REOPEN] = "reopen", [STEP_USER] = "user"};
+		[STEP_REOPEN] = "reopen", [STEP_USER] = "user", [STEP_PURGE] = "purge"};
 	return step < steps_n ? names[steps[step].kind] : "end";
 }
 

@@ -20,7 +20,8 @@ enum step_kind {
 	STEP_RENEW,   /* another index takes its place */
 	STEP_IDLE,
 	STEP_REOPEN,  /* closed, something left in tmp/, opened */
-	STEP_USER     /* a user in the directory, made with its domain the first time */
+	STEP_USER,    /* a user in the directory, made with its domain the first time */
+	STEP_PURGE    /* another account's directory is made, and goes for good */
 };
 
 struct step {

@@ -6,13 +6,17 @@
 #include "storage/copy.h"
 #include "storage/directory.h"
 #include "storage/expunge.h"
+#include "storage/file.h"
 #include "storage/flagset.h"
 #include "storage/fulltext.h"
 #include "storage/mailbox.h"
+#include "storage/purge.h"
+#include "storage/removed.h"
 #include "storage/store.h"
 #include "storage/sweep.h"
 #include "tests/crash/steps.h"
 
+#include <unistd.h>
 #include <sys/stat.h>
 
 enum { PATH_BYTES = 300, INDEX_GRAMS = 3000 };
@@ -150,6 +154,7 @@ static enum store_err run_op(struct workload *w, const struct step *s, unsigned 
 	case STEP_IDLE:
 	case STEP_REOPEN:
 	case STEP_USER:
+	case STEP_PURGE:
 		break;
 	}
 	return STORE_CANNOT;
@@ -317,6 +322,29 @@ static enum store_err add_user(struct workload *w, unsigned number)
 	return err;
 }
 
+/* A few files at a time; what an earlier try left is in the way of nothing. */
+static enum store_err purge(struct workload *w)
+{
+	static const char *const dirs[] = {"", "/blob", "/blob/01", "/tmp"}, *const files[] = {"/index.db", "/blob/01/1", "/blob/01/257"};
+	char dir[PATH_BYTES], path[PATH_BYTES + 16];
+	enum store_err err = STORE_OK;
+	bool more = true, made;
+	path_of(w, "accounts/gone", dir);
+	for (size_t i = 0; i < countof(dirs) && !err; i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, dirs[i]);
+		err = dir_make(path, &made);
+	}
+	for (size_t i = 0; i < countof(files) && !err; i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, files[i]);
+		FILE *f = fopen(path, "w");
+		if (f)
+			fclose(f);
+	}
+	while (more && !err)
+		err = account_purge(w->env, dir, 2, &more);
+	return err || access(dir, F_OK) != 0 ? err : STORE_CORRUPT;
+}
+
 enum store_err workload_run(struct workload *w, unsigned step, bool *out_commit)
 {
 	const struct step *s = &steps[step];
@@ -336,6 +364,9 @@ enum store_err workload_run(struct workload *w, unsigned step, bool *out_commit)
 	case STEP_USER:
 		*out_commit = true; /* where it failed does not show */
 		return add_user(w, s->number);
+	case STEP_PURGE:
+		*out_commit = true;
+		return purge(w);
 	case STEP_APPEND:
 	case STEP_COPY:
 	case STEP_MOVE:

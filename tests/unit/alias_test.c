@@ -1,5 +1,6 @@
 /* Whom mail for an address goes to, and the aliases that are refused. */
 #include "storage/alias.h"
+#include "storage/removed.h"
 #include "storage/setting.h"
 
 #include "tests/unit/scratch_dir.h"
@@ -60,7 +61,7 @@ static void test_resolve(void **state)
 	assert_goes(d, "other@x_org", "");
 	/* A target that is gone is passed by; without any it is as if the alias were not there. */
 	char account[DIRECTORY_ACCOUNT_LEN + 1];
-	assert_int_equal(directory_user_remove(d, "a@x.org", 1, account), STORE_OK);
+	assert_int_equal(directory_user_remove(d, "a@x.org", 1, false, account), STORE_OK);
 	assert_goes(d, "info@x.org", "b@x.org");
 	assert_goes(d, "a@x.org", "b@x.org");
 	assert_int_equal(directory_user_restore(d, "a@x.org"), STORE_OK);

@@ -1,5 +1,6 @@
 /* App passwords: made, found by their id, and good only for what they are for. */
 #include "server/credential.h"
+#include "storage/removed.h"
 
 #include "tests/unit/scratch_dir.h"
 

@@ -1,4 +1,5 @@
 /* Addresses in their normal form; domains, users and credentials in directory.db, its writer and its readers. */
+#include "storage/removed.h"
 #include "storage/setting.h"
 
 #include "tests/unit/scratch_dir.h"
@@ -86,18 +87,18 @@ static void test_users(void **state)
 	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
 	assert_string_equal(user.secrets.hash, "h2");
 	assert_string_equal(user.account, old);
-	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_HASCHILDREN);
-	assert_int_equal(directory_user_remove(d, "a@example.org", 1, account), STORE_OK);
+	assert_int_equal(directory_domain_remove(d, "example.org", 1), STORE_HASCHILDREN);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 1, false, account), STORE_OK);
 	assert_string_equal(account, old);
-	assert_int_equal(directory_user_remove(d, "a@example.org", 1, account), STORE_NOTFOUND);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 1, false, account), STORE_NOTFOUND);
 	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_NOTFOUND);
 	/* The address is free again; the account is another, so that nobody inherits mail. */
 	assert_int_equal(directory_user_add(d, "a@example.org", &first), STORE_OK);
 	assert_int_equal(directory_user_find(d, "a@example.org", &user), STORE_OK);
 	assert_string_not_equal(user.account, old);
-	assert_int_equal(directory_user_remove(d, "a@example.org", 2, account), STORE_OK);
-	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_OK);
-	assert_int_equal(directory_domain_remove(d, "example.org"), STORE_NOTFOUND);
+	assert_int_equal(directory_user_remove(d, "a@example.org", 2, false, account), STORE_OK);
+	assert_int_equal(directory_domain_remove(d, "example.org", 1), STORE_OK);
+	assert_int_equal(directory_domain_remove(d, "example.org", 1), STORE_NOTFOUND);
 	directory_close(d);
 	scratch_dir_destroy(&dir);
 }
