@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """What a provider of many domains needs: what a domain's users may have together, users and domains that go."""
-import argparse, concurrent.futures, os, pathlib, random, re, signal, smtplib, sqlite3, sys, time, traceback
+import concurrent.futures, os, random, re, signal, smtplib, sqlite3, sys, time
 from datetime import datetime
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "harness")]
-from admin import Store  # noqa: E402 (the path is set above)
-from daemon import free_ports  # noqa: E402
+import runner
+from store import Store
+from daemon import free_ports
 
 
 class Hosting(Store):
@@ -184,7 +183,7 @@ def wait_until(check, seconds=15):
     assert check()
 
 
-def both_ways(test):
+def twice(test):
     """With a daemon that runs, and with none."""
     def run(roost):
         for daemon in (False, True):
@@ -196,7 +195,7 @@ def both_ways(test):
     return run
 
 
-@both_ways
+@twice
 def test_removed_and_had_back(store):
     store.run("deliver", "user1@example.org", stdin=b"Subject: kept\n\n")
     store.run("user", "set", "user1@example.org", "retention_days", "3")
@@ -217,7 +216,7 @@ def test_removed_and_had_back(store):
     assert any(r["setting"] == "retention_days" and r["value"] == "3" for r in store.json("user", "show", "user1@example.org"))
 
 
-@both_ways
+@twice
 def test_removed_for_good(store):
     for user in ("user1@example.org", "user2@example.org"):
         store.run("deliver", user, stdin=large())
@@ -243,7 +242,7 @@ def test_removed_for_good(store):
         assert directory(store, f"SELECT * FROM {table} WHERE {column} IN (?, ?)", one, two) == [], table
 
 
-@both_ways
+@twice
 def test_a_domain_goes_and_comes_back(store):
     store.run("domain", "set", "example.org", "retention_days", "5")
     store.run("alias", "add", "info@example.org", "bob@example.net")
@@ -325,23 +324,6 @@ def test_death_in_the_middle_of_a_purge(roost):
         store.close()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--roost", required=True)
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    roost = str(pathlib.Path(args.roost).resolve())
-    failed = 0
-    for name, test in [(n, t) for n, t in globals().items() if n.startswith("test_") and args.only in n]:
-        try:
-            test(roost)
-            print(f"ok {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {str(e)[:2000]}", flush=True)
-            traceback.print_exc()
-    sys.exit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    args = runner.arguments(__doc__)
+    sys.exit(bool(runner.run(globals(), args, lambda test, _: test(args.roost))))
