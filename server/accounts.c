@@ -8,6 +8,7 @@
 #include "server/lane.h"
 #include "server/limits.h"
 #include "server/log.h"
+#include "server/warner.h"
 #include "server/worker.h"
 #include "storage/purge.h"
 
@@ -118,6 +119,11 @@ void accounts_release(struct lane *lane)
 int64_t accounts_retention_s(const struct lane *lane)
 {
 	return lane->settings.now.value[SETTING_RETENTION_DAYS] * 24 * 3600;
+}
+
+struct warner *accounts_warner(const struct lane *lane)
+{
+	return lane->accounts->warner;
 }
 
 struct tally *accounts_tally(struct accounts *accounts)
@@ -476,6 +482,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 		return NULL;
 	}
 	accounts->settings = settings_create(config, reader);
+	accounts->warner = warner_create(config);
 	accounts->tally = tally_create(reader);
 	if (!accounts->tally) {
 		log_event(LOG_ERROR, "store_failed", log_text("path", config->store), log_text("fault", directory_fault(reader)));
@@ -506,6 +513,7 @@ void accounts_destroy(struct accounts *accounts)
 		HASH_DEL(accounts->lanes, lane);
 		destroy_lane(lane);
 	}
+	warner_destroy(accounts->warner);
 	tally_destroy(accounts->tally);
 	settings_destroy(accounts->settings); /* before the writer, who as the last one leaves no log */
 	if (accounts->directory)

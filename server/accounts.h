@@ -20,6 +20,7 @@ struct lane;
 struct loop;
 struct settings;
 struct tally;
+struct warner;
 struct workers;
 
 /* NULL, with the reason logged: the store cannot be made or read, or another process has it open.  `config`,
@@ -66,6 +67,8 @@ int64_t accounts_changed_s(struct accounts *accounts, const char *account_id);
 const char *accounts_error_name(enum store_err err);
 
 struct settings *accounts_settings(struct accounts *accounts);
+/* NULL: nobody is warned. */
+struct warner *accounts_warner(const struct lane *lane);
 /* What domains have; for the lanes of these accounts it is kept here. */
 struct tally *accounts_tally(struct accounts *accounts);
 /* How long what was expunged is kept, in seconds.  On the lane. */

@@ -24,6 +24,7 @@ struct accounts {
 	struct held *held;
 	struct settings *settings;
 	struct tally *tally;
+	struct warner *warner; /* NULL: nobody is warned */
 	struct lane *behind;        /* lanes whose use is to be recorded */
 	bool recording;             /* an op that does so is on its way */
 	struct lane *open; /* least recently used first */

@@ -2,6 +2,7 @@
 
 #include "protocol/imap/capability.h"
 #include "server/metrics_http.h"
+#include "server/quota.h"
 #include "server/trouble.h"
 #include "storage/address.h"
 
@@ -255,6 +256,16 @@ static bool fill_in(const char *path, struct config *c)
 	}
 	if (*c->metrics && !metrics_http_is_address(c->metrics)) {
 		complain(path, 0, "metrics = \"%s\": 127.0.0.1:9143 or the like, or the path of a socket, is expected", c->metrics);
+		return false;
+	}
+	int percent[QUOTA_WARNINGS_MAX];
+	if (*c->quota_warnings && !quota_read_warnings(c->quota_warnings, percent)) {
+		complain(path, 0, "quota_warnings = \"%s\": up to %d ascending numbers from 1 to 100 are expected", c->quota_warnings,
+			 QUOTA_WARNINGS_MAX);
+		return false;
+	}
+	if (*c->quota_command && *c->quota_command != '/') {
+		complain(path, 0, "quota_command = \"%s\": a path that begins with / is expected", c->quota_command);
 		return false;
 	}
 	if (!*c->certificates)

@@ -54,6 +54,7 @@ struct config {
 	int retention_days, trash_days, junk_days, removed_days;
 	long quota_storage, quota_messages, quota_mailboxes; /* 0: none */
 	bool quota_refuse;
+	const char *quota_warnings, *quota_command; /* "": none */
 	bool fulltext;
 	long message_bytes_max;
 	const char *junk_header;

@@ -70,6 +70,12 @@ const struct option config_options[] = {
 	{NULL, "quota_refuse", OPTION_BOOL, IN(quota_refuse), "false", 0, 0, NULL,
 	 "Mail to somebody who has all that is allowed goes back to its sender (552 5.2.2). Otherwise the mail server in front tries "
 	 "again for some days (452 4.2.2)."},
+	{NULL, "quota_warnings", OPTION_TEXT, IN(quota_warnings), "", 0, 0, NULL,
+	 "Percentages of a user's quota, like 80 95, ascending: whoever comes to have so much storage, or so many messages, is told once, by a message "
+	 "in INBOX or as quota_command has it; and again when it was less in between. Empty: nobody is told."},
+	{NULL, "quota_command", OPTION_TEXT, IN(quota_command), "", 0, 0, NULL,
+	 "The path of a program that is run in place of the message, with the address, the percentage, storage or messages, what there is and what "
+	 "is allowed (in bytes, or messages) as its arguments. It has a minute. Empty: the message."},
 	{NULL, "message_bytes_max", OPTION_LONG, IN(message_bytes_max), "268435456", 1024, 2147483647, NULL,
 	 "The largest message that is taken in, in bytes."},
 	{NULL, "junk_header", OPTION_TEXT, IN(junk_header), "X-Spam-Flag: YES", 0, 0, NULL,

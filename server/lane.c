@@ -10,6 +10,7 @@
 #include "server/quota.h"
 #include "server/expirer.h"
 #include "server/sweeper.h"
+#include "server/warner.h"
 #include "server/worker.h"
 
 #include <string.h>
@@ -317,5 +318,6 @@ void lane_run_turn(struct lane *lane, const struct worker_tools *tools)
 	if (t.worked && lane->account) {
 		accounts_used(lane);
 		indexer_note_turn(lane);
+		warner_note_turn(lane);
 	}
 }

@@ -55,6 +55,8 @@ struct lane {
 	uint64_t weighed_ms; /* when `bytes` was measured */
 	int64_t expired_s;   /* when old mail was last looked for (expirer.h) */
 	_Atomic bool is_gone; /* its account was purged (accounts_purge()): it opens no more */
+	bool warning, knows_warned; /* an op of warner.c is there; whether `warned`, the percentage, is known */
+	int warned;
 	bool indexing;       /* an op of indexer.c is there; and when it was thought of, and done, last */
 	uint64_t index_looked_ms, index_done_ms;
 	/* Under the workers' mutex. */

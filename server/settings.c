@@ -100,3 +100,11 @@ bool settings_refresh(struct settings *s, const char *account, struct lane_setti
 	of->generation = err ? 0 : generation;
 	return !err;
 }
+
+enum store_err settings_address(struct settings *s, const char *account, char out[ADDRESS_MAX + 1])
+{
+	uv_mutex_lock(&s->mutex);
+	enum store_err err = directory_account_address(s->reader, account, out);
+	uv_mutex_unlock(&s->mutex);
+	return err;
+}

@@ -38,4 +38,7 @@ struct settings_owner {
  * read, and whose they are is in *out. */
 bool settings_refresh(struct settings *s, const char *account, struct lane_settings *of, struct settings_owner *out);
 
+/* The address of the account's user; STORE_NOTFOUND: it is nobody's.  Any thread. */
+MUST_USE enum store_err settings_address(struct settings *s, const char *account, char out[ADDRESS_MAX + 1]);
+
 #endif

@@ -89,6 +89,8 @@ MUST_USE enum store_err directory_usage_time(struct directory *d, int64_t *out_s
  * limit of their own. */
 MUST_USE enum store_err directory_allowed(struct directory *d, const char *domain, int64_t standard, int64_t *out_bytes,
 					  int64_t *out_unlimited);
+/* The address of the account's user.  STORE_NOTFOUND: it is nobody's. */
+MUST_USE enum store_err directory_account_address(struct directory *d, const char *account, char out[ADDRESS_MAX + 1]);
 /* The domain of the account's user.  STORE_NOTFOUND: it is nobody's. */
 MUST_USE enum store_err directory_account_domain(struct directory *d, const char *account, char out[ADDRESS_DOMAIN_MAX + 1]);
 /* A random key made with the database, so that answers about unknown users are the same after a restart. */

@@ -63,16 +63,26 @@ enum store_err directory_settings_of_domain(struct directory *d, const char *dom
 	return lay_over(d, owner, SETTING_DOMAIN, values);
 }
 
-enum store_err directory_account_domain(struct directory *d, const char *account, char out[ADDRESS_DOMAIN_MAX + 1])
+static enum store_err read_text(struct directory *d, const char *sql, const char *account, char *out, size_t size)
 {
-	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT domain FROM user WHERE account=?");
+	sqlite3_stmt *stmt = db_prepare(&d->db, sql);
 	directory_bind(stmt, 1, account);
 	enum store_err err;
 	if (!db_next(&d->db, stmt, &err))
 		return err ? err : STORE_NOTFOUND;
-	snprintf(out, ADDRESS_DOMAIN_MAX + 1, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	snprintf(out, size, "%s", (const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_reset(stmt);
 	return STORE_OK;
+}
+
+enum store_err directory_account_address(struct directory *d, const char *account, char out[ADDRESS_MAX + 1])
+{
+	return read_text(d, "SELECT address FROM user WHERE account=?", account, out, ADDRESS_MAX + 1);
+}
+
+enum store_err directory_account_domain(struct directory *d, const char *account, char out[ADDRESS_DOMAIN_MAX + 1])
+{
+	return read_text(d, "SELECT domain FROM user WHERE account=?", account, out, ADDRESS_DOMAIN_MAX + 1);
 }
 
 enum store_err directory_settings_of(struct directory *d, const char *account, struct setting_values *values)

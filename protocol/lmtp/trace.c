@@ -11,19 +11,25 @@ void trace_write_recipient(struct buf *out, struct span sender, struct span reci
 	buf_add_text(out, "\r\n");
 }
 
-void trace_write_received(struct buf *out, const struct trace_received *r)
+void trace_write_date(struct buf *out, int64_t unix_s)
 {
 	/* strftime() would write the names of the locale. */
 	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	struct tm tm = {.tm_mday = 1};
-	time_t t = (time_t)r->unix_s;
+	time_t t = (time_t)unix_s;
 	gmtime_r(&t, &tm);
+	buf_printf(out, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3,
+		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+void trace_write_received(struct buf *out, const struct trace_received *r)
+{
 	buf_add_text(out, "Received: from ");
 	buf_add_span(out, r->domain);
 	buf_printf(out, r->peer ? " ([%s])\r\n" : " (%s)\r\n", r->peer ? r->peer : "local");
-	buf_printf(out, "\tby %s with %s id %llx;\r\n\t%.3s, %d %.3s %d %02d:%02d:%02d +0000\r\n", r->host,
-		   r->is_utf8 ? "UTF8LMTP" : "LMTP", (unsigned long long)r->id, days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3, tm.tm_year + 1900,
-		   tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "\tby %s with %s id %llx;\r\n\t", r->host, r->is_utf8 ? "UTF8LMTP" : "LMTP", (unsigned long long)r->id);
+	trace_write_date(out, r->unix_s);
+	buf_add_text(out, "\r\n");
 }
 
 static const char name[TRACE_HELD_MAX + 1] = "return-path:";

@@ -9,6 +9,8 @@
 
 /* "Return-Path: <sender>" and "Delivered-To: recipient". */
 void trace_write_recipient(struct buf *out, struct span sender, struct span recipient);
+/* "Wed, 25 Nov 2026 18:00:05 +0000" (RFC 5322 3.3) */
+void trace_write_date(struct buf *out, int64_t unix_s);
 /* "Received: from domain ([peer]) by host with LMTP id ID; date", folded, in UTC; with UTF8LMTP (RFC 6531 4.3). */
 struct trace_received {
 	struct span domain; /* as LHLO had it */

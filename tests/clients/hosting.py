@@ -324,6 +324,103 @@ def test_death_in_the_middle_of_a_purge(roost):
         store.close()
 
 
+def subjects(store, user):
+    c = store.log_in(user, "pass")
+    c.select(readonly=True)
+    _, data = c.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    c.logout()
+    return [part[1].decode().strip() for part in data if isinstance(part, tuple)]
+
+
+def empty(store, user):
+    c = store.log_in(user, "pass")
+    c.select()
+    c.store("1:*", "+FLAGS", r"\Deleted")
+    c.expunge()
+    c.logout()
+
+
+def test_warnings_by_message(roost):
+    store = Hosting(roost, users=3, extra='quota_warnings = "50 90"\nadmin_contact = "mailto:help@example.org"\n')
+    store.run("domain", "set", "example.org", "quota_storage", "20K")
+    store.start()
+    user = "user1@example.org"
+
+    def full(percent):
+        return f"Subject: Your mailbox is {percent} % full"
+
+    def warned():
+        return [s for s in subjects(store, user) if s != "Subject: x"]
+    assert store.deliver(user, 9000) == 250
+    assert warned() == []
+    assert store.deliver(user, 1000) == 250
+    wait_until(lambda: warned() == [full(50)])
+    assert store.deliver(user, 500) == 250
+    assert store.stop() == 0
+    store.start()
+    assert store.deliver(user, 500) == 250, "it was told before the restart"
+    assert store.deliver(user, 6000) == 250
+    wait_until(lambda: warned() == [full(50), full(90)])
+    assert store.deliver(user, 9000) == 452
+    # Below it, and up again; from nothing over both, the higher is told.
+    empty(store, user)
+    assert store.deliver(user, 19000) == 250
+    wait_until(lambda: warned() == [full(90)])
+    time.sleep(0.5)
+    assert warned() == [full(90)]
+    # Messages count as well; a quota that is made less is noticed with the next op.
+    store.run("quota", "set", "user2@example.org", "--messages", "2")
+    user = "user2@example.org"
+    assert store.deliver(user) == 250
+    wait_until(lambda: warned() == [full(50)] or warned() == [full(50), full(90)])
+    c = store.log_in(user, "pass")
+    c.select()
+    _, data = c.fetch("2", "(BODY.PEEK[])")
+    text = data[0][1].decode()
+    assert "help@example.org" in text and "Auto-Submitted: auto-generated" in text and f"To: <{user}>" in text, text
+    c.logout()
+    # Others hear nothing.
+    user = "user3@example.org"
+    assert store.deliver(user) == 250
+    time.sleep(0.5)
+    assert warned() == []
+    assert store.json("check", "--all") == []
+    store.close()
+
+
+def test_warnings_by_command(roost):
+    store = Hosting(roost, users=1)
+    told, command = store.directory / "told", store.directory / "tell"
+    command.write_text(f'#!/bin/sh\necho "$@" >>{told}\n')
+    command.chmod(0o755)
+    config = store.config.read_text()
+    store.write(config + f'quota_warnings = "50"\nquota_command = "{command}"\n')
+    store.run("quota", "set", "user1@example.org", "--messages", "2")
+    store.start()
+    for _ in range(2):
+        assert store.deliver("user1@example.org") == 250
+        wait_until(lambda: told.exists() and told.read_text().endswith("\n"))
+    assert told.read_text() == "user1@example.org 50 messages 1 2\n"
+    assert subjects(store, "user1@example.org") == ["Subject: x"] * 2
+    empty(store, "user1@example.org")
+    assert store.deliver("user1@example.org") == 250
+    wait_until(lambda: told.read_text().count("\n") == 2)
+    assert store.stop() == 0
+    store.write(config + f'quota_warnings = "50"\nquota_command = "{store.directory}/missing"\n')
+    empty_and_deliver = lambda: (empty(store, "user1@example.org"), store.deliver("user1@example.org"))  # noqa: E731
+    store.start()
+    empty_and_deliver()
+    wait_until(lambda: "event=command_failed" in (store.directory / "log").read_text())
+    assert store.stop() == 0
+    for wrong in ("0", "101", "90 50", "50 50", "x", "1 2 3 4 5", "50,90"):
+        store.write(config + f'quota_warnings = "{wrong}"\n')
+        assert "ascending" in store.run("user", "list", code=1), wrong
+    store.write(config + 'quota_command = "tell"\n')
+    assert "begins with /" in store.run("user", "list", code=1)
+    store.write(config)
+    store.close()
+
+
 if __name__ == "__main__":
     args = runner.arguments(__doc__)
     sys.exit(bool(runner.run(globals(), args, lambda test, _: test(args.roost))))
