@@ -12,6 +12,7 @@
 #include "server/server.h"
 #include "server/sessions.h"
 #include "server/settings.h"
+#include "server/user_import.h"
 
 #include <openssl/crypto.h>
 #include <sys/socket.h>
@@ -192,6 +193,11 @@ static void run_hash(struct auth_job *job, struct auth_worker *worker)
 	struct hash_job *h = container_of(job, struct hash_job, job);
 	const char *password = h->task->password;
 	char prepared[PASSWORD_MAX + 1];
+	if (h->task->users) {
+		h->task->hashes = user_import_hash(h->task->users, &auth_pool_config(worker->pool)->cost, worker->crypt);
+		h->made = true;
+		return;
+	}
 	h->made = password_prepare(password, strlen(password), prepared) &&
 		  password_make(prepared, &auth_pool_config(worker->pool)->cost, worker->crypt, &h->task->user.secrets);
 	OPENSSL_cleanse(prepared, sizeof(prepared));
@@ -257,7 +263,7 @@ static bool take_arguments(struct admin_task *task, struct span body)
 	for (size_t i = 0; i < ADMIN_PARAMS_MAX; i++)
 		if (task->verb->params[i].kind == ADMIN_PARAM_WORD && !task->values[i] != admin_is_for_all(task))
 			return false;
-	return body.len == 0 && (!(task->verb->flags & ADMIN_PASSWORD) || task->password);
+	return body.len == 0 && (!(task->verb->flags & ADMIN_PASSWORD) || !task->password == admin_is_without_password(task));
 }
 
 static void begin(struct admin *a, struct span body)
@@ -343,10 +349,14 @@ static void find_account(struct admin *a)
 static void submit_to_account(struct admin *a, enum admin_phase phase)
 {
 	struct admin_task *task = a->task;
+	unsigned flags = task->verb->flags;
+	task->phase = phase;
+	if (!(flags & ADMIN_ACCOUNT)) {
+		submit(a, accounts_directory(a->conn->loop->server->accounts));
+		return;
+	}
 	if (!task->lane)
 		task->lane = accounts_acquire(a->conn->loop->server->accounts, task->user.account);
-	task->phase = phase;
-	unsigned flags = task->verb->flags;
 	task->op.writes = (flags & ADMIN_WRITES) && (phase == ADMIN_RUN || (flags & ADMIN_STREAMS));
 	task->op.beyond_quota = !(flags & ADMIN_WITHIN_QUOTA);
 	task->op.login = "admin"; /* for the journal */
@@ -357,6 +367,10 @@ static void submit_to_account(struct admin *a, enum admin_phase phase)
 static void run_verb(struct admin *a)
 {
 	struct admin_task *task = a->task;
+	if (task->hashes) {
+		hash(a);
+		return;
+	}
 	if (task->verb->flags & ADMIN_ACCOUNT) {
 		submit_to_account(a, ADMIN_RUN);
 		return;
@@ -416,7 +430,7 @@ static void next_stage(struct admin *a)
 	switch (a->stage) {
 	case STAGE_HASH:
 		a->stage = STAGE_FIND;
-		if (flags & ADMIN_PASSWORD)
+		if ((flags & ADMIN_PASSWORD) && task->password)
 			hash(a);
 		break;
 	case STAGE_FIND:

@@ -14,7 +14,7 @@
 #include "server/tally.h"
 #include "storage/directory.h"
 
-enum { ADMIN_PARAMS_MAX = 6, ADMIN_EXIT_DONE = 0, ADMIN_EXIT_FAILED = 1, ADMIN_EXIT_USAGE = 2 };
+enum { ADMIN_PARAMS_MAX = 6, ADMIN_EXIT_DONE = 0, ADMIN_EXIT_FAILED = 1, ADMIN_EXIT_USAGE = 2, ADMIN_EXPORT_ALIASES_MAX = 32768 };
 
 enum admin_flags {
 	ADMIN_WRITES = 1,   /* what it changes is committed before it is told */
@@ -22,6 +22,7 @@ enum admin_flags {
 	ADMIN_EACH = 4,     /* with --all: on the lane of each account in turn */
 	ADMIN_PASSWORD = 8, /* its password is hashed first, into task->secrets */
 	ADMIN_INPUT = 16,   /* takes standard input, with `take` */
+	ADMIN_TABLE = 512,  /* its rows are a table (CSV), which may be read again; with ADMIN_LISTS */
 	ADMIN_FORGETS = 32, /* remembered passwords are forgotten after it */
 	ADMIN_LISTS = 64,   /* its rows are what one asks for: --json */
 	ADMIN_WITHIN_QUOTA = 256, /* as mail that comes in by itself is; others may add more than the account may hold */
@@ -55,6 +56,7 @@ struct index_run;
 struct mail_import;
 struct repairing;
 struct undelete;
+struct user_import;
 
 enum admin_phase { ADMIN_FIND, ADMIN_TAKE, ADMIN_PURGE, ADMIN_RUN };
 
@@ -95,6 +97,8 @@ struct admin_task {
 	struct index_run *index;              /* reindex's */
 	/* Of the directory's verbs, for when what they changed is committed: whose sessions end, or with what they logged in. */
 	char ends_address[ADDRESS_MAX + 1], ends_credential[16];
+	struct user_import *users; /* user import's; and whether its passwords are to be hashed before it runs again */
+	bool hashes;
 	char ends_domain[ADDRESS_DOMAIN_MAX + 1];
 	/* An account that is being purged: "" none; and whether its files are to be deleted before the verb runs again. */
 	char purge[DIRECTORY_ACCOUNT_LEN + 1];
@@ -119,6 +123,11 @@ struct admin_task {
 const char *admin_value(const struct admin_task *task, const char *name);
 /* It is to run on each account: --all was given. */
 bool admin_is_for_all(const struct admin_task *task);
+/* --no-password was given. */
+static inline bool admin_is_without_password(const struct admin_task *task)
+{
+	return admin_value(task, "no-password") != NULL;
+}
 /* The argument DOMAIN in its normal form; false: it is none, and that is said. */
 bool admin_take_domain(struct admin_task *task, char out[ADDRESS_DOMAIN_MAX + 1]);
 /* Ends well, with something to say ("" for nothing). */
@@ -174,6 +183,9 @@ enum op_result admin_quota_recount(struct admin_task *task, struct account *acco
 enum op_result admin_quota_set(struct admin_task *task, struct account *account);
 enum op_result admin_quota_show(struct admin_task *task, struct account *account);
 enum op_result admin_user_add(struct admin_task *task, struct account *account);
+enum op_result admin_user_export(struct admin_task *task, struct account *account);
+enum op_result admin_user_import(struct admin_task *task, struct account *account);
+enum op_result admin_user_import_take(struct admin_task *task, struct account *account);
 enum op_result admin_user_list(struct admin_task *task, struct account *account);
 enum op_result admin_user_passwd(struct admin_task *task, struct account *account);
 enum op_result admin_user_removed(struct admin_task *task, struct account *account);

@@ -14,7 +14,7 @@ struct admin_field {
 	char type; /* 's', 'n' or 'b', see admin_frame.h */
 };
 
-enum { ADMIN_FIELDS_MAX = 16 };
+enum { ADMIN_FIELDS_MAX = 40 };
 
 struct admin_stream;
 

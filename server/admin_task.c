@@ -9,6 +9,7 @@
 #include "server/lane.h"
 #include "server/mail_export.h"
 #include "server/mail_import.h"
+#include "server/user_import.h"
 #include "storage/check.h"
 
 #include <openssl/crypto.h>
@@ -122,6 +123,7 @@ static void destroy(struct admin_task *task)
 	admin_search_finish(task->search);
 	accounts_release(task->lane);
 	admin_undelete_finish(task->undelete);
+	user_import_destroy(task->users);
 	admin_repair_finish(task->repairing);
 	OPENSSL_cleanse(&task->user.secrets, sizeof(task->user.secrets));
 	buf_finish(&task->out);

@@ -174,7 +174,7 @@ static enum auth_verdict ask_directory(struct auth_worker *worker, const char *a
 {
 	struct directory_user user;
 	enum store_err err = find(worker, address, &user);
-	bool right = password_verify(prepared, err ? worker->pool->nobody : user.secrets.hash, worker->crypt) && !err;
+	bool right = password_verify(prepared, err || !*user.secrets.hash ? worker->pool->nobody : user.secrets.hash, worker->crypt) && !err;
 	if (right)
 		memcpy(out_account, user.account, sizeof(user.account));
 	return right ? AUTH_RIGHT : (err && err != STORE_NOTFOUND ? AUTH_UNKNOWN_YET : AUTH_WRONG);
@@ -294,6 +294,9 @@ bool auth_worker_capabilities_off(struct auth_worker *worker, const char *accoun
 enum auth_verdict auth_worker_secrets(struct auth_worker *worker, const char *address, struct directory_user *out)
 {
 	enum store_err err = find(worker, address, out);
+	/* Who has none is, by SCRAM, as nobody: a hash alone is no secret of SCRAM's. */
+	if (!err && (!*out->secrets.scram_sha1 || !*out->secrets.scram_sha256))
+		err = STORE_NOTFOUND;
 	if (err != STORE_NOTFOUND)
 		return err ? AUTH_UNKNOWN_YET : AUTH_RIGHT;
 	auth_worker_fake(worker, address, out);

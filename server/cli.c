@@ -7,6 +7,8 @@
 #include "server/cli_transfer.h"
 #include "server/server.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -190,17 +192,38 @@ static const char *wrong_word(const struct command_line *line, const char **out_
 	return NULL;
 }
 
+static bool has_flag(const struct command_line *line, const char *name)
+{
+	size_t i = admin_param_of(line->verb, name);
+	return i < ADMIN_PARAMS_MAX && line->values[i];
+}
+
+/* Of a verb that reads a FILE at our end, which "-" leaves at standard input.  False: that is said. */
+static bool open_input(const struct command_line *line, int *out)
+{
+	size_t i = admin_param_of(line->verb, "FILE");
+	bool is_ours = (line->verb->flags & ADMIN_INPUT) && !(line->verb->flags & ADMIN_STREAMS) && i < ADMIN_PARAMS_MAX;
+	*out = STDIN_FILENO;
+	if (!is_ours || strcmp(line->values[i], "-") == 0)
+		return true;
+	*out = open(line->values[i], O_RDONLY | O_CLOEXEC);
+	if (*out < 0)
+		fprintf(stderr, "roost: %s: %s\n", line->values[i], strerror(errno));
+	return *out >= 0;
+}
+
 static int administer(const struct command_line *line)
 {
 	char password[PASSWORD_MAX + 2];
-	struct cli_output output = {.json = line->json, .columns = line->verb->columns};
+	bool csv = (line->verb->flags & ADMIN_TABLE) && !line->json;
+	struct cli_output output = {.json = line->json, .csv = csv, .columns = line->verb->columns};
 	struct admin_call call = {.verb = line->verb, .password = line->password, .input = STDIN_FILENO,
-				  .quiet = line->json, .on_row = cli_output_row, .ctx = &output};
+				  .quiet = line->json || csv, .on_row = cli_output_row, .ctx = &output};
 	struct config config;
 	memcpy(call.values, line->values, sizeof(call.values));
 	int code = ADMIN_EXIT_FAILED;
-	if (config_read(line->config, &config)) {
-		bool asks = (line->verb->flags & ADMIN_PASSWORD) && !line->password;
+	if (config_read(line->config, &config) && open_input(line, &call.input)) {
+		bool asks = (line->verb->flags & ADMIN_PASSWORD) && !line->password && !has_flag(line, "no-password");
 		if (asks)
 			call.password = password;
 		if (!asks || cli_password_read(line->password_stdin, line->values[0], password))
@@ -211,6 +234,8 @@ static int administer(const struct command_line *line)
 		if (has_output && !cli_output_end(&output))
 			code = ADMIN_EXIT_FAILED;
 	}
+	if (call.input > STDIN_FILENO)
+		close(call.input);
 	config_finish(&config);
 	return code;
 }

@@ -1,5 +1,7 @@
 #include "server/cli_output.h"
 
+#include "server/csv.h"
+
 /* RFC 8259 7 */
 static void print_string(const char *text)
 {
@@ -30,12 +32,28 @@ static void print_json(const struct admin_field *fields, size_t n)
 	putchar('}');
 }
 
+static void print_csv(const struct admin_field *fields, size_t n, bool is_first)
+{
+	for (size_t i = 0; i < n && is_first; i++)
+		printf(i ? ",%s" : "%s", fields[i].key);
+	if (is_first)
+		putchar('\n');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			putchar(',');
+		csv_print(stdout, fields[i].value);
+	}
+	putchar('\n');
+}
+
 void cli_output_row(void *output, const struct admin_field *fields, size_t n)
 {
 	struct cli_output *o = output;
 	if (o->json) {
 		fputs(o->rows ? ",\n " : "[", stdout);
 		print_json(fields, n);
+	} else if (o->csv) {
+		print_csv(fields, n, o->rows == 0);
 	} else {
 		for (size_t i = 0; i < n && (o->columns == 0 || i < (size_t)o->columns); i++)
 			printf(i ? "\t%s" : "%s", fields[i].value);

@@ -1,11 +1,11 @@
-/* Rows as a person reads them, or as JSON. */
+/* Rows as a person reads them, as JSON, or as CSV with the keys in the first line. */
 #ifndef SERVER_CLI_OUTPUT_H
 #define SERVER_CLI_OUTPUT_H
 
 #include "server/admin_client.h"
 
 struct cli_output {
-	bool json;
+	bool json, csv;
 	int columns; /* of a row, without json; 0 for all */
 	size_t rows;
 };

@@ -186,3 +186,13 @@ bool alias_normalise(const char *text, char out[ADDRESS_MAX + 1])
 		return address_normalise(text, strlen(text), out);
 	return address_domain_normalise(text + 1, strlen(text + 1), out + 1);
 }
+
+enum store_err alias_of(struct directory *d, const char *target, void (*each)(void *ctx, const char *address), void *ctx)
+{
+	sqlite3_stmt *stmt = db_prepare(&d->db, "SELECT address FROM alias WHERE target=? ORDER BY address");
+	enum store_err err;
+	directory_bind(stmt, 1, target);
+	while (db_next(&d->db, stmt, &err))
+		each(ctx, (const char *)sqlite3_column_text(stmt, 0));
+	return err;
+}

@@ -40,6 +40,8 @@ MUST_USE enum store_err alias_remove(struct directory *d, const char *address, c
 /* Calls `each` for those behind (`address`, `target`), in order; `domain` NULL for all; false stops. */
 MUST_USE enum store_err alias_list(struct directory *d, const char *domain, const char *address, const char *target,
 				   bool (*each)(void *ctx, const char *address, const char *target), void *ctx);
+/* Calls `each` for the aliases that have this address as a target. */
+MUST_USE enum store_err alias_of(struct directory *d, const char *target, void (*each)(void *ctx, const char *address), void *ctx);
 /* "@example.org", too, in its normal form. */
 MUST_USE bool alias_normalise(const char *text, char out[ADDRESS_MAX + 1]);
 

@@ -21,6 +21,7 @@ static const char schema[] =
 	" with_domain INTEGER NOT NULL, purging INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE removed_domain(name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(address, target)) WITHOUT ROWID;"
+	"CREATE INDEX alias_target ON alias(target);"
 	"CREATE TABLE setting(owner TEXT NOT NULL, name TEXT NOT NULL, value NOT NULL," /* a number, or names */
 	" PRIMARY KEY(owner, name)) WITHOUT ROWID;"
 	"CREATE TABLE usage(account TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;";

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a provider of many domains needs: what a domain's users may have together, users and domains that go."""
-import concurrent.futures, os, random, re, signal, smtplib, sqlite3, sys, time
+import concurrent.futures, imaplib, json, os, random, re, signal, smtplib, sqlite3, subprocess, sys, time
 from datetime import datetime
 
 import runner
@@ -419,6 +419,89 @@ def test_warnings_by_command(roost):
     assert "begins with /" in store.run("user", "list", code=1)
     store.write(config)
     store.close()
+
+
+@twice
+def test_users_by_table(store):
+    def table(text, *more, code=0):
+        (store.directory / "users.csv").write_text(text)
+        return store.run("user", "import", str(store.directory / "users.csv"), *more, code=code)
+
+    def users():
+        return [row["address"] for row in store.json("user", "list")]
+    before = users()
+    one = ('\ufeffaddress,password,quota_storage,aliases\r\n'
+           'Ann@Example.org,"se,""cret",1G,info@example.org sales@example.org\r\n\r\n'
+           'ben@example.org,other,,\r\n'
+           'user1@example.org,,2G,')
+    assert "would be: 2 added, 0 changed, 1 unchanged" in table(one, "--dry-run") and users() == before
+    assert "2 added, 1 changed, 0 unchanged" in table(one)
+    assert "0 added, 0 changed, 3 unchanged" in table(one), "again"
+    assert sorted(before + ["ann@example.org", "ben@example.org"]) == users()
+    assert [(r["alias"], r["target"]) for r in store.json("alias", "list")] == \
+        [("info@example.org", "ann@example.org"), ("sales@example.org", "ann@example.org")]
+    assert store.json("quota", "show", "ann@example.org")[0]["bytes_max"] == 1 << 30
+    assert "0 added, 1 changed, 0 unchanged" in table("address,password\nben@example.org,new\n")
+    if store.daemon:
+        store.log_in("ann@example.org", 'se,"cret').logout()
+        store.log_in("ben@example.org", "new").logout()
+        store.log_in("user1@example.org", "pass").logout()
+    # Every line that is wrong is named, and nothing is done.
+    wrong = ("address,password,hash,quota_storage,aliases\n"
+             "new@example.org,x,,1G,\n"
+             "no address,x,,,\n"
+             "a@nowhere.example,x,,,\n"
+             "b@example.org,x,$y$x,,\n"
+             "c@example.org,,nohash,,\n"
+             "d@example.org,x,,much,\n"
+             "new@example.org,x,,,\n"
+             "e@example.org,x,,,user2@example.org\n"
+             "f@example.org,x,,,\"a b@@\"\n"
+             "g@example.org,\u0007,,,\n"
+             "h@example.org,x,,,,,\n")
+    (store.directory / "users.csv").write_text(wrong)
+    p = subprocess.run([store.roost, "-c", str(store.config), "user", "import", str(store.directory / "users.csv"), "--json"],
+                       capture_output=True, text=True)
+    said = json.loads(p.stdout)
+    assert p.returncode == 1 and sorted({r["line"] for r in said}) == list(range(3, 13)), said
+    assert "new@example.org" not in users()
+    for text, problem in (("", "empty"), ("name\nx\n", "no such column"), ("password\nx\n", 'no column "address"'),
+                          ('address\n"a@example.org\n', "not closed"), ('address\n"a"b\n', "closing quote"),
+                          ("address,address\n", "twice")):
+        (store.directory / "users.csv").write_text(text)
+        p = subprocess.run([store.roost, "-c", str(store.config), "user", "import", "-"], input=text, capture_output=True, text=True)
+        assert p.returncode == 1 and problem in p.stdout, (text, p.stdout, p.stderr)
+    assert "No such file" in store.run("user", "import", str(store.directory / "missing"), code=1)
+    assert "problems: 1; nothing was changed" in table("address\na@new.example\n", code=1)
+    assert "1 added" in table("address,aliases\na@new.example,b@newer.example\n", "--domains")
+
+
+@twice
+def test_users_exported_and_read_again(store):
+    store.run("user", "set", "user1@example.org", "capabilities_off", "UIDONLY QRESYNC")
+    store.run("user", "set", "user2@example.org", "quota_storage", "3G")
+    store.run("alias", "add", "x@example.org", "user2@example.org")
+    store.run("user", "add", "--no-password", "card@example.org")
+    table = store.run("user", "export", "example.org")
+    assert table.startswith("address,hash,scram_sha1,scram_sha256,aliases,") and table.count("\n") == 5, table
+    assert [r["address"] for r in store.json("user", "export", "example.org")] == [l.split(",")[0] for l in table.splitlines()[1:]]
+    assert "0 added, 0 changed, 4 unchanged" in store.run("user", "import", "-", stdin=table.encode())
+    other = Hosting(store.roost, users=1)
+    other.run("user", "remove", "user1@example.org", "--now")
+    assert "4 added" in other.run("user", "import", "-", stdin=table.encode())
+    assert other.run("user", "export", "example.org") == table
+    other.start()
+    other.log_in("user1@example.org", "pass").logout()
+    c = imaplib.IMAP4("127.0.0.1", other.port)
+    for password in ("", "x", "*"):
+        try:
+            c.login("card@example.org", password or '""')
+            raise AssertionError(password)
+        except imaplib.IMAP4.error as e:
+            assert "AUTHENTICATIONFAILED" in str(e), e
+    c.logout()
+    assert other.deliver("card@example.org") == 250
+    other.close()
 
 
 if __name__ == "__main__":
