@@ -1,18 +1,15 @@
 /*
- * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731), WITHIN (RFC 5032), SEARCHRES (RFC 5182), FUZZY (RFC 6203) and PARTIAL (RFC 9394), by
- * the plan of search.h, in slices; between them other ops of the account have their turn, and a client that goes away
- * ends it.  Hits are one bit a message; they are written when all are known, in
- * chunks.  A client that wants some of the first or of the last hits only is not made to wait for the others: then
- * the mailbox is asked from that end, up to where they are known.
+ * SEARCH (RFC 3501 6.4.4), with ESEARCH (RFC 4731), WITHIN (RFC 5032), SEARCHRES (RFC 5182), FUZZY (RFC 6203) and PARTIAL
+ * (RFC 9394), by the plan of search.h, in slices; between them other ops of the account have their turn, and a client that
+ * goes away ends it.  Hits are one bit a message; they are written when all are known, in chunks.  A client that wants some
+ * of the first or of the last hits only is not made to wait for the others: then the mailbox is asked from that end, up to
+ * where they are known.
  *
  * Messages that were expunged and not told are no hits (RFC 2180 4.3).
  */
-#include "server/session.h"
-
-#include "protocol/imap/response.h"
+#include "server/answer.h"
+#include "server/found.h"
 #include "server/progress.h"
-#include "server/search.h"
-#include "server/slice.h"
 
 enum {
 	NUMBERS_MAX = 1024, /* written between two looks at the chunk */
@@ -21,20 +18,17 @@ enum {
 
 struct find {
 	struct search search;
-	uint32_t returns;     /* RETURN_* */
-	bool extended;        /* the answer is ESEARCH */
+	struct answer answer;
 	struct uidset within; /* no others can match */
 	uint64_t *hits;       /* a bit each message of the view */
 	uint8_t *scores;      /* of each message of the view that is a hit, when they are wanted */
 	uint64_t count;       /* of hits so far */
-	uint64_t modseq;      /* the highest of them; once all are known, of those the answer is about, 0: untold */
+	uint64_t modseq;      /* the highest of them */
 	uint64_t enough;      /* more need not be known */
 	bool backwards;       /* the last messages are asked first */
 	uint32_t from, below; /* the block that is asked: indexes of the view */
 	uint32_t next;        /* the next of it to ask */
-	/* Once all are known: the hits to be told, as places among all of them, from 1; none when `last` is 0. */
-	uint64_t first, last;
-	bool answering, writing, wrote_any, scoring; /* scoring: the hits are written, and their scores are next */
+	bool answering;       /* all are known that need be */
 	uint32_t at;          /* index: hits before it are done */
 	uint64_t left;        /* hits still to write */
 };
@@ -46,21 +40,6 @@ static void find_finish(struct command *cmd)
 	uidset_finish(&f->within);
 	free(f->hits);
 	free(f->scores);
-}
-
-/* Whether a part of the hits is enough, and from which end. */
-static void plan(struct find *f, const struct search_request *r)
-{
-	const struct partial *p = &r->partial;
-	uint32_t returns = f->returns, ends = returns & (RETURN_MIN | RETURN_MAX);
-	uint64_t far = p->from > p->to ? p->from : p->to;
-	f->enough = UINT64_MAX;
-	if ((returns & (RETURN_ALL | RETURN_COUNT)) || (returns & (RETURN_RELEVANCY | RETURN_PARTIAL)) == RETURN_RELEVANCY || !(returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)))
-		return;
-	if (ends == (RETURN_MIN | RETURN_MAX) || (p->from && ends == (p->backwards ? RETURN_MIN : RETURN_MAX)))
-		return;
-	f->backwards = p->backwards || (ends & RETURN_MAX);
-	f->enough = far > 1 ? far : 1;
 }
 
 static void start_find(struct find *f, const struct view *v)
@@ -142,79 +121,26 @@ static uint32_t hit_at(const struct find *f, uint64_t place)
 	return (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
 }
 
-/* ---- what is meant: saved as "$", and of which MODSEQ is ---- */
-
-/* Adds the hits at these places, until there are more ranges than `ranges`.  A range goes over UIDs that the view does not
- * have: no message will have them. */
-static void add_places(const struct find *f, const struct view *v, uint64_t first, uint64_t last, size_t ranges,
-		       struct uidset *out)
+/* A bit for each message of the view that the answer is about; the caller frees. */
+static uint64_t *mark_meant(const struct find *f, uint32_t n)
 {
-	uint32_t at = hit_at(f, first), n = v->uids.n;
-	for (uint64_t left = last - first + 1; left && out->n <= ranges;) {
-		uint32_t begin = at;
-		for (; left && at < n && is_hit(f, at); at++)
-			left--;
-		uidset_append(out, uids_at(&v->uids, begin), uids_at(&v->uids, at - 1));
-		at = next_hit(f, at, n);
+	const struct answer *a = &f->answer;
+	uint64_t *bits = xcalloc((size_t)n / 64 + 1, sizeof(*bits));
+	if (answer_means_all(a)) {
+		memcpy(bits, f->hits, ((size_t)n / 64 + 1) * sizeof(*bits));
+		return bits;
 	}
-}
-
-/* All hits count, not just those that are named: with ALL or COUNT, and where none are named (RFC 5182 2.4, RFC 9394 3.2,
- * RFC 4731 3.2). */
-static bool means_all(const struct find *f)
-{
-	return (f->returns & (RETURN_ALL | RETURN_COUNT)) || !(f->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL));
-}
-
-/* The UIDs of the hits that the answer is about. */
-static void add_meant(const struct find *f, const struct view *v, size_t ranges, struct uidset *out)
-{
-	bool all = means_all(f);
-	uint64_t first = all ? 1 : f->first, last = all ? f->count : f->last;
-	if (f->count == 0)
-		return;
-	if ((f->returns & RETURN_MIN) && (last == 0 || first > 1))
-		add_places(f, v, 1, 1, ranges, out);
-	if (last)
-		add_places(f, v, first, last, ranges, out);
-	if ((f->returns & RETURN_MAX) && last < f->count && (last || f->count > 1 || !(f->returns & RETURN_MIN)))
-		add_places(f, v, f->count, f->count, ranges, out);
-}
-
-/* False: it is too much. */
-static bool save(const struct find *f, struct view *v)
-{
-	struct uidset out = {0};
-	add_meant(f, v, LIMIT_SAVED_RANGES, &out);
-	uidset_finish(&v->saved);
-	v->saved = out;
-	return out.n <= LIMIT_SAVED_RANGES;
-}
-
-/* RFC 4731 3.2: the highest of the messages that the answer is about; 0 when it is not to be told. */
-static uint64_t answer_modseq(const struct find *f, const struct command *cmd, const struct roster *r)
-{
-	struct uidset meant = {0};
-	struct view_walk walk;
-	struct view_message m;
-	uint64_t highest = 0;
-	if (!cmd->request.search.has_modseq || f->count == 0 || means_all(f))
-		return cmd->request.search.has_modseq ? f->modseq : 0;
-	add_meant(f, cmd->view, SIZE_MAX - 1, &meant);
-	view_walk_init(&walk, cmd->view, r, &meant, 0);
-	while (view_walk_next(&walk, &m))
-		if (!m.gone && m.slice->modseq[m.at] > highest)
-			highest = m.slice->modseq[m.at];
-	uidset_finish(&meant);
-	return highest;
+	uint32_t at = a->last ? hit_at(f, a->first) : n;
+	for (uint64_t place = a->first; place <= a->last; place++, at++)
+		answer_mark(bits, at = next_hit(f, at, n));
+	if (a->count && (a->returns & RETURN_MIN))
+		answer_mark(bits, hit_at(f, 1));
+	if (a->count && (a->returns & RETURN_MAX))
+		answer_mark(bits, hit_at(f, a->count));
+	return bits;
 }
 
 /* ---- the answer ---- */
-
-static uint32_t number_of(const struct command *cmd, uint32_t index)
-{
-	return cmd->request.uid ? uids_at(&cmd->view->uids, index) : index + 1;
-}
 
 /* The next run of hits, from f->at on, whose numbers follow one another: at most `limit` of them. */
 static bool next_run(struct find *f, const struct command *cmd, uint64_t limit, uint32_t *lo, uint32_t *hi)
@@ -224,8 +150,8 @@ static bool next_run(struct find *f, const struct command *cmd, uint64_t limit, 
 	if (limit == 0)
 		return false;
 	f->at = next_hit(f, f->at, n);
-	*lo = *hi = number_of(cmd, f->at++);
-	while (f->at < n && *hi - *lo + 1 < limit && is_hit(f, f->at) && number_of(cmd, f->at) == *hi + 1) {
+	*lo = *hi = found_number(cmd, f->at++);
+	while (f->at < n && *hi - *lo + 1 < limit && is_hit(f, f->at) && found_number(cmd, f->at) == *hi + 1) {
 		++*hi;
 		f->at++;
 	}
@@ -233,54 +159,22 @@ static bool next_run(struct find *f, const struct command *cmd, uint64_t limit, 
 	return true;
 }
 
-/* To the first of the hits from place `first` to `last`. */
-static void go_to(struct find *f, uint64_t first, uint64_t last)
+/* To the first of the hits to be told. */
+static void go_to_first(struct find *f)
 {
-	f->left = last ? last - first + 1 : 0;
-	f->at = last ? hit_at(f, first) : 0;
+	f->left = f->answer.last ? f->answer.last - f->answer.first + 1 : 0;
+	f->at = f->answer.last ? hit_at(f, f->answer.first) : 0;
 }
 
 /* Chooses what is told, and saves it if that is wanted; false: the status says why not. */
 static bool begin_answer(struct find *f, struct command *cmd, const struct roster *roster)
 {
 	f->answering = true;
-	f->first = 1;
-	f->last = f->returns & RETURN_ALL ? f->count : 0;
-	if ((f->returns & RETURN_PARTIAL) && !partial_places(&cmd->request.search.partial, f->count, &f->first, &f->last))
-		f->last = 0;
-	f->modseq = answer_modseq(f, cmd, roster);
-	if ((f->returns & RETURN_SAVE) && !save(f, cmd->view)) {
-		command_no(cmd, "NOTSAVED", "There is too much to be saved"); /* RFC 5182 2.5 */
-		return false;
-	}
-	go_to(f, f->first, f->last);
-	return true;
-}
-
-static void write_head(struct find *f, struct command *cmd)
-{
-	f->writing = true;
-	if (!f->extended) {
-		response_search_begin(&cmd->out);
-		return;
-	}
-	struct response_esearch e = {.tag = cmd->request.tag, .uid = cmd->request.uid, .count = f->count,
-				     .has_count = (f->returns & RETURN_COUNT) != 0};
-	if (f->count && (f->returns & RETURN_MIN))
-		e.min = number_of(cmd, hit_at(f, 1));
-	if (f->count && (f->returns & RETURN_MAX))
-		e.max = number_of(cmd, hit_at(f, f->count));
-	response_esearch_begin(&cmd->out, &e);
-	if (f->returns & RETURN_PARTIAL)
-		response_esearch_partial(&cmd->out, &cmd->request.search.partial);
-	else if (f->left)
-		response_esearch_all(&cmd->out);
-}
-
-static void end_hits(const struct find *f, struct command *cmd)
-{
-	if (f->extended && (f->returns & RETURN_PARTIAL))
-		response_esearch_partial_end(&cmd->out, f->wrote_any);
+	uint64_t *meant = answer_choose(&f->answer, cmd, f->count) ? mark_meant(f, cmd->view->uids.n) : NULL;
+	bool ok = answer_settle(&f->answer, cmd, roster, meant, f->modseq);
+	free(meant);
+	go_to_first(f);
+	return ok;
 }
 
 /* False: the chunk is full. */
@@ -288,60 +182,43 @@ static bool write_hits(struct find *f, struct command *cmd)
 {
 	uint32_t lo, hi;
 	while (cmd->out.len < LIMIT_SLICE_BYTES) {
-		if (!next_run(f, cmd, f->extended ? UINT64_MAX : NUMBERS_MAX, &lo, &hi)) {
-			end_hits(f, cmd);
+		if (!next_run(f, cmd, f->answer.extended ? UINT64_MAX : NUMBERS_MAX, &lo, &hi)) {
+			answer_end_set(&f->answer, cmd);
 			return true;
 		}
-		if (f->extended)
-			response_range(&cmd->out, !f->wrote_any, lo, hi);
-		else
-			response_search_range(&cmd->out, lo, hi);
-		f->wrote_any = true;
+		answer_add_range(&f->answer, cmd, lo, hi);
 	}
 	return false;
 }
 
-/* Of the hits that were named; of all, where none were (RFC 6203 4). */
+/* The same. */
 static bool write_scores(struct find *f, struct command *cmd)
 {
-	if (!f->scoring) {
-		f->scoring = true;
-		bool named = (f->returns & (RETURN_ALL | RETURN_PARTIAL)) != 0;
-		go_to(f, named ? f->first : 1, named ? f->last : f->count);
-		response_esearch_scores(&cmd->out);
-		f->wrote_any = false;
+	if (!f->answer.scoring) {
+		answer_begin_scores(&f->answer, cmd);
+		go_to_first(f);
 	}
 	for (; f->left && cmd->out.len < LIMIT_SLICE_BYTES; f->left--) {
 		f->at = next_hit(f, f->at, cmd->view->uids.n);
-		response_score(&cmd->out, !f->wrote_any, f->scores[f->at++]);
-		f->wrote_any = true;
+		answer_add_score(&f->answer, cmd, f->scores[f->at++]);
 	}
-	if (f->left)
-		return false;
-	response_esearch_scores_end(&cmd->out);
-	return true;
+	return f->left == 0;
 }
 
-static void write_end(const struct find *f, struct command *cmd)
-{
-	if (f->extended)
-		response_esearch_end(&cmd->out, f->modseq);
-	else
-		response_search_end(&cmd->out, f->modseq);
-}
-
-/* False when the chunk is full. */
+/* The same. */
 static bool write_answer(struct find *f, struct command *cmd)
 {
-	if (f->returns == RETURN_SAVE) /* RFC 5182 2.1: nothing is told */
+	struct answer *a = &f->answer;
+	if (a->returns == RETURN_SAVE) /* RFC 5182 2.1: nothing is told */
 		return true;
-	if (!f->writing)
-		write_head(f, cmd);
-	if (!f->scoring && !write_hits(f, cmd))
+	if (!a->begun)
+		answer_begin(a, cmd, f->count ? found_number(cmd, hit_at(f, 1)) : 0,
+			     f->count ? found_number(cmd, hit_at(f, f->count)) : 0);
+	if (!a->scoring && !write_hits(f, cmd))
 		return false;
-	if ((f->returns & RETURN_RELEVANCY) && !write_scores(f, cmd))
+	if ((a->returns & RETURN_RELEVANCY) && !write_scores(f, cmd))
 		return false;
-	write_end(f, cmd);
+	answer_end(a, cmd);
 	return true;
 }
 
@@ -375,20 +252,9 @@ enum step cmd_search(struct session *s, struct command *cmd)
 	cmd->state = f;
 	cmd->finish = find_finish;
 	const struct search_request *r = &cmd->request.search;
-	f->extended = r->has_return;
-	f->returns = r->has_return ? r->returns : RETURN_ALL;
-	plan(f, r);
-	switch (search_make(&f->search, &cmd->arena, &cmd->request, session_view(s))) {
-	case SEARCH_BAD_CHARSET:
-		command_no(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
+	answer_init(&f->answer, r);
+	f->enough = f->answer.returns & RETURN_COUNT ? UINT64_MAX : answer_enough(&f->answer, &r->partial, &f->backwards);
+	if (!found_make(&f->search, s, cmd))
 		return STEP_DONE;
-	case SEARCH_BAD_TEXT:
-		command_bad(cmd, "A string is not in its charset");
-		return STEP_DONE;
-	case SEARCH_MADE:
-		break;
-	}
-	if (cmd->request.search.has_modseq)
-		session_enable_condstore(s);
 	return session_op(s, cmd, search_run);
 }

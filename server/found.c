@@ -4,9 +4,9 @@
 
 enum { FIRST_CAP = 256 };
 
-bool found_init(struct found *f, struct session *s, struct command *cmd)
+bool found_make(struct search *search, struct session *s, struct command *cmd)
 {
-	switch (search_make(&f->search, &cmd->arena, &cmd->request, session_view(s))) {
+	switch (search_make(search, &cmd->arena, &cmd->request, session_view(s))) {
 	case SEARCH_BAD_CHARSET:
 		command_no(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
 		return false;
@@ -19,6 +19,11 @@ bool found_init(struct found *f, struct session *s, struct command *cmd)
 	if (cmd->request.search.has_modseq)
 		session_enable_condstore(s);
 	return true;
+}
+
+bool found_init(struct found *f, struct session *s, struct command *cmd)
+{
+	return found_make(&f->search, s, cmd);
 }
 
 void found_finish(struct found *f)

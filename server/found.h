@@ -28,7 +28,9 @@ struct found {
 	uint32_t next;        /* index of the view */
 };
 
-/* False: the command's status says why not. */
+/* Makes the program of a command; false: its status says why not. */
+MUST_USE bool found_make(struct search *search, struct session *s, struct command *cmd);
+/* The same for all of it. */
 MUST_USE bool found_init(struct found *f, struct session *s, struct command *cmd);
 void found_finish(struct found *f);
 /* Gives up the messages. */
