@@ -119,14 +119,21 @@ int sorter_compare(const struct keys *k, const struct sort_key *keys, size_t n, 
 	return 0;
 }
 
-/* At one go, of whatever many messages (some 5 ns each): ranks change when another command brings new strings. */
-static void fill_ranks(struct sorter *s, const struct keys *k, enum keys_string string, uint64_t flip)
+/* From the start again when another command has brought new strings, which changes ranks; true when all are set. */
+static bool fill_ranks(struct sorter *s, const struct keys *k, enum keys_string string, uint64_t flip, struct slice *slice)
 {
-	for (uint32_t i = 0; i < s->order.n; i++) {
-		uint32_t item = s->order.items[i];
+	if (s->ranked_n != k->pool[string].ranked_n)
+		s->at = 0;
+	s->ranked_n = k->pool[string].ranked_n;
+	for (; s->at < s->order.n; s->at++) {
+		if (slice_is_over(slice, 1))
+			return false;
+		uint32_t item = s->order.items[s->at];
 		uint32_t id = string_value(k, &s->found->v[item], string);
 		s->order.values[item] = keys_pool_rank_of(&k->pool[string], id) ^ flip;
 	}
+	s->at = 0;
+	return true;
 }
 
 /* Sets the values of key number s->key; true when all are.  REVERSE turns the numbers over, and leaves those that are equal
@@ -141,8 +148,7 @@ static bool fill(struct sorter *s, struct account *a, struct slice *slice)
 		while (!keys_pool_rank(&k->pool[string], RANK_STEPS))
 			if (slice_is_over(slice, WEIGHT_PAGE))
 				return false;
-		fill_ranks(s, k, string, flip);
-		return true;
+		return fill_ranks(s, k, string, flip, slice);
 	}
 	for (; s->at < s->order.n; s->at++) {
 		if (slice_is_over(slice, 1))

@@ -22,6 +22,7 @@ struct sorter {
 	bool filled;    /* with the values of key `key` */
 	size_t key;
 	uint32_t at;
+	uint32_t ranked_n; /* of the pool whose ranks are being set */
 	uint64_t epoch; /* the account's keys are those that were loaded */
 	struct order order;
 };
