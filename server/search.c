@@ -217,12 +217,6 @@ void search_resume(struct search *s, struct account *a, const struct view *v, st
 
 /* ---- asking ---- */
 
-static int64_t local_day(const struct view_message *m)
-{
-	int64_t local = m->slice->internal_date[m->at] + (int64_t)m->slice->zone_min[m->at] * 60;
-	return search_day_of(local);
-}
-
 static bool sent_matches(struct search *s, struct search_node *node)
 {
 	struct content_row row;
@@ -343,58 +337,17 @@ static enum search_answer string_matches(struct search *s, struct search_node *n
 	return header_matches(s, node) ? SEARCH_YES : SEARCH_NO;
 }
 
-static bool roster_matches(struct search *s, struct search_node *node)
+static bool row_matches(struct search *s, struct search_node *node)
 {
 	const struct view_message *m = s->message;
-	const struct roster_slice *r = m->slice;
-	switch (node->kind) {
-	case SEARCH_ALL:
-		return true;
-	case SEARCH_FLAG:
-		return (flagset_get(s->account, r->flagset[m->at])->system & node->bits) != 0;
-	case SEARCH_KEYWORD:
-		return search_has_keyword(s, node, r->flagset[m->at]);
-	case SEARCH_RECENT:
-		return view_is_recent(s->view, m->uid);
-	case SEARCH_SAVED:
-		return uidset_has(&s->view->saved, m->uid);
-	case SEARCH_SEQ:
-		return numset_has(&node->set, m->index + 1);
-	case SEARCH_UID:
-		return numset_has(&node->set, m->uid);
-	case SEARCH_LARGER:
-		return r->size[m->at] > node->number;
-	case SEARCH_SMALLER:
-		return r->size[m->at] < node->number;
-	case SEARCH_BEFORE:
-		return local_day(m) < node->number;
-	case SEARCH_ON:
-		return local_day(m) == node->number;
-	case SEARCH_SINCE:
-		return local_day(m) >= node->number;
-	case SEARCH_OLDER:
-		return r->internal_date[m->at] <= s->now_s - node->number;
-	case SEARCH_YOUNGER:
-		return r->internal_date[m->at] >= s->now_s - node->number;
-	case SEARCH_SAVEDBEFORE:
-		return search_day_of(r->save_date[m->at]) < node->number;
-	case SEARCH_SAVEDON:
-		return search_day_of(r->save_date[m->at]) == node->number;
-	case SEARCH_SAVEDSINCE:
-		return search_day_of(r->save_date[m->at]) >= node->number;
-	case SEARCH_MODSEQ:
-		return r->modseq[m->at] >= (uint64_t)node->number;
-	case SEARCH_EMAILID:
-		return r->content[m->at] == node->number;
-	case SEARCH_SENTBEFORE: case SEARCH_SENTON: case SEARCH_SENTSINCE:
+	const struct view_stretch one = {.index = m->index, .n = 1, .slice = m->slice, .at = m->at};
+	uint64_t yes = 0;
+	if (node->kind == SEARCH_SENTBEFORE || node->kind == SEARCH_SENTON || node->kind == SEARCH_SENTSINCE)
 		return sent_matches(s, node);
-	case SEARCH_THREADID:
+	if (node->kind == SEARCH_THREADID)
 		return thread_matches(s, node);
-	case SEARCH_FIELD: case SEARCH_HEADER: case SEARCH_BODY: case SEARCH_TEXT: case SEARCH_AND: case SEARCH_OR:
-	case SEARCH_NOT: case SEARCH_FUZZY:
-		break;
-	}
-	return false;
+	search_sieve_roster(s, node, &one, &yes);
+	return yes & 1;
 }
 
 static enum search_answer matches(struct search *s, struct search_node *node);
@@ -457,7 +410,7 @@ static enum search_answer matches(struct search *s, struct search_node *node)
 	case SEARCH_FUZZY:
 		break;
 	}
-	answer = roster_matches(s, node) ? SEARCH_YES : SEARCH_NO;
+	answer = row_matches(s, node) ? SEARCH_YES : SEARCH_NO;
 	node->held += answer == SEARCH_YES && node->cost == COST_ROW;
 	return answer;
 }

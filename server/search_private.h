@@ -41,6 +41,8 @@ struct search_node {
 /* ---- search_sieve.c: what the roster, the keys in memory and the filters know, column by column ---- */
 
 void search_sieve(struct search *s, const struct view_stretch *st, struct sieve *out);
+/* A key that the roster alone answers: sets a bit for each message for which it holds. */
+void search_sieve_roster(struct search *s, struct search_node *node, const struct view_stretch *st, uint64_t *yes);
 bool search_has_keyword(const struct search *s, struct search_node *node, uint32_t flagset);
 /* Days since 1970; times before it too. */
 int64_t search_day_of(int64_t unix_s);

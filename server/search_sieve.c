@@ -71,8 +71,7 @@ static void sieve_saved(const struct search_node *node, const struct view_stretc
 		SIEVE(yes, st->n, date[i] >= begin && date[i] < end);
 }
 
-/* What the roster alone answers. */
-static void sieve_roster(struct search *s, struct search_node *node, const struct view_stretch *st, uint64_t *yes)
+void search_sieve_roster(struct search *s, struct search_node *node, const struct view_stretch *st, uint64_t *yes)
 {
 	const struct roster_slice *r = st->slice;
 	const uint32_t *flagset = r->flagset + st->at, *size = r->size + st->at, *uid = r->uid + st->at;
@@ -244,7 +243,7 @@ static void sieve_node(struct search *s, struct search_node *node, const struct 
 	case SEARCH_UID: case SEARCH_LARGER: case SEARCH_SMALLER: case SEARCH_BEFORE: case SEARCH_ON: case SEARCH_SINCE:
 	case SEARCH_OLDER: case SEARCH_YOUNGER: case SEARCH_SAVEDBEFORE: case SEARCH_SAVEDON: case SEARCH_SAVEDSINCE:
 	case SEARCH_EMAILID: case SEARCH_MODSEQ: case SEARCH_FUZZY:
-		sieve_roster(s, node, st, out->yes);
+		search_sieve_roster(s, node, st, out->yes);
 		break;
 	}
 }
