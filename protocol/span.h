@@ -44,4 +44,13 @@ static inline struct span span_after(struct span a, size_t from)
 	return from >= a.len ? span_make(a.ptr + a.len, 0) : span_make(a.ptr + from, a.len - from);
 }
 
+/* What a hexadecimal digit counts, of either case; -1 for another character. */
+static inline int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

@@ -4,15 +4,6 @@
 #include "protocol/imap/name.h"
 #include "protocol/imap/parse_family.h"
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* bchar of RFC 5092 11, without "%". */
 static bool is_bchar(char c)
 {

@@ -1,6 +1,7 @@
 #include "protocol/mime/date.h"
 
 #include "protocol/mime/header.h"
+#include "protocol/mime/params.h"
 
 static bool is_digit(char c)
 {
@@ -10,23 +11,6 @@ static bool is_digit(char c)
 static bool is_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* White space, comments (which nest), and the separators people put between the words. */
-static void skip_gap(struct span *s, const char *separators)
-{
-	unsigned depth = 0;
-	for (; s->len; *s = span_after(*s, 1)) {
-		char c = s->ptr[0];
-		if (c == '(')
-			depth++;
-		else if (depth && c == ')')
-			depth--;
-		else if (depth && c == '\\')
-			*s = span_after(*s, 1);
-		else if (!depth && !mime_is_space(c) && (c == '\0' || !strchr(separators, c)))
-			return;
-	}
 }
 
 /* At most max_digits; a longer number is none. */
@@ -146,34 +130,34 @@ bool mime_date_read(struct span s, struct mime_date *out)
 	static const char gaps[] = ",-/";
 	int d, y, clock = 0, zone;
 	size_t digits, d_digits;
-	skip_gap(&s, gaps);
+	mime_skip_gap(&s, gaps);
 	struct span first = word(&s);
 	int month = month_of(first);
 	if (!month && first.len) {
 		/* The day of the week: not needed, so not checked. */
-		skip_gap(&s, ",.");
+		mime_skip_gap(&s, ",.");
 		month = month_of(s.len && is_alpha(s.ptr[0]) ? word(&s) : span_make("", 0));
 	}
 	bool asctime = month != 0; /* Tue Nov 24 10:00:00 2026 */
-	skip_gap(&s, gaps);
+	mime_skip_gap(&s, gaps);
 	if (!number(&s, 2, &d, &d_digits))
 		return false;
-	skip_gap(&s, gaps);
+	mime_skip_gap(&s, gaps);
 	if (asctime) {
 		time_of_day(&s, &clock);
-		skip_gap(&s, ",");
+		mime_skip_gap(&s, ",");
 		zone = zone_of(&s);
-		skip_gap(&s, ",");
+		mime_skip_gap(&s, ",");
 		if (!number(&s, 4, &y, &digits))
 			return false;
 	} else {
 		month = month_of(word(&s));
-		skip_gap(&s, gaps);
+		mime_skip_gap(&s, gaps);
 		if (!month || !number(&s, 4, &y, &digits))
 			return false;
-		skip_gap(&s, ",");
+		mime_skip_gap(&s, ",");
 		time_of_day(&s, &clock);
-		skip_gap(&s, ",");
+		mime_skip_gap(&s, ",");
 		zone = zone_of(&s);
 	}
 	y = full_year(y, digits);

@@ -27,15 +27,6 @@ static unsigned base64_value(char c)
 	return base64_values[(unsigned char)c];
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void mime_decoder_init(struct mime_decoder *d, enum mime_encoding encoding)
 {
 	d->encoding = encoding;

@@ -19,7 +19,7 @@ void mime_params_finish(struct mime_params *p)
 	buf_finish(&p->text);
 }
 
-void mime_skip_cfws(struct span *s)
+void mime_skip_gap(struct span *s, const char *separators)
 {
 	unsigned depth = 0;
 	for (; s->len; *s = span_after(*s, 1)) {
@@ -30,9 +30,14 @@ void mime_skip_cfws(struct span *s)
 			depth--;
 		else if (depth && c == '\\')
 			*s = span_after(*s, 1);
-		else if (!depth && !mime_is_space(c))
+		else if (!depth && !mime_is_space(c) && (c == '\0' || !strchr(separators, c)))
 			return;
 	}
+}
+
+void mime_skip_cfws(struct span *s)
+{
+	mime_skip_gap(s, "");
 }
 
 static bool is_token(char c)
@@ -222,19 +227,11 @@ struct span mime_params_get(const struct mime_params *p, const char *name)
 	return span_make(NULL, 0);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void undo_percents(struct span s, struct buf *out)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		int high = s.ptr[i] == '%' && i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
+		int high = s.ptr[i] == '%' && i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(s.ptr[i + 2]) : -1;
 		char c = (char)(low >= 0 ? high << 4 | low : s.ptr[i]);
 		buf_add_char(out, c);
 		i += low >= 0 ? 2 : 0;

@@ -36,7 +36,9 @@ struct span mime_params_get(const struct mime_params *p, const char *name);
  * bodystructure.h. */
 void mime_params_write(const struct mime_params *p, struct buf *out);
 
-/* Comments and white space. */
+/* Comments, which nest, and white space; and these characters. */
+void mime_skip_gap(struct span *s, const char *separators);
+/* Without them. */
 void mime_skip_cfws(struct span *s);
 /* The token at the start of *s, behind comments and white space; empty when there is none. */
 struct span mime_token(struct span *s);
