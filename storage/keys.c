@@ -101,8 +101,10 @@ void keys_swept(struct account *a, uint32_t n)
 
 struct keys *keys_get(struct account *a)
 {
-	if (!a->keys)
+	if (!a->keys) {
 		a->keys = xcalloc(1, sizeof(*a->keys));
+		a->keys->bytes_max = KEYS_BYTES_MAX;
+	}
 	return a->keys;
 }
 
@@ -238,6 +240,8 @@ static enum store_err fill_page(struct account *a, struct keys_page *page, int64
 		read = read_row(k, page, at, at < page->below ? fresh : want | page->have, stmt);
 		below = at + 1 > below ? at + 1 : below;
 	}
+	if (!read && !err && keys_bytes(a) > k->bytes_max)
+		read = STORE_LIMIT;
 	if (read) {
 		sqlite3_reset(stmt);
 		keys_drop(a); /* a page half read is of no use */

@@ -11,7 +11,8 @@
  * Two IDs with the same 64 bits count as one: of a million there are two in one of ten million accounts.
  *
  * Memory: some 12 bytes a message, 4 for each string asked for, 12 and 4 an ID for links; and the distinct strings and IDs
- * once.  Thread: the account's lane.
+ * once: of a million messages of mailing lists, each with a dozen references, some 300 MB for all of it.  KEYS_BYTES_MAX at
+ * the most.  Thread: the account's lane.
  */
 #ifndef STORAGE_KEYS_H
 #define STORAGE_KEYS_H
@@ -44,7 +45,7 @@ struct content_keys {
 	size_t ids_n;
 };
 
-enum { KEYS_PAGE = 256 };
+enum { KEYS_PAGE = 256, KEYS_BYTES_MAX = 1 << 30 /* of memory, an account */ };
 
 struct keys_page {
 	unsigned have;      /* columns that were read */
@@ -69,7 +70,7 @@ struct keys {
 	/* Of each message: how many IDs it refers to, its own (0: none), and those, the eldest first. */
 	uint32_t *links;
 	uint32_t links_n, links_cap;
-	size_t pages_bytes;
+	size_t pages_bytes, bytes_max;
 	uint64_t rows, swept; /* read; of all contents, deleted since */
 };
 
@@ -84,8 +85,8 @@ size_t keys_bytes(const struct account *a);
 /* The account's keys; valid while a->keys_epoch stays the same, and numbers of strings and IDs with it. */
 struct keys *keys_get(struct account *a);
 /* The page in which `content` stands, with `want` read at least of it; its place there is content % KEYS_PAGE.  Reads the
- * database at most once: some 200 us.  A content without a row has no date, empty strings, no IDs.  STORE_LIMIT: there
- * are too many strings.  Valid as the keys are. */
+ * database at most once: some 200 us.  A content without a row has no date, empty strings, no IDs.  STORE_LIMIT: all
+ * of it would be more than KEYS_BYTES_MAX; then it is given up, and begins anew.  Valid as the keys are. */
 MUST_USE enum store_err keys_page(struct account *a, int64_t content, unsigned want, const struct keys_page **out);
 /* The page if that takes no reading, else NULL. */
 static inline const struct keys_page *keys_page_loaded(const struct keys *k, int64_t content, unsigned want)

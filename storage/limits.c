@@ -1,6 +1,7 @@
 #include "storage/limits.h"
 
 #include "storage/flagset.h"
+#include "storage/keys.h"
 #include "storage/mailbox.h"
 #include "storage/metadata.h"
 
@@ -20,6 +21,9 @@ const struct store_limit store_limits[] = {
 	{"METADATA_VALUE_BYTES_MAX", METADATA_VALUE_BYTES_MAX,
 	 "bytes of an annotation's value: 1024 at least (RFC 5464 4.1): `NO [METADATA MAXSIZE]`"},
 	{"METADATA_BYTES_MAX", METADATA_BYTES_MAX, "bytes of an account's annotations, names and values: `NO [OVERQUOTA]`"},
+	{"KEYS_BYTES_MAX", KEYS_BYTES_MAX,
+	 "bytes of memory for what SORT and THREAD compare, while an account is open: some 30 a message and its distinct strings and "
+	 "IDs, of mailing lists 300 in all"},
 	{"UID_MAX", UINT32_MAX - 1, "the last UID of a mailbox: UIDNEXT must be one, too"},
 };
 const size_t store_limits_n = countof(store_limits);

@@ -83,6 +83,22 @@ static void test_later(void **state)
 	assert_true(keys_bytes(f->account) > sizeof(struct keys));
 }
 
+/* What would take too much memory is given up, and begins anew. */
+static void test_too_much(void **state)
+{
+	struct account_fixture *f = *state;
+	const struct keys_page *page;
+	int64_t id = store_subject(f, 1, "ONE");
+	uint64_t epoch = f->account->keys_epoch;
+	keys_get(f->account)->bytes_max = sizeof(struct keys);
+	assert_int_equal(keys_page(f->account, id, 1 << KEYS_SUBJECT, &page), STORE_LIMIT);
+	assert_null(page);
+	assert_true(f->account->keys_epoch > epoch);
+	assert_int_equal(keys_bytes(f->account), 0);
+	assert_int_equal(keys_page(f->account, id, 1 << KEYS_SUBJECT, &page), STORE_OK);
+	assert_true(page->string[KEYS_SUBJECT][id % KEYS_PAGE] > 0);
+}
+
 /* Rows of contents that are swept away go with them; what was read is given up when most of it is of no use. */
 static void test_swept(void **state)
 {
@@ -199,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_row, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_later, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_too_much, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_swept, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_pool, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_long, fixture_set_up, fixture_tear_down),
