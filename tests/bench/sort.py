@@ -4,7 +4,8 @@
 A mailbox of each size, of lists' mail: threads of some eight messages, a subject each, dates about in the order of arrival.
 Each command first cold (nothing of the mailbox was sorted yet in this connection's life of the account), then warm: the
 median of the rounds in milliseconds as the client has it, with the octets of the answer.  The servers do the same in
-turns.  Commands that a server does not list are left out.  Times include this script's own reading of the answer.
+turns.  Commands that a server does not list are left out.  Times include this script's own reading of the answer.  What
+names sequence numbers is made anew each time; "came" is a page that a new connection asks for after a message has come.
 """
 import argparse, email.utils, pathlib, random, statistics, sys, time
 
@@ -14,6 +15,8 @@ from response import Client
 START, BATCH = 1_600_000_000, 500
 COMMANDS = [
     ("SORT", "SORT (REVERSE DATE) UTF-8 ALL"),
+    ("SORT", "UID SORT (REVERSE DATE) UTF-8 ALL"),
+    ("SORT", "SORT (REVERSE DATE) UTF-8 1:* ALL"),
     ("SORT", "SORT (REVERSE ARRIVAL) UTF-8 ALL"),
     ("SORT", "SORT (SUBJECT DATE) UTF-8 ALL"),
     ("SORT=DISPLAY", "SORT (DISPLAYFROM REVERSE DATE) UTF-8 ALL"),
@@ -67,13 +70,27 @@ def timed(client, command):
     return (time.perf_counter() - start) * 1000, len(answer)
 
 
+PAGE = "UID SORT RETURN (PARTIAL 1:50 COUNT) (REVERSE DATE) UTF-8 ALL"
+
+
+def timed_after_mail(client, port, user):
+    """The same of a page, by a new connection after a message has come."""
+    message, _ = next(mail(1))
+    client.do(b"APPEND bench {%d+}\r\n%s" % (len(message), message))
+    other = Client(port, timeout_s=900).login(user)
+    other.do("SELECT bench")
+    result = timed(other, PAGE)
+    other.close()
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("servers", nargs="+", metavar="SERVER:IMAP_PORT")
     args = parser.parse_args()
-    print(f"{'':10}{'command':62}{'messages':>10}{'cold ms':>10}{'warm ms':>10}{'octets':>10}")
+    print(f"{'':10}{'command':72}{'messages':>10}{'cold ms':>10}{'warm ms':>10}{'octets':>10}")
     for user, size in enumerate(map(int, args.sizes.split(",")), 11):
         for name, port in [(s.split(":")[0], int(s.split(":")[1])) for s in args.servers]:
             client = Client(port, timeout_s=900).login(f"user{user}")
@@ -86,7 +103,10 @@ def main():
                     continue
                 cold, octets = timed(client, command)
                 warm = statistics.median(timed(client, command)[0] for _ in range(args.rounds))
-                print(f"{name:10}{command:62}{size:10}{cold:10.2f}{warm:10.2f}{octets:10}", flush=True)
+                print(f"{name:10}{command:72}{size:10}{cold:10.2f}{warm:10.2f}{octets:10}", flush=True)
+            if "PARTIAL" in listed:
+                times = [timed_after_mail(client, port, f"user{user}") for _ in range(args.rounds)]
+                print(f"{name:10}{'came: ' + PAGE:72}{size:10}{times[0][0]:10.2f}{statistics.median(t for t, _ in times):10.2f}{times[0][1]:10}")
             client.close()
 
 
