@@ -3,6 +3,7 @@
 
 #include "storage/changes.h"
 #include "storage/check_private.h"
+#include "storage/fulltext.h"
 #include "storage/mailbox.h"
 #include "storage/roster.h"
 #include "storage/usage.h"
@@ -195,6 +196,17 @@ const int64_t *check_damaged(const struct check *c, size_t *n)
 	return c->damaged;
 }
 
+static enum store_err check_index(struct check *c)
+{
+	bool more = false;
+	enum store_err err = fulltext_prove(c->a, &c->at.a, &more);
+	if (err && err != STORE_BUSY)
+		check_report(c, CHECK_DAMAGE, "index: search.db was damaged, and is made anew");
+	if (!more)
+		check_next_phase(c);
+	return STORE_OK;
+}
+
 static enum store_err run_phase(struct check *c)
 {
 	switch (c->phase) {
@@ -216,6 +228,8 @@ static enum store_err run_phase(struct check *c)
 		return check_unnamed(c);
 	case CHECK_FILES:
 		return check_files(c);
+	case CHECK_INDEX:
+		return check_index(c);
 	case CHECK_DONE:
 		break;
 	}

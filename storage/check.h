@@ -7,6 +7,7 @@
  *              UIDNEXT above all UIDs; each message's content is there and of its size
  *   graveyard  and journal: checksums, modseqs, contents, actors, flag runs
  *   contents   every body unpacked, its checksums, length, digest, and header block
+ *   index      the checksums of search.db; what is damaged is thrown away as it is read, and made anew
  *   garbage    contents nobody names, header and body rows without content, files no row names, files in tmp/
  *
  * Garbage is not damage: a crash or a sweep that has not come by leaves it, and the next sweep takes it.

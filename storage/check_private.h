@@ -15,6 +15,7 @@ enum check_phase {
 	CHECK_CONTENTS,
 	CHECK_UNNAMED,
 	CHECK_FILES,
+	CHECK_INDEX,
 	CHECK_DONE
 };
 

@@ -1,5 +1,7 @@
 #include "storage/db.h"
 
+#include "storage/db_sums.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -10,6 +12,10 @@ enum store_err db_error(struct db *db, int code)
 		return STORE_OK;
 	snprintf(db->fault, sizeof(db->fault), "sqlite %d: %s", code,
 		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+	if (code == SQLITE_IOERR_DATA) { /* a page's checksum (db_sums.h) */
+		snprintf(db->fault, sizeof(db->fault), "a page is damaged");
+		return STORE_CORRUPT;
+	}
 	switch (primary) {
 	case SQLITE_FULL:
 		return STORE_FULL;
@@ -319,7 +325,9 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 	if (err || o->read_only)
 		return err;
 	snprintf(settings, sizeof(settings), "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;", DB_PAGE_BYTES);
-	if (is_new)
+	if (is_new && o->sums)
+		err = db_error(db, db_sums_reserve(db->handle));
+	if (!err && is_new)
 		err = db_exec(db, settings);
 	snprintf(settings, sizeof(settings),
 		 "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d;", DB_WAL_KEPT_BYTES);
@@ -337,7 +345,7 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 
 enum store_err db_open(struct db *db, const struct store_env *env, const char *path, const struct db_options *o)
 {
-	invariant(o->shared || !o->read_only);
+	invariant((o->shared || !o->read_only) && !(o->shared && o->sums));
 	*db = (struct db){.env = env};
 	if (!o->create && access(path, F_OK) != 0 && errno == ENOENT)
 		return STORE_NOTFOUND;
@@ -346,7 +354,7 @@ enum store_err db_open(struct db *db, const struct store_env *env, const char *p
 		flags |= SQLITE_OPEN_READONLY;
 	else
 		flags |= SQLITE_OPEN_READWRITE | (o->create ? SQLITE_OPEN_CREATE : 0);
-	int rc = sqlite3_open_v2(path, &db->handle, flags, env->vfs);
+	int rc = sqlite3_open_v2(path, &db->handle, flags, o->sums ? db_sums_vfs(env->vfs) : env->vfs);
 	enum store_err err = rc == SQLITE_OK ? set_up(db, o) : db_error(db, rc);
 	if (err)
 		db_close(db);

@@ -47,6 +47,7 @@ struct db_options {
 	const char *schema;     /* run in one transaction when the database is new */
 	/* NULL, or what the connection must know before the schema is looked at: FTS5's tokenizers. */
 	enum store_err (*prepare)(struct db *db);
+	bool sums;              /* a checksum in each page (db_sums.h); not with `shared` */
 	bool create;            /* else a missing one is STORE_NOTFOUND */
 	bool shared;            /* several connections may be open at once; else a second one is STORE_BUSY */
 	bool read_only;         /* with shared */

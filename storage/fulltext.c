@@ -9,9 +9,10 @@
 
 enum {
 	SEARCH_ID = 0x526f6f66 /* "Roof" */,
-	SEARCH_VERSION = 2,    /* of the tables and of what counts as a content's text: another one is made afresh */
+	SEARCH_VERSION = 3,    /* of the tables and of what counts as a content's text: another one is made afresh */
 	WAL_BYTES_MAX = 16 * 1024 * 1024, /* of log, then it goes into the file */
 	STALE_MIN = 1000,      /* contents gone: fewer are no matter */
+	PROVE_ROWS = 512,      /* two megabytes */
 	PATH_BYTES = 4096
 };
 
@@ -29,7 +30,8 @@ static const char schema[] =
 	"INSERT INTO gram(gram, rank) VALUES('hashsize', 393216);";
 
 static const struct db_options options = {.application_id = SEARCH_ID, .version = SEARCH_VERSION, .schema = schema,
-					  .create = true, .prepare = grams_register};
+					  .sums = true, .create = true,
+					  .prepare = grams_register};
 
 static void path_of(const struct account *a, enum fulltext_which w, const char *suffix, char out[PATH_BYTES])
 {
@@ -284,6 +286,39 @@ enum store_err fulltext_swap(struct account *a)
 	if (access(from, F_OK) != 0)
 		return STORE_OK; /* nothing was added to it */
 	return a->fulltext_off ? STORE_IO : file_rename(a->env, POINT_SEARCH_RENAME, from, to);
+}
+
+/* FTS5 keeps its lists as rows of `gram_data`, which are short enough to stand in its leaves; what leads to them, and the
+ * other tables, are a hundredth of it. */
+enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more)
+{
+	struct fulltext *f;
+	char path[PATH_BYTES];
+	int64_t number;
+	*out_more = false;
+	path_of(a, FULLTEXT_NOW, "", path);
+	bool is_there = !a->fulltext_off && access(path, F_OK) == 0;
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
+	if (err == STORE_NOTFOUND) /* what cannot be opened is gone now */
+		return is_there ? STORE_CORRUPT : STORE_OK;
+	if (err)
+		return err;
+	if (*at == 0)
+		err = read_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
+	if (!err && *at == 0)
+		err = read_number(&f->db, "SELECT count(*) + (SELECT count(*) FROM gram_config) FROM block", &number);
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&f->db, "SELECT id FROM gram_data WHERE id>? ORDER BY id LIMIT ?");
+	if (stmt) {
+		sqlite3_bind_int64(stmt, 1, *at);
+		sqlite3_bind_int(stmt, 2, PROVE_ROWS);
+	}
+	for (int n = 0; !err && db_next(&f->db, stmt, &err); n++) {
+		*at = sqlite3_column_int64(stmt, 0);
+		*out_more = n == PROVE_ROWS - 1;
+	}
+	if (err)
+		*out_more = false;
+	return fulltext_failed(a, FULLTEXT_NOW, err);
 }
 
 enum store_err fulltext_status(struct account *a, struct fulltext_status *out)

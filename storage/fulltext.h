@@ -3,7 +3,7 @@
  * never too few, and whoever asks looks into each of them.  Contents above its watermark it knows nothing of.
  *
  * It lives in search.db beside index.db, on demand, and is disposable: not in backups, thrown away and made afresh when
- * it is damaged, foreign, or ahead of index.db.  It holds grams: what three characters follow one another somewhere in
+ * it is damaged (each page has a checksum), foreign, or ahead of index.db.  It holds grams: what three characters follow one another somewhere in
  * a content's text.  A text holds a needle only if it holds all of the needle's grams.  A needle of one or two characters is
  * looked for as the beginning of a gram.  What stands in the fields that are asked about most has its grams once more,
  * marked: there they are rare.
@@ -122,6 +122,10 @@ struct fulltext_status {
 	int64_t watermark;
 	uint64_t bytes;    /* on disk */
 };
+
+/* Reads what is behind `*at` (0 at first), some pages of it, so that damage shows, and does away with it; *out_more: there is
+ * more.  Nothing to read is no error. */
+MUST_USE enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more);
 
 /* Zeros when there is none. */
 MUST_USE enum store_err fulltext_status(struct account *a, struct fulltext_status *out);

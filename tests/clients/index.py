@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The full-text index of a daemon: filled in the background, answers the same without it, survives what becomes of its file."""
-import random, signal, sqlite3, time
+import contextlib, random, signal, sqlite3, subprocess, time
 
 from store import both_ways, run_with_stores, with_users
 
@@ -186,6 +186,81 @@ def test_damaged(store):
         check_answers(store, 301 + number)
         text = (store.directory / "log").read_text()
         assert text.count("index_dropped") == number + 1, (damage, text[-2000:])
+
+
+def test_flipped_bits(store):
+    """A flipped bit would be another list of ids: it is found out before it makes an answer wrong, by a search and by a check."""
+    store.start()
+    with_users(store)
+    fill(store, 1, 300)
+    wait_indexed(store, 300)
+    assert store.stop() == 0
+    whole = file_of(store).read_bytes()
+    assert len(whole) % 16384 == 0
+    rng, pages, path, found = random.Random(3), len(whole) // 16384, file_of(store), 0
+    chosen = rng.sample(range(pages), min(pages, 10))
+    for page in chosen:
+        damaged = bytearray(whole)
+        damaged[page * 16384 + 100 + rng.randrange(16384 - 100)] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        check_answers_without_daemon(store, 300)
+        said = subprocess.run([store.roost, "-c", str(store.config), "check", ALICE], capture_output=True, text=True)
+        found += "search.db was damaged" in said.stdout or not path.exists() or path.read_bytes() != damaged
+    assert found > len(chosen) / 2, f"{found} of {len(chosen)}"  # the others are in pages that are free
+    path.write_bytes(whole)
+    assert "0 problems" in store.run("check", ALICE) and path.exists()
+
+
+def check_answers_without_daemon(store, last):
+    for n in range(1, last + 1, last // 4):
+        assert store.json("search", ALICE, "INBOX", f'TEXT "tag{n}x"') == [{"uids": str(n)}], n
+
+
+@contextlib.contextmanager
+def small_disk(store, megabytes):
+    """The store on a disk of its own; a call with more megabytes makes it larger.  None: there can be none here."""
+    top = store.directory / "store"
+    top.mkdir(exist_ok=True)
+
+    def mount(size, *options):
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={size}m"]), "tmpfs", str(top)],
+                              stderr=subprocess.DEVNULL).returncode == 0
+    mounted = mount(megabytes)
+    try:
+        yield (lambda size: mount(size, "remount")) if mounted else None
+    finally:
+        if mounted:
+            if store.daemon:
+                store.stop()
+            subprocess.run(["umount", str(top)], check=True)
+
+
+def test_full_disk(store):
+    """Where there is no room, mail is refused in order and what was taken is found; with room again the index catches up."""
+    with small_disk(store, 10) as resize:
+        if not resize:
+            print("(only root can have a disk fill up)")
+            return
+        store.start()
+        with_users(store)
+        rng, n, refused = random.Random(1), 0, 0
+        c = store.log_in(ALICE, "secret")
+        while refused < 20:  # the index is at work meanwhile
+            said = c.append("INBOX", None, None, message(rng, n + 1) + b"x" * 3000 + rng.randbytes(1500).hex().encode())
+            n += said[0] == "OK"
+            refused += said[0] != "OK"
+            if said[0] != "OK":
+                assert b"no space" in said[1][0] and c.noop()[0] == "OK", said
+                time.sleep(0.1)
+        c.logout()
+        check_answers(store, n)
+        time.sleep(QUIET_S)
+        check_answers(store, n)
+        assert resize(200)
+        fill(store, n + 1, n + 20, seed=9)
+        wait_indexed(store, n + 20, between_s=BUSY_S)
+        check_answers(store, n + 20)
+        assert "0 problems" in store.run("check", ALICE)
 
 
 def test_off(store):

@@ -428,6 +428,53 @@ static void check_damaged(struct fixture *f, int64_t last)
 	assert_int_equal(ask(f, "MESSAGE", 500, ids, 3000), last);
 }
 
+static enum store_err prove(struct fixture *f)
+{
+	int64_t at = 0;
+	bool more = true;
+	enum store_err err = STORE_OK;
+	while (!err && more)
+		err = fulltext_prove(f->base.account, &at, &more);
+	return err;
+}
+
+/* One bit, anywhere: it is found out, or it is in a page that nobody reads. */
+static void test_flipped_bits(void **state)
+{
+	struct fixture *f = *state;
+	enum { LAST = 2000, FLIPS = 40 };
+	static int64_t ids[3000];
+	unsigned found = 0;
+	assert_int_equal(prove(f), STORE_OK); /* there is none */
+	fill(f, 1, LAST);
+	assert_int_equal(prove(f), STORE_OK);
+	fixture_close(&f->base);
+	const char *path = scratch_path(&f->base.dir, "account/search.db");
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	static char whole[1 << 22];
+	size_t len = fread(whole, 1, sizeof(whole), file);
+	fclose(file);
+	assert_in_range(len, 4 * DB_PAGE_BYTES, sizeof(whole) - 1);
+	for (int i = 0; i < FLIPS; i++) {
+		size_t at = fixture_random(&f->base) % len;
+		char flipped = (char)(whole[at] ^ (1 << fixture_random(&f->base) % 8));
+		overwrite(f, "account/search.db", 0, whole, len, (off_t)len);
+		overwrite(f, "account/search.db", (off_t)at, &flipped, 1, -1);
+		fixture_open(&f->base);
+		enum store_err err = prove(f);
+		if (err)
+			assert_int_equal(fulltext_watermark(f->base.account), 0);
+		else
+			assert_int_equal(ask(f, "MESSAGE", 500, ids, 3000), LAST);
+		found += err != STORE_OK;
+		fixture_close(&f->base);
+	}
+	assert_in_range(found, FLIPS / 2, FLIPS);
+	assert_int_equal(f->dropped.n, found);
+	fixture_open(&f->base);
+}
+
 static void test_damage(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +625,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_in_pieces, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_flipped_bits, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damage, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_ahead_of_the_account, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_swap, set_up, fixture_tear_down),
