@@ -110,6 +110,7 @@ void watchlist_advance(struct watchlist *w, uint64_t own_modseq, bool chose)
 	}
 	if (w->overflow)
 		end_all(w);
+	w->overflow = false;
 }
 
 void watchlist_leave(struct watchlist *w, struct account *a, const struct view *v)

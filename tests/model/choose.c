@@ -296,7 +296,7 @@ static void choose_in_mailbox(struct client *c)
 static void enable(struct client *c)
 {
 	client_begin(c, KIND_ENABLE, DO_NOTHING);
-	client_add(c, "ENABLE%s%s%s\r\n", (c->speaks & DIALECT_QRESYNC) ? " QRESYNC" : "",
+	client_add(c, "ENABLE%s%s%s%s\r\n", c->notified.enables_metadata ? " METADATA" : "", (c->speaks & DIALECT_QRESYNC) ? " QRESYNC" : "",
 		   (c->speaks & DIALECT_CONDSTORE) ? " CONDSTORE" : "", (c->speaks & DIALECT_UIDONLY) ? " UIDONLY" : "");
 }
 
@@ -312,6 +312,8 @@ static bool choose_notified(struct client *c)
 		notified_list(c);
 	else if (sim_once(c->sim, 20))
 		notified_change_names(c);
+	else if (sim_once(c->sim, 12))
+		notified_annotate(c);
 	else
 		return false;
 	return true;

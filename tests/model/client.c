@@ -23,6 +23,7 @@ void client_init(struct client *c, struct sim *sim, int index)
 					    DIALECT_UIDONLY | DIALECT_QRESYNC | DIALECT_CONDSTORE};
 	c->speaks = dialects[sim_below(sim, countof(dialects))];
 	c->notified.uses = sim_once(sim, 2);
+	c->notified.enables_metadata = sim_once(sim, 4);
 }
 
 static void forget_command(struct client *c)
@@ -73,7 +74,7 @@ void client_connect(struct client *c)
 	struct sim *s = c->sim;
 	c->wire = wire_open(&s->loops[sim_below(s, LOOPS)], windows[sim_below(s, countof(windows))]);
 	c->connected = true;
-	c->enabled = c->speaks == 0;
+	c->enabled = c->speaks == 0 && !c->notified.enables_metadata;
 	c->dialect = 0;
 	notified_reset(c);
 	session_log_in(c->wire->conn.session, &(struct auth_result){.account = "account", .address = "user@example.org"});
@@ -323,6 +324,9 @@ static void on_tagged(struct client *c, const char *text)
 		break;
 	case KIND_NAMES:
 		notified_end_names(c, ok);
+		break;
+	case KIND_SETMETADATA: case KIND_GETMETADATA:
+		notified_end_metadata(c, c->kind == KIND_SETMETADATA);
 		break;
 	case KIND_NONE:
 		sim_fail(c->sim, "%d: an answer to nothing", c->index);

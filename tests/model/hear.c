@@ -18,6 +18,7 @@ bool client_takes_expunge(const struct client *c)
 	case KIND_NOOP: case KIND_SELECT: case KIND_LEAVE: case KIND_COPY: case KIND_EXPUNGE: case KIND_APPEND:
 	case KIND_STATUS: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD: case KIND_ENABLE:
 	case KIND_NOTIFY: case KIND_LIST: case KIND_NAMES:
+	case KIND_SETMETADATA: case KIND_GETMETADATA:
 		break;
 	}
 	return true;
@@ -328,6 +329,8 @@ void client_hear(struct client *c, const char *text, const char *end)
 		on_status(c, text + 7);
 	} else if (strncmp(text, "LIST ", 5) == 0) {
 		notified_name(c, text + 5);
+	} else if (strncmp(text, "METADATA ", 9) == 0) {
+		notified_metadata(c, text + 9);
 	} else if (strncmp(text, "OK [NOTIFICATIONOVERFLOW]", 25) == 0) {
 		notified_overflow(c);
 	} else if (strncmp(text, "BYE", 3) == 0 && c->kind != KIND_LOGOUT) {

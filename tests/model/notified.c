@@ -2,6 +2,7 @@
 
 #include "protocol/imap/lexer.h"
 #include "storage/mailbox.h"
+#include "storage/metadata.h"
 #include "tests/model/sim.h"
 
 #include <string.h>
@@ -15,10 +16,18 @@ static void some_name(struct sim *s, char out[NAME_BYTES])
 		n += (size_t)snprintf(out + n, NAME_BYTES - n, "%sn%u", i ? "/" : "", sim_below(s, 2));
 }
 
+static void forget_values(struct notified *n)
+{
+	for (int p = 0; p < PLACES; p++)
+		for (int e = 0; e < ENTRIES; e++)
+			n->values[p][e] = -1;
+}
+
 void notified_reset(struct client *c)
 {
 	struct notified *n = &c->notified;
-	*n = (struct notified){.uses = n->uses};
+	*n = (struct notified){.uses = n->uses, .enables_metadata = n->enables_metadata};
+	forget_values(n);
 	for (int i = 0; i < BOXES; i++)
 		n->boxes[i] = (struct picture){-1, -1, -1, -1};
 }
@@ -148,6 +157,7 @@ void notified_choose(struct client *c)
 	w->fetches = w->selected != SELECTED_NONE && sim_once(s, 2);
 	w->others = !sim_once(s, 4);
 	w->names = sim_once(s, 2);
+	w->metadata = sim_once(s, 2);
 	n->next_status = w->others && sim_once(s, 2);
 	client_add(c, "NOTIFY SET%s%s", n->next_status ? " STATUS" : "",
 		   w->selected == SELECTED_NONE ? " (SELECTED NONE)" : selected_text(w));
@@ -156,6 +166,8 @@ void notified_choose(struct client *c)
 						     " (MAILBOXES (INBOX Archive) (FlagChange MessageNew MessageExpunge))");
 	if (w->names)
 		client_add(c, " (INBOXES (MailboxName SubscriptionChange))");
+	if (w->metadata)
+		client_add(c, " (PERSONAL (MailboxMetadataChange ServerMetadataChange))");
 	client_add(c, "\r\n");
 }
 
@@ -180,6 +192,69 @@ void notified_change_names(struct client *c)
 	some_name(c->sim, n->to);
 	client_add(c, "%s %s%s%s\r\n", verbs[n->how], n->name, n->how == NAME_RENAME ? " " : "",
 		   n->how == NAME_RENAME ? n->to : "");
+}
+
+/* ---- annotations ---- */
+
+static const char *const place_names[PLACES] = {"INBOX", "Archive", "\"\""};
+static const char *const entry_names[ENTRIES] = {"/private/comment", "/private/note"};
+
+void notified_annotate(struct client *c)
+{
+	struct notified *n = &c->notified;
+	bool sets = sim_once(c->sim, 2);
+	client_begin(c, sets ? KIND_SETMETADATA : KIND_GETMETADATA, DO_NOTHING);
+	n->place = (int)sim_below(c->sim, PLACES);
+	n->entry = (int)sim_below(c->sim, ENTRIES);
+	n->value = sets && !sim_once(c->sim, 4) ? ++c->sim->last_value : 0;
+	if (!sets)
+		client_add(c, "GETMETADATA %s (%s)\r\n", place_names[n->place], entry_names[n->entry]);
+	else if (n->value)
+		client_add(c, "SETMETADATA %s (%s \"v%lld\")\r\n", place_names[n->place], entry_names[n->entry], (long long)n->value);
+	else
+		client_add(c, "SETMETADATA %s (%s NIL)\r\n", place_names[n->place], entry_names[n->entry]);
+}
+
+/* "INBOX (/private/comment "v5")" answers; "INBOX /private/comment /private/note" says what has changed. */
+void notified_metadata(struct client *c, const char *text)
+{
+	struct notified *n = &c->notified;
+	int p = 0;
+	while (p < PLACES && strncmp(text, place_names[p], strlen(place_names[p])) != 0)
+		p++;
+	if (p == PLACES)
+		sim_fail(c->sim, "%d: METADATA of what was not annotated", c->index);
+	bool answer = strchr(text, '(') != NULL;
+	if (answer ? c->kind != KIND_GETMETADATA : !n->enables_metadata && !n->wish.metadata && c->kind != KIND_NOTIFY)
+		sim_fail(c->sim, "%d: METADATA that was not asked for", c->index);
+	if (answer)
+		n->value = strstr(text, "\"v") ? strtoll(strstr(text, "\"v") + 2, NULL, 10) : 0;
+	for (int e = 0; !answer && e < ENTRIES; e++)
+		if (strstr(text, entry_names[e]))
+			n->values[p][e] = -1;
+}
+
+void notified_end_metadata(struct client *c, bool sets)
+{
+	struct notified *n = &c->notified;
+	if (sets || n->enables_metadata || n->wish.metadata)
+		n->values[n->place][n->entry] = n->value;
+}
+
+void notified_read_values(struct sim *s, const struct client *c, struct account *a)
+{
+	for (int p = 0; p < PLACES; p++)
+		for (int e = 0; e < ENTRIES; e++) {
+			struct bytes value;
+			bool set = c && c->kind == KIND_SETMETADATA && c->notified.place == p && c->notified.entry == e;
+			int64_t id = p < BOXES ? s->oracle.boxes[p].id : 0, is = 0;
+			if (metadata_get(a, id, entry_names[e], &value) == STORE_OK)
+				is = strtoll((const char *)value.ptr + 1, NULL, 10);
+			if (is != (set ? c->notified.value : s->values[p][e]))
+				sim_fail(s, "%s of %s is v%lld, and was v%lld", entry_names[e], place_names[p], (long long)is,
+					 (long long)s->values[p][e]);
+			s->values[p][e] = is;
+		}
 }
 
 /* ---- responses ---- */
@@ -238,6 +313,8 @@ void notified_overflow(struct client *c)
 	for (int i = 0; i < BOXES; i++)
 		c->notified.boxes[i] = (struct picture){-1, -1, -1, -1};
 	c->notified.wish = (struct notify_wish){.selected = SELECTED_NONE};
+	if (!c->notified.enables_metadata)
+		forget_values(&c->notified);
 }
 
 /* ---- the end of commands ---- */
@@ -251,6 +328,8 @@ void notified_end_notify(struct client *c)
 	for (int i = 0; i < BOXES; i++)
 		if (!goes_on && !n->next_status)
 			n->boxes[i] = (struct picture){-1, -1, -1, -1};
+	if (!n->enables_metadata && (!n->wish.metadata || !n->next.metadata))
+		forget_values(n);
 	if (!n->wish.names || !n->next.names)
 		n->names_state = NAMES_UNKNOWN;
 	n->wish = n->next;
@@ -327,6 +406,15 @@ static void check_names(struct client *c)
 	}
 }
 
+static void check_values(const struct client *c)
+{
+	for (int p = 0; p < PLACES; p++)
+		for (int e = 0; e < ENTRIES; e++)
+			if (c->notified.values[p][e] >= 0 && c->notified.values[p][e] != c->sim->values[p][e])
+				sim_fail(c->sim, "%d: thinks that %s of %d is v%lld, and it is v%lld", c->index, entry_names[e], p,
+					 (long long)c->notified.values[p][e], (long long)c->sim->values[p][e]);
+}
+
 void notified_check(struct client *c)
 {
 	for (int i = 0; i < BOXES && c->notified.wish.others; i++) {
@@ -340,9 +428,18 @@ void notified_check(struct client *c)
 		check_item(c, i, "MESSAGES", p->messages, b->n);
 		check_item(c, i, "UIDNEXT", p->uidnext, b->uidnext);
 		check_item(c, i, "UNSEEN", p->unseen, unseen);
-		if (!c->sim->jumped)
+		/* An annotation raises it too (RFC 7162 3.2), and is no event of FlagChange. */
+		if (!c->sim->jumped && p->modseq < (int64_t)c->sim->messages_modseq[i])
 			check_item(c, i, "HIGHESTMODSEQ", p->modseq, (int64_t)b->modseq);
 	}
 	if (c->notified.wish.names && c->notified.names_state == NAMES_KNOWN)
 		check_names(c);
+	if (c->notified.wish.metadata && !c->notified.enables_metadata)
+		check_values(c);
+}
+
+void notified_check_metadata(struct client *c)
+{
+	if (c->notified.wish.metadata || (c->notified.enables_metadata && !c->sim->pruned))
+		check_values(c);
 }

@@ -13,6 +13,8 @@ struct client;
 struct sim;
 
 enum { NAME_BYTES = 40, NAMES_MAX = 60 };
+/* Of the annotations: the mailboxes, and the account itself; and the entries of each. */
+enum { PLACES = BOXES + 1, ENTRIES = 2 };
 
 /* What a name is; one that is neither is none. */
 struct sim_name {
@@ -35,6 +37,7 @@ struct notify_wish {
 	bool fetches; /* UID and FLAGS of new messages */
 	bool others;  /* MessageNew, MessageExpunge, FlagChange of the other mailboxes */
 	bool names;   /* MailboxName, SubscriptionChange */
+	bool metadata; /* MailboxMetadataChange, ServerMetadataChange */
 };
 
 /* A mailbox that is not selected; -1: not known. */
@@ -49,6 +52,10 @@ struct notified {
 	struct picture boxes[BOXES];
 	struct sim_names names;
 	enum { NAMES_UNKNOWN, NAMES_HALF, NAMES_KNOWN } names_state;
+	bool enables_metadata;    /* hears of annotations by ENABLE METADATA (RFC 5464 4.4.2), on each connection */
+	int64_t values[PLACES][ENTRIES]; /* of annotations; -1: not known */
+	int place, entry;         /* of the command on annotations that runs */
+	int64_t value;
 	/* The command on names that runs. */
 	enum { NAME_CREATE, NAME_DELETE, NAME_RENAME, NAME_SUBSCRIBE, NAME_UNSUBSCRIBE } how;
 	char name[NAME_BYTES], to[NAME_BYTES];
@@ -67,16 +74,20 @@ bool notified_of_flags(const struct client *c);
 void notified_choose(struct client *c);
 void notified_list(struct client *c);
 void notified_change_names(struct client *c);
+/* Sets an annotation, or asks for one. */
+void notified_annotate(struct client *c);
 
 /* hear.c */
 void notified_status(struct client *c, const char *text);
 void notified_name(struct client *c, const char *text);
 void notified_overflow(struct client *c);
+void notified_metadata(struct client *c, const char *text);
 
 /* client.c: a command has ended. */
 void notified_end_notify(struct client *c);
 void notified_end_list(struct client *c);
 void notified_end_names(struct client *c, bool ok);
+void notified_end_metadata(struct client *c, bool sets);
 /* What it did itself to a mailbox that is not selected it is not told. */
 void notified_touch(struct client *c, int box);
 /* The selected mailbox is one among others now: it was told of it, or will be. */
@@ -84,6 +95,10 @@ void notified_leave(struct client *c, bool closed);
 
 /* All is quiet. */
 void notified_check(struct client *c);
+/* All that it can hear of annotations it has heard. */
+void notified_check_metadata(struct client *c);
+/* sim.c: an op has run; the annotations are as before, but for what its client, if there is one, has set. */
+void notified_read_values(struct sim *s, const struct client *c, struct account *a);
 /* sim.c: the names as the store has them. */
 void notified_read_names(struct sim_names *out, struct account *a);
 

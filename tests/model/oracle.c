@@ -133,16 +133,21 @@ static bool item_equal(const struct item *a, const struct item *b)
 	return a->uid == b->uid && a->flags == b->flags && a->size == b->size;
 }
 
+bool oracle_equal_box(const struct box *a, const struct box *b)
+{
+	if (a->n != b->n || a->uidnext != b->uidnext)
+		return false;
+	for (uint32_t m = 0; m < a->n; m++)
+		if (!item_equal(&a->v[m], &b->v[m]))
+			return false;
+	return true;
+}
+
 bool oracle_equal(const struct oracle *a, const struct oracle *b)
 {
-	for (int i = 0; i < BOXES; i++) {
-		const struct box *x = &a->boxes[i], *y = &b->boxes[i];
-		if (x->n != y->n || x->uidnext != y->uidnext)
+	for (int i = 0; i < BOXES; i++)
+		if (!oracle_equal_box(&a->boxes[i], &b->boxes[i]))
 			return false;
-		for (uint32_t m = 0; m < x->n; m++)
-			if (!item_equal(&x->v[m], &y->v[m]))
-				return false;
-	}
 	return true;
 }
 

@@ -49,6 +49,8 @@ const struct item *box_find(const struct box *b, uint32_t uid);
 void oracle_finish(struct oracle *o);
 /* What the store says now. */
 void oracle_read(struct oracle *o, struct account *a);
+/* The same messages, with the same flags. */
+bool oracle_equal_box(const struct box *a, const struct box *b);
 bool oracle_equal(const struct oracle *a, const struct oracle *b);
 
 enum verb {

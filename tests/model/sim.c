@@ -163,9 +163,14 @@ static enum op_result on_op(void *ctx, struct command *cmd, struct account *acco
 		note_own(s, c, &before, &after);
 	if (!s->epoch || cmd->op.writes)
 		notified_read_names(&s->names, account);
+	for (int b = 0; b < BOXES && result != OP_FAILED; b++)
+		if (!oracle_equal_box(&before.boxes[b], &after.boxes[b]))
+			s->messages_modseq[b] = after.boxes[b].modseq;
 	oracle_finish(&before);
 	oracle_finish(&s->oracle);
 	s->oracle = after;
+	if (result == OP_DONE)
+		notified_read_values(s, c, account);
 	note_sizes(s);
 	/* What the op did itself does not make it inexact; what others do until its last slice does. */
 	s->epoch += (changed && result != OP_FAILED) || !s->epoch;
@@ -300,6 +305,7 @@ static void check_sync(struct sim *s)
 			sim_fail(s, "%d: NOOP was not answered", c->index);
 		if (c->box >= 0)
 			client_compare(c, &s->oracle.boxes[c->box], true, "in sync");
+		notified_check_metadata(c);
 	}
 }
 

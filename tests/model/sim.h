@@ -21,6 +21,10 @@ struct sim {
 	struct oracle oracle; /* after the last op */
 	uint64_t epoch;       /* changes of it */
 	struct sim_names names;
+	int64_t values[PLACES][ENTRIES]; /* of annotations, as numbers that are never used again; 0: none */
+	int64_t last_value;
+	uint64_t messages_modseq[BOXES]; /* of the last change of its messages */
+	bool pruned;          /* the history, and with it annotations that nobody was told of */
 	bool jumped;          /* nobody is told of the modseqs that this gives */
 	uint32_t next_size;   /* of the next message: no two are alike */
 	uint32_t sizes[BOXES][SIZES_MAX];      /* by UID: what each message is, also when it is gone */

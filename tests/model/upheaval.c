@@ -17,6 +17,7 @@ static enum op_result prune_run(struct op *op, struct account *account)
 	bool more;
 	if (history_prune(account, INT64_MAX, h->rows, &more) != STORE_OK)
 		sim_fail(h->sim, "the history cannot be pruned");
+	h->sim->pruned = true;
 	sim_trace(h->sim, "history pruned: %u rows", h->rows);
 	return OP_DONE;
 }
