@@ -1,7 +1,8 @@
 """Ten sessions change one mailbox at full speed: none is told a wrong sequence number, and no change is lost.
 
 Each session is a process with a picture of the mailbox that it makes of untagged responses alone.  Some name messages by sequence
-number, some by UID, some use QRESYNC and lose their connection again and again, some UIDONLY.  A session sets and clears a
+number, some by UID, some use QRESYNC and lose their connection again and again, some UIDONLY, and some are told by NOTIFY while
+they say nothing.  A session sets and clears a
 keyword of its own, appends messages and deletes its own, so that what must be there at the end follows from what was
 acknowledged; and at the end, after one NOOP, each picture must be the mailbox.
 """
@@ -10,8 +11,10 @@ import multiprocessing, random, re, time, traceback
 from response import Client, parse_fetch
 
 SECONDS = 7
-SESSIONS = ("numbers",) * 3 + ("uids",) * 2 + ("condstore", "qresync", "qresync", "qresync", "uidonly")
-NEEDS = {"condstore": b"CONDSTORE", "qresync": b"QRESYNC", "uidonly": b"UIDONLY"}
+SESSIONS = ("numbers",) * 2 + ("uids", "notified", "notified", "condstore", "qresync", "qresync", "qresync", "uidonly")
+NEEDS = {"condstore": b"CONDSTORE", "qresync": b"QRESYNC", "uidonly": b"UIDONLY", "notified": b"NOTIFY"}
+ENABLED = ("condstore", "qresync", "uidonly")
+BY_UID = ("uids", "uidonly", "notified")  # to whom a number may be another at any time (RFC 5465 5.3), and who prefers it
 MESSAGES = 150  # more are appended while there are fewer
 
 
@@ -97,7 +100,7 @@ class Session:
                 self.fail(f"{line!r}, and there were {len(self.view)}")
             self.view += [[None, None, None] for _ in range(int(number[1]) - len(self.view))]
         elif number:
-            if self.command.split()[0] in (b"FETCH", b"STORE", b"SEARCH"):
+            if self.kind != "notified" and self.command.split()[0] in (b"FETCH", b"STORE", b"SEARCH"):
                 self.fail(f"{line!r} in {self.command!r}")
             if not 1 <= int(number[1]) <= len(self.view) or self.kind in ("qresync", "uidonly"):
                 self.fail(f"{line!r} of {len(self.view)}")
@@ -128,14 +131,15 @@ class Session:
 
     def connect(self):
         self.client = Client(self.port).login(self.user)
-        feature = NEEDS.get(self.kind)
-        if feature:
-            self.client.do(b"ENABLE " + feature)
+        if self.kind in ENABLED:
+            self.client.do(b"ENABLE " + NEEDS[self.kind])
         old, self.view = self.view, []
         if self.kind == "qresync" and old:
             self.resync(old)
         else:
             self.do("SELECT INBOX")
+        if self.kind == "notified":
+            self.do("NOTIFY SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge FlagChange))")
         self.learn()
 
     def resync(self, old):
@@ -157,6 +161,10 @@ class Session:
                 self.do("UID FETCH 1:* (FLAGS)")
                 self.view.sort(key=lambda m: m[0] or 1 << 40)
             return
+        if self.kind == "notified":  # the rest comes by itself, but for what it appends itself
+            if any(m[0] is None or m[1] is None for m in self.view):
+                self.do("UID FETCH 1:* (FLAGS)")
+            return
         while unknown := [n for n, m in enumerate(self.view, 1) if m[0] is None or m[1] is None]:
             self.do(f"FETCH {','.join(map(str, unknown))} (UID FLAGS{' MODSEQ' if self.kind in ('condstore', 'qresync') else ''})")
 
@@ -168,10 +176,13 @@ class Session:
         self.appended.add(int(re.search(rb"\[APPENDUID \d+ (\d+)\]", answer)[1]))
 
     def mark(self):
-        chosen = sorted(self.random.sample(range(len(self.view)), min(len(self.view), self.random.randint(1, 5))))
+        known = [i for i, m in enumerate(self.view) if m[0]]
+        chosen = sorted(self.random.sample(known, min(len(known), self.random.randint(1, 5))))
+        if not chosen:
+            return
         uids = [self.view[i][0] for i in chosen]
         on = self.random.random() < .6
-        by_uid = self.kind in ("uids", "uidonly") or self.random.random() < .2
+        by_uid = self.kind in BY_UID or self.random.random() < .2
         for uid in uids:
             self.marks.pop(uid, None)
         self.do(b"%sSTORE %s %sFLAGS (%s)" % (b"UID " if by_uid else b"", b",".join(b"%d" % n for n in (uids if by_uid else [i + 1 for i in chosen])),
@@ -196,7 +207,7 @@ class Session:
         if self.kind in ("numbers", "qresync"):
             self.do(f"FETCH {low}:{high} (UID FLAGS)")
         else:
-            self.do(f"UID FETCH {self.view[low - 1][0]}:{self.view[high - 1][0]} (FLAGS)")
+            self.do(f"UID FETCH {self.view[low - 1][0] or 1}:{self.view[high - 1][0] or '*'} (FLAGS)")
 
     def cut(self):
         """In the middle of an answer, too."""
