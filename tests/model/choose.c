@@ -19,10 +19,23 @@ static bool needs_uids(const struct client *c)
 	return (c->dialect & DIALECT_UIDONLY) || notified_at_once(c);
 }
 
+/* What is gone is no longer in it, and hinders nothing (RFC 5182 2.1). */
+static void add_saved(struct client *c)
+{
+	client_add(c, "$");
+	c->deed.by_uid = true;
+	for (uint32_t i = 0; i < c->saved.n; i++)
+		uid_list_add(&c->deed.set, c->saved.v[i]);
+}
+
 /* Names a few messages, all known: by number or UID, as ranges that may be the wrong way round, overlap or end in "*". */
 static void add_set(struct client *c)
 {
 	struct sim *s = c->sim;
+	if (c->has_saved && sim_once(s, 3)) {
+		add_saved(c);
+		return;
+	}
 	bool *named = xcalloc(c->n, sizeof(*named));
 	uint32_t ranges = 1 + sim_below(s, 3);
 	for (uint32_t r = 0; r < ranges; r++) {
@@ -149,7 +162,8 @@ static void search(struct client *c)
 					       [SORTS_SUBJECT_DOWN] = "SORT (REVERSE SUBJECT DATE) UTF-8",
 					       [SORTS_SIZE] = "SORT (SIZE) UTF-8"};
 	c->sorts = sim_once(c->sim, 2) ? (unsigned)sim_below(c->sim, countof(commands)) : SEARCHES;
-	client_add(c, "%s%s ", answers_uids ? "UID " : "", commands[c->sorts]);
+	c->saves = !c->sim->plain && c->sorts == SEARCHES && sim_once(c->sim, 3);
+	client_add(c, "%s%s %s", answers_uids ? "UID " : "", commands[c->sorts], c->saves ? "RETURN (SAVE) " : "");
 	c->search_flags = keys[i].with;
 	c->search_without = keys[i].without;
 	c->uid_form = sim_once(c->sim, 2) || uid_only; /* of the set */

@@ -43,7 +43,7 @@ static void forget_command(struct client *c)
 	c->earlier_n = 0;
 	c->resyncs = c->narrow = c->asks_vanished = c->modified = false;
 	c->since = 0;
-	c->idling = c->began = c->has_shot = false;
+	c->idling = c->began = c->has_shot = c->saves = false;
 }
 
 void client_forget_mailbox(struct client *c)
@@ -52,6 +52,8 @@ void client_forget_mailbox(struct client *c)
 	c->v = NULL;
 	c->n = 0;
 	c->box = -1;
+	uid_list_finish(&c->saved);
+	c->has_saved = false;
 	c->modseq = c->told_modseq = 0;
 	c->has_code = false;
 }
@@ -236,8 +238,24 @@ static int compare_uids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* What changed while it was searched for may be in or not. */
+static void end_save(struct client *c)
+{
+	uid_list_finish(&c->saved);
+	c->has_saved = c->has_shot && c->exact;
+	for (uint32_t i = 0; c->has_saved && i < c->deed.set.n; i++) {
+		const struct item *m = box_find(&c->shot.boxes[c->box], c->deed.set.v[i]);
+		if (m && (m->flags & c->search_flags) == c->search_flags && !(m->flags & c->search_without))
+			uid_list_add(&c->saved, m->uid);
+	}
+}
+
 static void end_search(struct client *c)
 {
+	if (c->saves) {
+		end_save(c);
+		return;
+	}
 	if (!c->answered)
 		sim_fail(c->sim, "%d: SEARCH was not answered", c->index);
 	if (!c->has_shot || !c->exact)

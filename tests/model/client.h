@@ -69,6 +69,9 @@ struct client {
 	uint32_t search_flags, search_without; /* SEARCH: these, and not those */
 	enum { SEARCHES, SORTS_SUBJECT, SORTS_SUBJECT_DOWN, SORTS_SIZE } sorts; /* it is a SORT by that */
 	uint32_t *search_found, search_found_n;
+	bool saves;            /* RETURN (SAVE): the answer becomes "$", and is not told (RFC 5182 2.1) */
+	struct uid_list saved; /* "$", when it is known what it is */
+	bool has_saved;
 	/* What the arrays were when its op ran. */
 	bool began, has_shot, exact; /* exact: nothing changed from the op's first slice to its last */
 	uint64_t began_epoch;

@@ -203,7 +203,7 @@ static void on_fetch(struct client *c, uint32_t n, const char *text, const char 
 
 static void on_search(struct client *c, const char *text)
 {
-	if (c->kind != KIND_SEARCH || c->answered)
+	if (c->kind != KIND_SEARCH || c->answered || c->saves)
 		sim_fail(c->sim, "%d: SEARCH that was not asked for", c->index);
 	c->answered = true;
 	for (char *p; *text == ' '; text = p) {
