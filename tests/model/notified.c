@@ -16,6 +16,13 @@ static void some_name(struct sim *s, char out[NAME_BYTES])
 		n += (size_t)snprintf(out + n, NAME_BYTES - n, "%sn%u", i ? "/" : "", sim_below(s, 2));
 }
 
+/* Nothing is to be fetched any more. */
+static void forget_due(struct client *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		c->v[i].due = false;
+}
+
 static void forget_values(struct notified *n)
 {
 	for (int p = 0; p < PLACES; p++)
@@ -313,6 +320,7 @@ void notified_overflow(struct client *c)
 	for (int i = 0; i < BOXES; i++)
 		c->notified.boxes[i] = (struct picture){-1, -1, -1, -1};
 	c->notified.wish = (struct notify_wish){.selected = SELECTED_NONE};
+	forget_due(c);
 	if (!c->notified.enables_metadata)
 		forget_values(&c->notified);
 }
@@ -333,6 +341,8 @@ void notified_end_notify(struct client *c)
 	if (!n->wish.names || !n->next.names)
 		n->names_state = NAMES_UNKNOWN;
 	n->wish = n->next;
+	if (!n->wish.fetches)
+		forget_due(c);
 }
 
 void notified_end_list(struct client *c)
