@@ -368,7 +368,7 @@ enum step cmd_fetch(struct session *s, struct command *cmd)
 	cmd->state = f;
 	cmd->finish = fetch_finish;
 	fetch_plan_make(&f->plan, &cmd->arena, &cmd->request.fetch,
-			cmd->request.uid && !(cmd->dialect & DIALECT_UIDONLY));
+			cmd->request.uid && !(cmd->dialect & DIALECT_UIDONLY), false);
 	/* On a full disk mail can be read, if not marked. */
 	f->sets_seen = f->plan.sets_seen && !session_view(s)->read_only && !session_disk_is_full(s);
 	cmd->op.writes = cmd->in_pieces = f->sets_seen;
@@ -383,7 +383,9 @@ void fetch_prepare(struct command *cmd, const struct fetch_request *items, struc
 	struct fetch *f = arena_alloc(&cmd->arena, sizeof(*f));
 	cmd->state = f;
 	cmd->finish = fetch_finish;
-	fetch_plan_make(&f->plan, &cmd->arena, items, !(cmd->dialect & DIALECT_UIDONLY));
+	/* RFC 7162 3.1: what was not asked for has the MODSEQ, too. */
+	fetch_plan_make(&f->plan, &cmd->arena, items, !(cmd->dialect & DIALECT_UIDONLY),
+			(cmd->dialect & DIALECT_CONDSTORE) != 0);
 	f->set = *set;
 	f->resolved = true;
 	*set = (struct uidset){0};

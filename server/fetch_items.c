@@ -348,15 +348,18 @@ static void plan_add(struct fetch_plan *plan, struct arena *a, const struct fetc
 	plan->has_binary = plan->has_binary || item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;
 }
 
-void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid)
+void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid,
+		     bool with_modseq)
 {
-	static const struct fetch_item uid = {.kind = FETCH_UID};
+	static const struct fetch_item uid = {.kind = FETCH_UID}, modseq = {.kind = FETCH_MODSEQ};
 	*plan = (struct fetch_plan){.all_small = true};
-	plan->items = arena_alloc(a, (r->items_n + 1) * sizeof(*plan->items));
+	plan->items = arena_alloc(a, (r->items_n + 2) * sizeof(*plan->items));
 	for (size_t i = 0; i < r->items_n; i++)
 		with_uid = with_uid && r->items[i].kind != FETCH_UID;
 	if (with_uid)
 		plan_add(plan, a, &uid);
 	for (size_t i = 0; i < r->items_n; i++)
 		plan_add(plan, a, &r->items[i]);
+	if (with_modseq && !plan->has_modseq)
+		plan_add(plan, a, &modseq);
 }

@@ -84,8 +84,9 @@ struct fetch_plan {
 	bool all_small, has_binary;
 };
 
-/* `with_uid`: UID comes first where it was not asked for (RFC 3501 6.4.8). */
-void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid);
+/* `with_uid`: UID comes first where it was not asked for (RFC 3501 6.4.8).  `with_modseq`: MODSEQ last. */
+void fetch_plan_make(struct fetch_plan *plan, struct arena *a, const struct fetch_request *r, bool with_uid,
+		     bool with_modseq);
 
 /* For the writers and the cursor. */
 MUST_USE enum store_err fetch_load_row(struct fetch_writer *w);
