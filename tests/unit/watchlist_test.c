@@ -3,6 +3,8 @@
 
 #include "server/command.h"
 #include "server/limits.h"
+#include "server/view.h"
+#include "storage/roster.h"
 #include "tests/unit/account_fixture.h"
 
 struct watch {
@@ -134,6 +136,25 @@ static void test_chunks(void **state)
 	watch_end(&t);
 }
 
+/* Of a mailbox that was left nothing is due to a list that watches none: else it would be asked for ever. */
+static void test_left_without_groups(void **state)
+{
+	struct account_fixture *f = *state;
+	struct watch t;
+	struct roster *r;
+	int64_t inbox = fixture_mailbox(f, "INBOX");
+	watch_begin(&t, f->account);
+	t.list->groups_n = 0;
+	assert_int_equal(roster_get(f->account, inbox, &r), STORE_OK);
+	struct view *v = view_create(f->account, r, false);
+	watchlist_leave(t.list, f->account, v);
+	watchlist_advance(t.list, 0, true);
+	assert_string_equal(tell(&t, f->account, true), "");
+	assert_false(watchlist_is_due(t.list));
+	view_destroy(v);
+	watch_end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +163,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own_changes, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_overflow, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_chunks, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_left_without_groups, fixture_set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
