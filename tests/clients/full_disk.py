@@ -69,9 +69,7 @@ def fill_with_bytes(path):
     time.sleep(0.1)
 
 
-def run(roost, disk):
-    (disk / "store").mkdir()
-    daemon = Daemon(roost, users=3, directory=disk / "store")
+def fill_and_empty(daemon, disk):
     (disk / "other").write_bytes(bytes(8 << 20))
     client = Client(daemon.imap).log_in(b"user1")
     ok(client, b"SELECT INBOX")
@@ -95,6 +93,16 @@ def run(roost, disk):
     assert append(client, 100).startswith(b"t OK")
     ok(client, b"STORE 1 +FLAGS (x)")
     assert exists(client) == taken + 1
+
+
+def run(roost, disk):
+    (disk / "store").mkdir()
+    daemon = Daemon(roost, users=3, directory=disk / "store")
+    try:
+        fill_and_empty(daemon, disk)
+    except BaseException:
+        daemon.kill()
+        raise
     assert daemon.stop() == 0
     check = subprocess.run([roost, "-c", disk / "store" / "roost.conf", "check", "--all"], capture_output=True, text=True)
     assert check.returncode == 0, check
