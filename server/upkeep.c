@@ -153,9 +153,11 @@ static void count_changed(struct upkeep *u)
 		s->n = 0;
 		if (!err)
 			err = directory_users(u->reader, NULL, s->last, on_user, s);
-		for (size_t i = 0; i < s->n && !err && goes_on; i++)
-			if (accounts_changed_s(u->accounts, s->accounts[i]) >= recorded_s - LAG_S)
+		for (size_t i = 0; i < s->n && !err && goes_on; i++) {
+			int64_t changed_s = accounts_changed_s(u->accounts, s->accounts[i]);
+			if (changed_s && changed_s >= recorded_s - LAG_S)
 				goes_on = count_account(u, s->accounts[i]);
+		}
 	} while (!err && goes_on && s->n == SLICE);
 	free(s);
 	if (err)

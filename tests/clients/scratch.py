@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The throw-away server: its store is kept, whatever interrupted an earlier start, and belongs to one server at a time."""
-import argparse, os, pathlib, subprocess, sys, tempfile
+import argparse, os, pathlib, subprocess, sys, tempfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from daemon import ROOT, Daemon, free_ports
@@ -17,7 +17,10 @@ def test_unfinished_store(roost):
         daemon = Daemon(roost, users=3, directory=directory)
         for user in (b"user1", b"user3"):
             Client(daemon.imap).log_in(user)
+        time.sleep(0.5)
         assert daemon.stop() == 0
+        # An account's files are made when it is first used: nobody has read or written mail.
+        assert not list(daemon.directory.glob("store/accounts/*/index.db"))
 
 
 def test_more_users(roost):
