@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-enum { MANY = 5000 };
+enum { MANY = 500 };
 
 struct fixture {
 	struct scratch_dir dir;
@@ -340,7 +340,7 @@ static void make_many(struct fixture *f, size_t from, size_t to)
 	}
 }
 
-/* What a provider has: the bounds are in the processor's time, and leave room for what sanitizers cost. */
+/* A tenth of what a provider has, who is in the clients' test: the bounds are in the processor's time, and leave room for what sanitizers cost. */
 static void test_many(void **state)
 {
 	struct fixture *f = *state;
@@ -352,7 +352,7 @@ static void test_many(void **state)
 	assert_true(certificates_scan(f->all));
 	double load_s = cpu_s() - start;
 	assert_int_equal(certificates_count(f->all), MANY);
-	assert_string_equal(shown(f, "mail.d4999.example"), "d4999");
+	assert_string_equal(shown(f, "mail.d499.example"), "d499");
 	double with_many_s = use_s(f, MANY);
 	make(f, "d77.pem", "d77.key", "DNS:d77.example", "new", f->keys[0]);
 	start = cpu_s();
@@ -361,7 +361,7 @@ static void test_many(void **state)
 	assert_string_equal(shown(f, "d77.example"), "new");
 	print_message("%d certificates: load %.0f ms, look again %.0f ms, choose one %.1f us (of one: %.1f us)\n", MANY, load_s * 1e3,
 		      again_s * 1e3, with_many_s / 2000 * 1e6, with_one_s / 2000 * 1e6);
-	assert_true(load_s < 10);
+	assert_true(load_s < 2);
 	assert_true(again_s < load_s / 2);
 	assert_true(with_many_s < with_one_s * 10 + 0.02);
 }
