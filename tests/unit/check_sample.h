@@ -79,6 +79,7 @@ struct sample {
 static inline struct sample make_mail(struct account_fixture *f)
 {
 	struct sample s = {.box = fixture_mailbox(f, "Lists/Sample")};
+	f->batches = true;
 	for (uint32_t i = 0; i < 290; i++)
 		fixture_publish(f, s.box, store(f, 100 + i), 100 + i);
 	s.small = store(f, 5001);
@@ -102,6 +103,8 @@ static inline struct sample make_mail(struct account_fixture *f)
 	fixture_end(f);
 	copy_result_finish(&copied);
 	uidset_finish(&set);
+	f->batches = false;
+	assert_int_equal(fixture_commit(f), STORE_OK);
 	return s;
 }
 
