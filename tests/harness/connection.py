@@ -43,11 +43,13 @@ class Connection:
         """Nothing more is sent; what comes is still read."""
         self.socket.shutdown(socket.SHUT_WR)
 
-    def send(self, data):
+    def send(self, data, whole=False):
         self.trace.append(f"{self.name} C: {data!r}"[:400])
         if self.deflater:
             data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
-        if self.way == "bytes":
+        if whole:
+            self.socket.sendall(data)
+        elif self.way == "bytes":
             # The middle of something long, where all is alike, goes in pieces of a prime length.
             middle = range(LONG, len(data) - LONG, 97)
             cuts = [*range(min(LONG, len(data))), *middle, *range(max(LONG, len(data) - LONG), len(data))]

@@ -20,7 +20,7 @@ def protect(text):
 
 
 def expose(text):
-    return text.translate(FROM_PLAIN)
+    return text if text.isascii() else text.translate(FROM_PLAIN)
 
 
 def pattern(text, captures):
@@ -43,9 +43,13 @@ def pattern(text, captures):
 
 
 def fits(expected, got, captures):
-    """What `$names` stand for, or None.  Most expectations leave nothing free: those need no regular expression."""
-    if not FREE.search(expected):
+    """What `$names` stand for, or None.  Most expectations leave nothing or one thing free: those need no regular expression."""
+    free = FREE.findall(expected)
+    if not free:
         return {} if expose(expected) == got else None
+    if free == [""]:
+        head, tail = map(expose, expected.split("..."))
+        return {} if len(got) >= len(head) + len(tail) and got.startswith(head) and got.endswith(tail) else None
     m = pattern(expected, captures).fullmatch(got)
     return m.groupdict() if m else None
 

@@ -5,7 +5,8 @@
                         imaps, strict (IMAP without clear-text login, with LITERAL- and
                         without UIDONLY) or lmtp.  The first connection is A
     LOGIN [address]     reads the greeting and logs in
-    DO command          sends the command with a tag of its own and skips everything up to its tagged OK: preparation
+    DO command          sends the command with a tag of its own and skips everything up to its tagged OK: preparation, sent
+                        whole in every way
     C: text             sends text CRLF
     CN: text            sends text as it is
     S: text             the next response is this
