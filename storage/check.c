@@ -200,7 +200,7 @@ static enum store_err check_index(struct check *c)
 {
 	bool more = false;
 	enum store_err err = fulltext_prove(c->a, &c->at.a, &more);
-	if (err && err != STORE_BUSY)
+	if (err && err != STORE_BUSY && err != STORE_FULL) /* those say nothing of what is there */
 		check_report(c, CHECK_DAMAGE, "index: search.db was damaged, and is made anew");
 	if (!more)
 		check_next_phase(c);

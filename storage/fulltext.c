@@ -293,16 +293,11 @@ enum store_err fulltext_swap(struct account *a)
 enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more)
 {
 	struct fulltext *f;
-	char path[PATH_BYTES];
 	int64_t number;
 	*out_more = false;
-	path_of(a, FULLTEXT_NOW, "", path);
-	bool is_there = !a->fulltext_off && access(path, F_OK) == 0;
 	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
-	if (err == STORE_NOTFOUND) /* what cannot be opened is gone now */
-		return is_there ? STORE_CORRUPT : STORE_OK;
-	if (err)
-		return err;
+	if (err) /* what cannot be opened, damaged or never finished, is gone now, and was told of */
+		return err == STORE_NOTFOUND ? STORE_OK : err;
 	if (*at == 0)
 		err = read_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
 	if (!err && *at == 0)

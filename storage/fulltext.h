@@ -124,7 +124,7 @@ struct fulltext_status {
 };
 
 /* Reads what is behind `*at` (0 at first), some pages of it, so that damage shows, and does away with it; *out_more: there is
- * more.  Nothing to read is no error. */
+ * more.  Nothing to read is no error; nor is an index that cannot be opened, which opening does away with and tells of. */
 MUST_USE enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more);
 
 /* Zeros when there is none. */
