@@ -51,7 +51,7 @@ def fill_with_mail(client):
     taken, refusals = 0, 0
     while refusals < 20:
         answer = append(client, (2000, 60000, 300000)[(taken + refusals) % 3])
-        assert answer.startswith((b"t OK", b"t NO [OVERQUOTA]")), answer
+        assert answer.startswith((b"t OK", b"t NO [UNAVAILABLE]")), answer
         if answer.startswith(b"t OK"):
             taken += 1
         else:
