@@ -338,6 +338,7 @@ def empty(store, user):
     c.store("1:*", "+FLAGS", r"\Deleted")
     c.expunge()
     c.logout()
+    time.sleep(0.5)  # that it is below is noticed in the background, a tenth of a second later at most
 
 
 def test_warnings_by_message(roost):

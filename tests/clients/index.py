@@ -250,7 +250,7 @@ def test_full_disk(store):
             n += said[0] == "OK"
             refused += said[0] != "OK"
             if said[0] != "OK":
-                assert b"no space" in said[1][0] and c.noop()[0] == "OK", said
+                assert b"disk of the server is full" in said[1][0] and c.noop()[0] == "OK", said
                 time.sleep(0.1)
         c.logout()
         check_answers(store, n)
