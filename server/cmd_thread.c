@@ -114,7 +114,8 @@ static bool write_kept(struct threading *t, struct command *cmd)
 	struct bytes text = kept_data(t->keeping.now);
 	size_t n = text.len - t->told, room = LIMIT_SLICE_BYTES;
 	n = n < room ? n : room;
-	buf_add(&cmd->out, (const char *)text.ptr + t->told, n);
+	if (n) /* no text is NULL */
+		buf_add(&cmd->out, (const char *)text.ptr + t->told, n);
 	t->told += n;
 	return t->told == text.len;
 }
@@ -126,7 +127,8 @@ static bool write_threads(struct threading *t, struct command *cmd, struct accou
 	bool all = threads_write(&t->threads, LIMIT_SLICE_BYTES, number, cmd, &cmd->out);
 	if (!t->keeping.wanted)
 		return all;
-	buf_add(&t->text, cmd->out.data + from, cmd->out.len - from);
+	if (cmd->out.len > from)
+		buf_add(&t->text, cmd->out.data + from, cmd->out.len - from);
 	if (!all || t->text.failed || t->found.search.err)
 		return all;
 	struct kept_result result = {.len = t->text.len};
