@@ -48,6 +48,7 @@ struct admin_task;
 struct auth_pool;
 struct config;
 struct admin_search;
+struct settings;
 struct check;
 struct check_digest;
 struct intake;
@@ -123,6 +124,8 @@ struct admin_task {
 const char *admin_value(const struct admin_task *task, const char *name);
 /* It is to run on each account: --all was given. */
 bool admin_is_for_all(const struct admin_task *task);
+/* What is set for users and domains, and what holds without. */
+struct settings *admin_settings(const struct admin_task *task);
 /* --no-password was given. */
 static inline bool admin_is_without_password(const struct admin_task *task)
 {

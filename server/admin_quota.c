@@ -62,7 +62,7 @@ static bool on_domain(void *ctx, const char *domain, int64_t users)
 	struct setting_values values;
 	int64_t allowed, unlimited;
 	struct buf row;
-	settings_defaults(task->config, &values);
+	settings_defaults(admin_settings(task), &values);
 	enum store_err err = directory_settings_of_domain(d, domain, &values);
 	if (!err)
 		err = directory_allowed(d, domain, values.value[SETTING_QUOTA_STORAGE], &allowed, &unlimited);

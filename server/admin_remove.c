@@ -110,7 +110,7 @@ static bool on_removed(void *ctx, const struct removed_user *user)
 	struct setting_values values;
 	char at[WHEN_TEXT_MAX], until[WHEN_TEXT_MAX] = "";
 	struct buf row;
-	settings_defaults(task->config, &values);
+	settings_defaults(admin_settings(task), &values);
 	enum store_err err = directory_settings_of_removed(task->op.directory, user->account, user->address, &values);
 	int64_t days = values.value[SETTING_REMOVED_DAYS];
 	if (err) {

@@ -88,7 +88,7 @@ enum op_result admin_user_show(struct admin_task *task, struct account *account)
 	struct setting_values values;
 	struct directory_user user;
 	(void)account;
-	settings_defaults(task->config, &values);
+	settings_defaults(admin_settings(task), &values);
 	enum store_err err = directory_user_find(task->op.directory, task->user.address, &user);
 	if (!err)
 		err = directory_settings_of(task->op.directory, user.account, &values);
@@ -125,7 +125,7 @@ enum op_result admin_domain_show(struct admin_task *task, struct account *accoun
 	(void)account;
 	if (!take_domain(task, domain))
 		return OP_FAILED;
-	settings_defaults(task->config, &values);
+	settings_defaults(admin_settings(task), &values);
 	enum store_err err = directory_settings_of_domain(task->op.directory, domain, &values);
 	admin_store_error(task, domain, err);
 	if (!err)

@@ -3,6 +3,7 @@
 
 #include "server/accounts.h"
 #include "server/admin_search.h"
+#include "server/auth_pool.h"
 #include "server/admin_frame.h"
 #include "server/index_run.h"
 #include "server/intake.h"
@@ -26,6 +27,11 @@ const char *admin_value(const struct admin_task *task, const char *name)
 {
 	size_t i = admin_param_of(task->verb, name);
 	return i < ADMIN_PARAMS_MAX ? task->values[i] : NULL;
+}
+
+struct settings *admin_settings(const struct admin_task *task)
+{
+	return accounts_settings(auth_pool_config(task->auth)->accounts);
 }
 
 bool admin_is_for_all(const struct admin_task *task)

@@ -104,7 +104,7 @@ static enum store_err export_user(struct admin_task *task, const char *address)
 	struct directory_user user;
 	struct buf row, names;
 	buf_init(&names, ADMIN_EXPORT_ALIASES_MAX);
-	settings_defaults(task->config, &values);
+	settings_defaults(admin_settings(task), &values);
 	enum store_err err = directory_user_find(task->op.directory, address, &user);
 	if (!err)
 		err = directory_settings_of(task->op.directory, user.account, &values);

@@ -1,9 +1,11 @@
 #include "server/reload.h"
 
 #include "server/abuse.h"
+#include "server/accounts.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/sessions.h"
+#include "server/settings.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +32,8 @@ static void take_user_sessions(struct server *s, const struct config *now)
 	sessions_set_max(s->sessions, (size_t)now->user_sessions_max);
 }
 
-/* Those that can change at any time; they are behind a lock of their own. */
+/* Those that can change at any time; they are behind a lock of their own.  With these goes whatever is a setting of
+ * users, too. */
 static const struct {
 	const char *name;
 	void (*take)(struct server *s, const struct config *now);
@@ -40,6 +43,14 @@ static const struct {
 	{"login_hold_s", take_holding},
 	{"user_sessions_max", take_user_sessions},
 };
+
+static bool is_live(const char *name)
+{
+	for (size_t i = 0; i < countof(live); i++)
+		if (strcmp(live[i].name, name) == 0)
+			return true;
+	return setting_find(name) < SETTINGS_N;
+}
 
 static bool is_same(const struct option *o, const void *a, const void *b)
 {
@@ -69,14 +80,8 @@ static void say(const struct reload *r, const char *option, bool taken)
 
 static void compare_option(const struct reload *r, const struct option *o, const struct config *now)
 {
-	size_t i = 0;
-	if (is_same(o, &r->server->config, now))
-		return;
-	while (i < countof(live) && strcmp(live[i].name, o->name) != 0)
-		i++;
-	if (i < countof(live))
-		live[i].take(r->server, now);
-	say(r, o->name, i < countof(live));
+	if (!is_same(o, &r->server->config, now))
+		say(r, o->name, is_live(o->name));
 }
 
 static bool are_same(const char *section, const void *a, size_t a_n, const void *b, size_t b_n, size_t size)
@@ -117,8 +122,10 @@ bool reload_run(struct server *server, void (*each)(void *ctx, const char *optio
 			compare_option(&r, &config_options[i], &now);
 	for (size_t i = 0; ok && i < countof(live); i++)
 		live[i].take(server, &now);
-	if (ok)
+	if (ok) {
+		settings_configure(accounts_settings(server->accounts), &now);
 		compare_sections(&r, &now);
+	}
 	config_finish(&now);
 	log_event(LOG_INFO, "reloaded", log_text("path", server->config_path), log_text("result", ok ? "ok" : "failed"));
 	return ok;

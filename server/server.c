@@ -203,7 +203,7 @@ static bool serve(struct server *s)
 		printf("ready pid=%d\n", (int)getpid());
 		fflush(stdout);
 		supervisor_ready(s->supervisor);
-		struct upkeep *upkeep = upkeep_start(s->accounts, &s->config);
+		struct upkeep *upkeep = upkeep_start(s->accounts);
 		uv_run(&m.uv, UV_RUN_DEFAULT);
 		upkeep_stop(upkeep);
 		listeners_close(listeners);

@@ -7,8 +7,8 @@
 #include <uv.h>
 
 struct settings {
-	const struct config *config;
-	uv_mutex_t mutex; /* for the reader */
+	uv_mutex_t mutex; /* for the reader, and these */
+	struct setting_values defaults;
 	struct directory *reader;
 	_Atomic uint64_t generation; /* from 1 */
 };
@@ -38,17 +38,36 @@ static int64_t standard_of(const struct config *config, const struct setting *s)
 	return s->standard;
 }
 
-void settings_defaults(const struct config *config, struct setting_values *out)
+static void read_defaults(const struct config *config, struct setting_values *out)
 {
 	*out = (struct setting_values){0};
 	for (enum setting_id id = 0; id < SETTINGS_N; id++)
 		out->value[id] = standard_of(config, &setting_table[id]);
 }
 
+void settings_defaults(struct settings *s, struct setting_values *out)
+{
+	uv_mutex_lock(&s->mutex);
+	*out = s->defaults;
+	uv_mutex_unlock(&s->mutex);
+}
+
+void settings_configure(struct settings *s, const struct config *config)
+{
+	struct setting_values now;
+	read_defaults(config, &now);
+	uv_mutex_lock(&s->mutex);
+	bool changed = memcmp(now.value, s->defaults.value, sizeof(now.value)) != 0;
+	s->defaults = now;
+	uv_mutex_unlock(&s->mutex);
+	if (changed)
+		settings_changed(s);
+}
+
 struct settings *settings_create(const struct config *config, struct directory *reader)
 {
 	struct settings *s = xcalloc(1, sizeof(*s));
-	s->config = config;
+	read_defaults(config, &s->defaults);
 	s->reader = reader;
 	atomic_init(&s->generation, 1);
 	invariant(uv_mutex_init(&s->mutex) == 0);
@@ -80,8 +99,8 @@ bool settings_refresh(struct settings *s, const char *account, struct lane_setti
 	if (of->generation == generation)
 		return false;
 	struct setting_values values;
-	settings_defaults(s->config, &values);
 	uv_mutex_lock(&s->mutex);
+	values = s->defaults;
 	enum store_err err = directory_settings_of(s->reader, account, &values);
 	if (!err)
 		err = directory_usage_of(s->reader, account, &out->recorded);

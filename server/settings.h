@@ -17,10 +17,12 @@ struct lane_settings {
 	struct setting_values now;
 };
 
-/* What holds for everybody: the configuration's, or the table's. */
-void settings_defaults(const struct config *config, struct setting_values *out);
+/* What holds for everybody: the configuration's, or the table's.  Any thread. */
+void settings_defaults(struct settings *s, struct setting_values *out);
+/* Takes those of a configuration that was read again: they hold from each account's next op on.  Any thread. */
+void settings_configure(struct settings *s, const struct config *config);
 
-/* Takes the reader over.  `config` outlives it. */
+/* Takes the reader over. */
 struct settings *settings_create(const struct config *config, struct directory *reader);
 /* Takes NULL. */
 void settings_destroy(struct settings *s);

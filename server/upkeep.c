@@ -19,7 +19,6 @@ enum {
 
 struct upkeep {
 	struct accounts *accounts;
-	const struct config *config;
 	struct directory *reader;
 	pthread_t thread;
 	uv_mutex_t mutex;
@@ -248,7 +247,7 @@ static bool on_removed(void *ctx, const struct removed_user *user)
 {
 	struct due *due = ctx;
 	struct setting_values values;
-	settings_defaults(due->upkeep->config, &values);
+	settings_defaults(accounts_settings(due->upkeep->accounts), &values);
 	snprintf(due->after, sizeof(due->after), "%s", user->account);
 	if (directory_settings_of_removed(due->upkeep->reader, user->account, user->address, &values))
 		return true;
@@ -261,7 +260,7 @@ static void on_domain_due(void *ctx, const char *name, int64_t at_s)
 {
 	struct due *due = ctx;
 	struct setting_values values;
-	settings_defaults(due->upkeep->config, &values);
+	settings_defaults(accounts_settings(due->upkeep->accounts), &values);
 	if (!directory_settings_of_domain(due->upkeep->reader, name, &values) && is_over(due, at_s, &values))
 		snprintf(due->domain, sizeof(due->domain), "%s", name);
 }
@@ -312,11 +311,10 @@ static void *run(void *arg)
 	return NULL;
 }
 
-struct upkeep *upkeep_start(struct accounts *accounts, const struct config *config)
+struct upkeep *upkeep_start(struct accounts *accounts)
 {
 	struct upkeep *u = xcalloc(1, sizeof(*u));
 	u->accounts = accounts;
-	u->config = config;
 	enum store_err err = accounts_read_directory(accounts, &u->reader);
 	if (err) {
 		log_event(LOG_ERROR, "upkeep_failed", log_text("error", accounts_error_name(err)));

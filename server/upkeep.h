@@ -8,11 +8,10 @@
 #define SERVER_UPKEEP_H
 
 struct accounts;
-struct config;
 struct upkeep;
 
 /* Of a daemon.  NULL, with the reason logged: the directory cannot be read. */
-struct upkeep *upkeep_start(struct accounts *accounts, const struct config *config);
+struct upkeep *upkeep_start(struct accounts *accounts);
 /* While the workers still run: ends soon, whatever is left.  Takes NULL. */
 void upkeep_stop(struct upkeep *u);
 

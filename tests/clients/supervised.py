@@ -158,6 +158,19 @@ def test_reload(roost):
                     "hostname": "restart to use it", "listen": "restart to use it"}, rows
     for option in ("loops", "hostname", "listen"):
         assert f"event=option_not_reloaded option={option} " in log_of(store)
+    # What can be set for users as well holds from the next command on, for sessions that are there too.
+    limited = "user_sessions_max = 5\nquota_messages = 1\nremoved_days = 3\nretention_days = 1"
+    store.write(before.replace("user_sessions_max = 5", limited))
+    rows = {r["option"]: r["state"] for r in store.json("reload")}
+    assert rows == dict.fromkeys(("quota_messages", "removed_days", "retention_days"), "taken over"), rows
+    assert c.append("INBOX", None, None, b"x\r\n")[0] == "OK"
+    assert "OVERQUOTA" in str(c.append("INBOX", None, None, b"x\r\n"))
+    shown = {r["setting"]: r["value"] for r in store.json("user", "show", ALICE)}
+    assert (shown["removed_days"], shown["retention_days"]) == ("3", "1"), shown
+    store.run("user", "set", ALICE, "quota_messages", "5")
+    assert c.append("INBOX", None, None, b"x\r\n")[0] == "OK", "what is set for the user goes before it"
+    store.write(before.replace("user_sessions_max = 5", "user_sessions_max = 5\nlog_level = \"warning\""))
+    store.run("reload")
     lines = log_of(store).count("event=login ")
     store.log_in(ALICE, "secret").logout()
     assert log_of(store).count("event=login ") == lines, "log_level was not taken over"
