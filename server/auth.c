@@ -2,6 +2,7 @@
 
 #include "server/abuse.h"
 #include "server/base64.h"
+#include "server/domain_counts.h"
 #include "server/log.h"
 #include "server/sasl.h"
 #include "server/server.h"
@@ -238,7 +239,9 @@ static void on_delay_over(uv_timer_t *timer)
 static void delay(struct auth *a, struct attempt *t)
 {
 	bool held = t->status == SASL_STATUS_HELD;
-	counter_add(&a->loop->server->counters, held ? COUNT_LOGINS_HELD : COUNT_LOGINS_FAILED, 1);
+	struct server *server = a->loop->server;
+	counter_add(&server->counters, held ? COUNT_LOGINS_HELD : COUNT_LOGINS_FAILED, 1);
+	domain_count(domain_table_find(server->domains, t->sasl.user), DOMAIN_LOGINS_FAILED, 1);
 	const struct abuse_login login = {t->link.from, t->link.remote, t->sasl.user, t->sasl.tried};
 	unsigned before = a->failures++;
 	bool counts = !held && !t->link.exempt && t->status != SASL_STATUS_EXPIRED; /* nobody guesses what was right */

@@ -103,7 +103,8 @@ const struct option config_options[] = {
 	 "Where metrics are to be had over HTTP, for Prometheus: a loopback address with a port, like 127.0.0.1:9143, or the path of a "
 	 "local socket. Empty: nowhere."},
 	{NULL, "metrics_domains", OPTION_BOOL, IN(metrics_domains), "false", 0, 0, NULL,
-	 "Give out the sessions and the storage of each domain, too: a line each while it has some."},
+	 "Give out, too, what each domain has and does: sessions, storage, logins, commands and the time they took, bytes, deliveries, and what "
+	 "of these failed; a line each where there is some."},
 	{NULL, "trusted_networks", OPTION_TEXT, IN(trusted_networks), "127.0.0.0/8 ::1", 0, 0, NULL,
 	 "Addresses and networks where one address stands for many people, like webmail's: limits that count by address or by "
 	 "user do not hold for them."},

@@ -3,6 +3,7 @@
 #include "server/conn_private.h"
 
 #include "server/deflate.h"
+#include "server/domain_counts.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/proxy.h"
@@ -21,13 +22,24 @@ static void unlink_flight(struct op *op)
 	op->flight_link = NULL;
 }
 
+static void count_bytes(struct conn *c)
+{
+	struct counters *counters = &c->loop->server->counters;
+	uint64_t in = c->bytes_in - c->counted_in, out = c->bytes_out - c->counted_out;
+	counter_add(counters, COUNT_BYTES_IN, in);
+	counter_add(counters, COUNT_BYTES_OUT, out);
+	domain_count(c->domain, DOMAIN_BYTES_IN, in);
+	domain_count(c->domain, DOMAIN_BYTES_OUT, out);
+	c->counted_in = c->bytes_in;
+	c->counted_out = c->bytes_out;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct conn *c = handle->data;
 	struct loop *loop = c->loop;
 	HASH_DEL(loop->conns, c);
-	counter_add(&loop->server->counters, COUNT_BYTES_IN, c->bytes_in - c->counted_in);
-	counter_add(&loop->server->counters, COUNT_BYTES_OUT, c->bytes_out - c->counted_out);
+	count_bytes(c);
 	loop_uncount(loop);
 	peers_leave(loop->server->peers, c->peer.key, c->admitted);
 	c->user->on_closed(c);
@@ -76,22 +88,19 @@ void conn_admit(struct conn *c, unsigned idle_s)
 	c->admitted = true;
 }
 
-/* Not with each byte: the counters are everybody's. */
-static void count_bytes(struct conn *c)
+void conn_count_for(struct conn *c, struct domain_counts *domain)
 {
-	enum { SOME_BYTES = 65536 };
-	struct counters *counters = &c->loop->server->counters;
-	if (c->bytes_in - c->counted_in + c->bytes_out - c->counted_out < SOME_BYTES)
+	if (c->domain == domain)
 		return;
-	counter_add(counters, COUNT_BYTES_IN, c->bytes_in - c->counted_in);
-	counter_add(counters, COUNT_BYTES_OUT, c->bytes_out - c->counted_out);
-	c->counted_in = c->bytes_in;
-	c->counted_out = c->bytes_out;
+	count_bytes(c);
+	c->domain = domain;
 }
 
 void conn_settle(struct conn *c)
 {
-	count_bytes(c);
+	enum { SOME_BYTES = 65536 }; /* not with each byte: the counters are everybody's */
+	if (c->bytes_in - c->counted_in + c->bytes_out - c->counted_out >= SOME_BYTES)
+		count_bytes(c);
 	conn_flush(c);
 	if (c->peer_ended && !c->flight && !c->held && !c->yielding && !conn_has_packed(c) && conn_pending(c) == 0)
 		conn_close_later(c);

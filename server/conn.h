@@ -22,6 +22,7 @@
 #include <uthash.h>
 
 struct deflate_stream;
+struct domain_counts;
 struct tls_stream;
 
 enum { OUT_HIGH = LIMIT_OUT_HIGH_BYTES, OUT_LOW = LIMIT_OUT_LOW_BYTES, IN_HIGH = LIMIT_IN_HIGH_BYTES };
@@ -90,6 +91,7 @@ struct conn {
 	const char *why;         /* it ends: static text, of the first cause; NULL: it does not, or nobody said */
 	uint64_t bytes_in, bytes_out; /* on the wire; and so much of it is in the server's counters */
 	uint64_t counted_in, counted_out;
+	struct domain_counts *domain; /* and of this domain; NULL: of none */
 	bool pack_ended; /* the peer has finished its compressed stream: `packed` holds what came behind it */
 	bool reading, peer_ended, wants_room, goodbye_due, admitted, yielding;
 	unsigned held; /* conn_hold_open() less conn_let_go() */
@@ -115,6 +117,8 @@ struct conn *conn_find(struct loop *loop, uint64_t id);
 bool conn_is_open(const struct conn *c);
 /* The peer has proved who it is, or need not: it is counted as a stranger no more, and may be silent for `idle_s`. */
 void conn_admit(struct conn *c, unsigned idle_s);
+/* From now on its bytes are that domain's (server/domain_counts.h), too; NULL: nobody's. */
+void conn_count_for(struct conn *c, struct domain_counts *domain);
 /* From now on on_pulse() is called after each `silence_s` in which nothing was sent; 0: no more. */
 void conn_set_pulse(struct conn *c, unsigned silence_s);
 /* For the log: the peer's address. */

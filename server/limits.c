@@ -16,6 +16,7 @@ const struct limit limits[] = {
 	{"LIMIT_LISTENERS", LIMIT_LISTENERS, "", "listen sections of the configuration"},
 	{"LIMIT_METRICS_CONNECTIONS", LIMIT_METRICS_CONNECTIONS, "", "connections that ask for metrics at once"},
 	{"LIMIT_METRICS_S", LIMIT_METRICS_S, "s", "without a byte on such a connection"},
+	{"LIMIT_METRICS_BYTES", LIMIT_METRICS_BYTES, "bytes", "of an answer, which some 15,000 domains fill: error 500 beyond"},
 	{"LIMIT_LOOPS", LIMIT_LOOPS, "", "loop threads: a lane remembers in one word which of them watch a mailbox"},
 	{"LIMIT_WORKERS", LIMIT_WORKERS, "", "worker threads"},
 	{"LIMIT_OUT_HIGH_BYTES", LIMIT_OUT_HIGH_BYTES, "bytes",

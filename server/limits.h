@@ -16,6 +16,7 @@ enum {
 	LIMIT_LISTENERS = 64,
 	LIMIT_METRICS_CONNECTIONS = 16,
 	LIMIT_METRICS_S = 10,
+	LIMIT_METRICS_BYTES = 16777216,
 	LIMIT_LOOPS = 64, /* a bit each in the lanes' masks */
 	LIMIT_WORKERS = 1024,
 	/* Bytes of one connection. */

@@ -7,6 +7,7 @@
 #include "protocol/lmtp/data.h"
 #include "protocol/lmtp/trace.h"
 #include "server/accounts.h"
+#include "server/domain_counts.h"
 #include "server/lmtp_transaction.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -95,6 +96,12 @@ static enum lmtp_reply add_recipients(struct transaction *t, const struct alias_
 	return LMTP_REPLY_RECIPIENT_OK;
 }
 
+static void note_unknown(struct server *server, const char *address)
+{
+	counter_add(&server->counters, COUNT_RECIPIENTS_UNKNOWN, 1);
+	domain_count(domain_table_find(server->domains, address), DOMAIN_RECIPIENTS_UNKNOWN, 1);
+}
+
 static void lookup_done(struct op *op, struct conn *conn)
 {
 	struct lookup *k = container_of(op, struct lookup, op);
@@ -104,6 +111,7 @@ static void lookup_done(struct op *op, struct conn *conn)
 		if (op->fate != OP_RAN || (k->err && k->err != STORE_NOTFOUND)) {
 			reply(l, LMTP_REPLY_TRY_AGAIN);
 		} else if (k->err) {
+			note_unknown(conn->loop->server, k->address);
 			lmtp_reply(conn_out(conn), LMTP_REPLY_UNKNOWN_USER); /* common, and no error of the protocol */
 		} else {
 			reply(l, add_recipients(l->transaction, &k->targets));

@@ -1,6 +1,7 @@
 #include "server/lmtp_transaction.h"
 
 #include "server/accounts.h"
+#include "server/domain_counts.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -277,15 +278,29 @@ static void dispose_copy(struct transaction_op *o)
 	transaction_release(t);
 }
 
+static void count(struct server *server, const struct recipient *r)
+{
+	char address[ADDRESS_MAX + 1];
+	snprintf(address, sizeof(address), "%.*s", (int)r->address.len, r->address.ptr);
+	struct domain_counts *domain = domain_table_get(server->domains, address_domain(address));
+	bool deferred = lmtp_replies[r->reply].code[0] == '4';
+	if (r->reply == LMTP_REPLY_DELIVERED) {
+		counter_add(&server->counters, COUNT_DELIVERED, 1);
+		domain_count(domain, DOMAIN_DELIVERIES, 1);
+	} else if (r->reply == LMTP_REPLY_DELIVERED_BEFORE) {
+		counter_add(&server->counters, COUNT_DELIVERED_BEFORE, 1);
+	} else {
+		counter_add(&server->counters, deferred ? COUNT_DELIVERIES_DEFERRED : COUNT_DELIVERIES_REFUSED, 1);
+		domain_count(domain, deferred ? DOMAIN_DELIVERIES_DEFERRED : DOMAIN_DELIVERIES_REFUSED, 1);
+	}
+}
+
 static void answer(struct transaction_op *o, struct conn *c)
 {
 	struct recipient *r = &o->transaction->recipients[o->recipient];
 	r->reply = reply_of(o);
 	r->done = true;
-	counter_add(&c->loop->server->counters,
-		    r->reply == LMTP_REPLY_DELIVERED ? COUNT_DELIVERED :
-		    r->reply == LMTP_REPLY_DELIVERED_BEFORE ? COUNT_DELIVERED_BEFORE :
-		    lmtp_replies[r->reply].code[0] == '4' ? COUNT_DELIVERIES_DEFERRED : COUNT_DELIVERIES_REFUSED, 1);
+	count(c->loop->server, r);
 	if (r->reply == LMTP_REPLY_DELIVERED)
 		log_event(LOG_INFO, "delivered", log_span("user", r->address), log_span("sender", o->transaction->sender),
 			  log_number("uid", o->uid), log_number("size", (int64_t)o->transaction->delivery->size));

@@ -4,6 +4,7 @@
 #include "server/auth_pool.h"
 #include "server/command.h"
 #include "server/counters.h"
+#include "server/domain_counts.h"
 #include "server/peers.h"
 #include "server/server.h"
 #include "server/sessions.h"
@@ -78,6 +79,7 @@ const struct metric metrics[] = {
 	{METRIC_COUNTER, "deliveries_again", "those that had been delivered before", counted, COUNT_DELIVERED_BEFORE},
 	{METRIC_COUNTER, "deliveries_deferred", "those put off: answered 4xx", counted, COUNT_DELIVERIES_DEFERRED},
 	{METRIC_COUNTER, "deliveries_refused", "those refused: answered 5xx", counted, COUNT_DELIVERIES_REFUSED},
+	{METRIC_COUNTER, "recipients_unknown", "recipients over LMTP whom nobody knows", counted, COUNT_RECIPIENTS_UNKNOWN},
 };
 const size_t metrics_n = countof(metrics);
 
@@ -147,6 +149,58 @@ static void write_storage(void *ctx, const char *domain, uint64_t bytes)
 	buf_printf(out, "\"} %" PRIu64 "\n", bytes);
 }
 
+static const struct {
+	enum domain_counter which;
+	const char *name, *unit; /* NULL: it has none */
+	const char *help;
+} domain_counters[] = {
+	{DOMAIN_LOGINS, "logins", NULL, "logins that went well"},
+	{DOMAIN_LOGINS_FAILED, "logins_failed", NULL, "logins with a wrong user or password, or refused for too many before"},
+	{DOMAIN_COMMANDS, "commands", NULL, "IMAP commands"},
+	{DOMAIN_COMMANDS_NO, "commands_no", NULL, "those answered NO"},
+	{DOMAIN_COMMANDS_BAD, "commands_bad", NULL, "those answered BAD"},
+	{DOMAIN_COMMAND_US, "command_seconds", "seconds", "from their lines to their answers together, but for IDLE"},
+	{DOMAIN_BYTES_IN, "received_bytes", "bytes", "bytes from clients, as they came over the wire"},
+	{DOMAIN_BYTES_OUT, "sent_bytes", "bytes", "bytes to clients, as they went over the wire"},
+	{DOMAIN_DELIVERIES, "deliveries", NULL, "messages delivered over LMTP, one a recipient"},
+	{DOMAIN_DELIVERIES_DEFERRED, "deliveries_deferred", NULL, "those put off: answered 4xx"},
+	{DOMAIN_DELIVERIES_REFUSED, "deliveries_refused", NULL, "those refused: answered 5xx"},
+	{DOMAIN_RECIPIENTS_UNKNOWN, "recipients_unknown", NULL, "recipients over LMTP whom nobody knows"},
+};
+
+struct domain_row {
+	struct buf *out;
+	size_t i; /* in domain_counters */
+};
+
+static void write_domain(void *ctx, struct domain_counts *counts)
+{
+	const struct domain_row *row = ctx;
+	enum domain_counter which = domain_counters[row->i].which;
+	uint64_t n = atomic_load_explicit(&counts->each[which], memory_order_relaxed);
+	if (!n)
+		return;
+	buf_printf(row->out, "roost_domain_%s_total{domain=\"", domain_counters[row->i].name);
+	write_label(counts->name, row->out);
+	if (which == DOMAIN_COMMAND_US)
+		buf_printf(row->out, "\"} %" PRIu64 ".%06" PRIu64 "\n", n / 1000000, n % 1000000);
+	else
+		buf_printf(row->out, "\"} %" PRIu64 "\n", n);
+}
+
+static void write_domain_counters(struct domain_table *domains, struct buf *out)
+{
+	for (size_t i = 0; i < countof(domain_counters); i++) {
+		const char *name = domain_counters[i].name, *unit = domain_counters[i].unit;
+		struct domain_row row = {out, i};
+		buf_printf(out, "# TYPE roost_domain_%s counter\n", name);
+		if (unit)
+			buf_printf(out, "# UNIT roost_domain_%s %s\n", name, unit);
+		buf_printf(out, "# HELP roost_domain_%s %s\n", name, domain_counters[i].help);
+		domain_table_each(domains, write_domain, &row);
+	}
+}
+
 static void write_domains(const struct server *server, struct buf *out)
 {
 	struct domain_count *all = NULL, *c, *next;
@@ -163,6 +217,7 @@ static void write_domains(const struct server *server, struct buf *out)
 	buf_add_text(out, "# TYPE roost_domain_storage_bytes gauge\n# UNIT roost_domain_storage_bytes bytes\n"
 			  "# HELP roost_domain_storage_bytes mail of all users of a domain, as quotas count it\n");
 	tally_each(accounts_tally(server->accounts), write_storage, out);
+	write_domain_counters(server->domains, out);
 }
 
 void metrics_write(const struct server *server, struct buf *out)

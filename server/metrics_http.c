@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAGE_MAX = 1 << 20, ADDRESS_TEXT_MAX = 64 };
+enum { PAGE_MAX = LIMIT_METRICS_BYTES, ADDRESS_TEXT_MAX = 64 };
 
 struct metrics_http {
 	const struct server *server;
@@ -94,6 +94,12 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 		return answer(connection, is_get ? MHD_HTTP_NOT_FOUND : MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", &page);
 	}
 	metrics_write(m->server, &page);
+	if (page.failed) { /* half of it would be read as all of it */
+		buf_finish(&page);
+		buf_init(&page, PAGE_MAX);
+		buf_add_text(&page, "This is too much for a page: too many domains.\n");
+		return answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", &page);
+	}
 	return answer(connection, MHD_HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", &page);
 }
 

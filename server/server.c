@@ -7,6 +7,7 @@
 #include "server/certificate_watch.h"
 #include "server/conn.h"
 #include "server/crash.h"
+#include "server/domain_counts.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -32,6 +33,24 @@ static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
 						[PROTOCOL_IMAPS] = &session_user,
 						[PROTOCOL_LMTP] = &lmtp_user,
 						[PROTOCOL_ADMIN] = &admin_user};
+
+/* False: the directory cannot be read. */
+static bool make_domains(struct server *s)
+{
+	struct directory *d;
+	if (!s->config.metrics_domains)
+		return true;
+	enum store_err err = accounts_read_directory(s->accounts, &d);
+	if (err) {
+		log_event(LOG_ERROR, "directory_failed", log_text("error", accounts_error_name(err)));
+		return false;
+	}
+	s->domains = domain_table_create(d);
+	if (!s->domains)
+		log_event(LOG_ERROR, "directory_failed", log_text("fault", directory_fault(d)));
+	directory_close(d);
+	return s->domains;
+}
 
 static struct auth_pool *make_auth(struct server *s)
 {
@@ -80,7 +99,7 @@ struct server *server_open(const struct config *config)
 		s->crashes = crash_handlers_install(crashes);
 		s->workers = workers_create(config->workers, s->crashes);
 		s->accounts = accounts_create(&s->config, s->workers, s->loops);
-		s->auth = s->accounts ? make_auth(s) : NULL;
+		s->auth = s->accounts && make_domains(s) ? make_auth(s) : NULL;
 	}
 	if (!s->auth) {
 		server_close(s);
@@ -109,6 +128,7 @@ void server_close(struct server *s)
 	for (int i = 0; i < running; i++)
 		loop_finish(&s->loops[i]);
 	auth_pool_destroy(s->auth);
+	domain_table_destroy(s->domains);
 	sasl_library_close(s->sasl);
 	accounts_stop(s->accounts);
 	workers_destroy(s->workers);

@@ -11,6 +11,7 @@ struct abuse;
 struct auth_pool;
 struct conn_user;
 struct crash_handlers;
+struct domain_table;
 struct peers;
 struct sasl_library;
 struct sessions;
@@ -28,6 +29,7 @@ struct server {
 	struct peers *peers;
 	struct sessions *sessions;
 	struct counters counters;
+	struct domain_table *domains; /* NULL: not by domain (metrics_domains) */
 	struct abuse *abuse;
 	const struct conn_user *const *users; /* by protocol: what serves a connection */
 	struct sasl_library *sasl;

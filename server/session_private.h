@@ -45,6 +45,7 @@ struct session {
 	char *master; /* who logged in as that one; NULL: nobody else */
 	bool sets_quotas; /* it is a master of all users */
 	char device[64]; /* as the client names itself, printable ASCII */
+	struct domain_counts *domain; /* of its address; NULL: nobody counts by domain */
 	struct session_entry entry; /* among the server's sessions, while it is logged in */
 	struct credential credential; /* what it has logged in with */
 };

@@ -4,6 +4,7 @@
 #include "protocol/imap/capability.h"
 #include "protocol/imap/response.h"
 #include "server/accounts.h"
+#include "server/domain_counts.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -154,6 +155,9 @@ bool session_log_in(struct session *s, const struct auth_result *who)
 		return false;
 	}
 	conn_admit(s->conn, LIMIT_IDLE_S);
+	s->domain = domain_table_get(s->conn->loop->server->domains, address_domain(who->address));
+	domain_count(s->domain, DOMAIN_LOGINS, 1);
+	conn_count_for(s->conn, s->domain);
 	s->lane = accounts_acquire(s->conn->loop->server->accounts, who->account);
 	notify_watch(&s->watch, s->conn->loop, s->lane, WATCH_ALL);
 	snprintf(s->address, sizeof(s->address), "%s", who->address);
@@ -179,10 +183,16 @@ void session_note_command(struct session *s, const struct command *cmd)
 	static const char *const words[] = {[STATUS_OK] = "ok", [STATUS_NO] = "no", [STATUS_BAD] = "bad"};
 	uint64_t us = (uv_hrtime() - cmd->began_ns) / 1000;
 	struct counters *counters = &s->conn->loop->server->counters;
-	if (cmd->status.word != STATUS_OK)
-		counter_add(counters, cmd->status.word == STATUS_NO ? COUNT_COMMANDS_NO : COUNT_COMMANDS_BAD, 1);
-	if (cmd->row && !(cmd->row->flags & CMD_UPDATES_LIVE))
+	bool no = cmd->status.word == STATUS_NO;
+	domain_count(s->domain, DOMAIN_COMMANDS, 1);
+	if (cmd->status.word != STATUS_OK) {
+		counter_add(counters, no ? COUNT_COMMANDS_NO : COUNT_COMMANDS_BAD, 1);
+		domain_count(s->domain, no ? DOMAIN_COMMANDS_NO : DOMAIN_COMMANDS_BAD, 1);
+	}
+	if (cmd->row && !(cmd->row->flags & CMD_UPDATES_LIVE)) {
 		histogram_add(&counters->commands[cmd->row->kind], us);
+		domain_count(s->domain, DOMAIN_COMMAND_US, us);
+	}
 	if (log_has_level(LOG_DEBUG))
 		log_event(LOG_DEBUG, "command", log_number("session", (int64_t)session_id(s)), log_text("user", s->address),
 			  log_text("command", cmd->row ? cmd->row->name : "none"), log_text("status", words[cmd->status.word]),
@@ -218,6 +228,8 @@ void session_log_out(struct session *s)
 	s->yields = false;
 	s->metadata_since = 0;
 	s->address[0] = '\0';
+	s->domain = NULL;
+	conn_count_for(s->conn, NULL);
 	free(s->master);
 	s->master = NULL;
 	free(s->capabilities_off);

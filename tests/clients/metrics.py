@@ -167,10 +167,66 @@ def test_by_domain(roost):
     store.close()
 
 
+def deliver(port, to):
+    with smtplib.LMTP("127.0.0.1", port) as m:
+        try:
+            m.sendmail("a@example.com", [to], b"Subject: x\r\n\r\nx\r\n")
+        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError):
+            pass
+
+
+def by_domain(families, name):
+    kind, samples = families["roost_domain_" + name]
+    assert kind == "counter" and all(suffix == "_total" for suffix, _ in samples), samples
+    return {re.fullmatch(r'domain="(.*)"', labels)[1]: v for (_, labels), v in samples.items()}
+
+
+def test_counted_by_domain(roost):
+    port, lmtp = free_ports(2)
+    store = Store(roost, f'metrics = "127.0.0.1:{port}"\nmetrics_domains = true\nlisten {{ protocol = "lmtp" port = {lmtp} }}\n')
+    with_users(store)
+    store.run("domain", "add", "example.net")
+    store.run("user", "add", "bob@example.net", stdin=b"secret\n")
+    store.start()
+    names = ("logins", "logins_failed", "commands", "commands_no", "commands_bad", "command_seconds", "received_bytes", "sent_bytes",
+             "deliveries", "deliveries_deferred", "deliveries_refused", "recipients_unknown")
+    before = scrape(port)
+    assert [by_domain(before, n) for n in names] == [{}] * len(names), before
+    for user in ("nobody@example.net", "bob@example.net", "stranger@elsewhere.example", "no-address"):
+        assert refused(store, user, "guess")
+    c = store.log_in(ALICE, "secret")
+    c.select("INBOX")
+    assert c.select("Nowhere")[0] == "NO"
+    assert c.append("INBOX", None, None, b"x" * 1000)[0] == "OK"
+    try:
+        c.xatom("NONSENSE")
+    except c.error:
+        pass
+    c.logout()
+    store.run("user", "set", "bob@example.net", "quota_messages", "1")
+    for to in (ALICE, "bob@example.net", "bob@example.net", "nobody@example.net", "x@elsewhere.example", ALICE):
+        deliver(lmtp, to)
+    store.run("user", "set", "bob@example.net", "quota_refuse", "true")
+    deliver(lmtp, "bob@example.net")
+    store.json("stats")  # by then the connections before it are gone, with their bytes counted
+    after = scrape(port)
+    expected = {"logins": {"example.org": 1}, "logins_failed": {"example.net": 2}, "commands": {"example.org": 6},
+                "commands_no": {"example.org": 1}, "commands_bad": {"example.org": 1},
+                "deliveries": {"example.org": 2, "example.net": 1}, "deliveries_deferred": {"example.net": 1},
+                "deliveries_refused": {"example.net": 1}, "recipients_unknown": {"example.net": 1}}
+    assert {n: by_domain(after, n) for n in expected} == expected
+    assert value(after, "recipients_unknown") == 2
+    assert set(by_domain(after, "command_seconds")) == {"example.org"} and 0 < by_domain(after, "command_seconds")["example.org"] < 60
+    got, sent = by_domain(after, "received_bytes"), by_domain(after, "sent_bytes")
+    assert set(got) == set(sent) == {"example.org"}, (got, sent)
+    assert 1000 < got["example.org"] < value(after, "received_bytes") and 100 < sent["example.org"] < value(after, "sent_bytes")
+    store.close()
+
+
 def test_the_board(roost):
     """It asks for what there is."""
     port, = free_ports(1)
-    store = Store(roost, f'metrics = "127.0.0.1:{port}"\n')
+    store = Store(roost, f'metrics = "127.0.0.1:{port}"\nmetrics_domains = true\n')
     with_users(store)
     store.start()
     store.log_in(ALICE, "secret").logout()
