@@ -40,6 +40,8 @@ static void qresync(struct lexer *lx, struct select_request *s)
 	s->uidvalidity = lexer_nz_number(lx);
 	lexer_space(lx);
 	s->modseq = lexer_number(lx, INT64_MAX);
+	if (s->modseq == 0)
+		lexer_fail(lx, "A modification sequence from 1 is expected"); /* RFC 7162 7: mod-sequence-value */
 	if (lexer_accept(lx, ' ') && !lexer_peek(lx, '(')) {
 		known_set(lx, false, &s->known);
 		if (lexer_accept(lx, ' ') && !lexer_peek(lx, '('))
