@@ -25,8 +25,8 @@ static bool digits(struct span s, size_t at, size_t n, int64_t *out)
 	return true;
 }
 
-/* d[d]-Mon-yyyy at the start; *used is where it ends. */
-static bool civil(struct span s, int64_t *days, size_t *used)
+/* d[d]-Mon-yyyy at the start; *used is where it ends, *exists whether its month has that day. */
+static bool civil(struct span s, int64_t *days, bool *exists, size_t *used)
 {
 	size_t n = s.len > 1 && s.ptr[1] != '-' ? 2 : 1;
 	int64_t day, year, month = 0;
@@ -38,6 +38,7 @@ static bool civil(struct span s, int64_t *days, size_t *used)
 	if (!month || !digits(s, n + 5, 4, &year) || day < 1 || day > 31)
 		return false;
 	*days = date_days(year, month, day);
+	*exists = *days < date_days(year + month / 12, month % 12 + 1, 1);
 	*used = n + 9;
 	return true;
 }
@@ -45,16 +46,18 @@ static bool civil(struct span s, int64_t *days, size_t *used)
 bool date_parse(struct span s, int64_t *days)
 {
 	size_t used;
-	return civil(s, days, &used) && used == s.len;
+	bool exists;
+	return civil(s, days, &exists, &used) && used == s.len;
 }
 
 bool date_time_parse(struct span s, int64_t *unix_s, int32_t *zone_min)
 {
 	int64_t days, hour, minute, second, zone_hour, zone_minute;
 	size_t at;
+	bool exists;
 	if (s.len > 2 && s.ptr[0] == ' ' && s.ptr[2] == '-')
 		s = span_after(s, 1);
-	if (!civil(s, &days, &at) || s.len != at + 15 || s.ptr[at] != ' ' || !digits(s, at + 1, 2, &hour) ||
+	if (!civil(s, &days, &exists, &at) || !exists || s.len != at + 15 || s.ptr[at] != ' ' || !digits(s, at + 1, 2, &hour) ||
 	    s.ptr[at + 3] != ':' || !digits(s, at + 4, 2, &minute) || s.ptr[at + 6] != ':' ||
 	    !digits(s, at + 7, 2, &second) || s.ptr[at + 9] != ' ' || !digits(s, at + 11, 2, &zone_hour) ||
 	    !digits(s, at + 13, 2, &zone_minute))

@@ -33,6 +33,8 @@ static void test_known(void **state)
 	check_date_time("7-FEB-1994 21:52:25 -0800", 760686745, -480);
 	check_date_time("31-Dec-1969 23:59:60 +0001", -60, 1);
 	check_date_time("29-Feb-2024 00:00:00 +1245", 1709118900, 765);
+	check_date_time("31-Dec-9999 23:59:59 +0000", 253402300799, 0);
+	check_date_time("29-Feb-2000 00:00:00 +0000", 951782400, 0);
 	check_written(0, 0, "\" 1-Jan-1970 00:00:00 +0000\"");
 	check_written(760686745, -480, "\" 7-Feb-1994 21:52:25 -0800\"");
 	check_written(-1, 0, "\"31-Dec-1969 23:59:59 +0000\"");
@@ -49,6 +51,7 @@ static void test_refused(void **state)
 		" 7-Feb-1994 00:00:00 +2400", " 7-Feb-1994 00:00:00 +0060", " 7-Feb-94 00:00:00 +0000",
 		" 7-Fee-1994 00:00:00 +0000", " 0-Feb-1994 00:00:00 +0000", "32-Feb-1994 00:00:00 +0000",
 		"  7-Feb-1994 00:00:00 +0000", " 17-Feb-1994 00:00:00 +0000", " 7-Feb-1994 00:00:00 +0000 ",
+		"30-Feb-2024 00:00:00 +0000", "29-Feb-2023 00:00:00 +0000", "31-Jun-1994 00:00:00 +0000", "32-Dec-1994 00:00:00 +0000",
 		" 7-Feb-1994  0:00:00 +0000", " 7 Feb 1994 00:00:00 +0000", "7-Feb-1994T00:00:00 +0000", "-Feb-1994 00:00:00 +0000",
 	};
 	int64_t s;
@@ -58,7 +61,8 @@ static void test_refused(void **state)
 		if (date_time_parse(span_of(bad[i]), &s, &zone))
 			fail_msg("<%s> is taken", bad[i]);
 	static const char *const bad_dates[] = {"", "1", "1-", "1-Jan", "1-Jan-", "1-Jan-202", "1-Jan-20244", " 1-Jan-2024",
-						"1-Jan-2024 ", "001-Jan-2024", "1-Ja-2024", "1-JanX2024", "a-Jan-2024"};
+						"1-Jan-2024 ", "001-Jan-2024", "1-Ja-2024", "1-JanX2024", "a-Jan-2024",
+						"32-Jan-2024"};
 	for (size_t i = 0; i < countof(bad_dates); i++)
 		if (date_parse(span_of(bad_dates[i]), &s))
 			fail_msg("<%s> is taken", bad_dates[i]);
