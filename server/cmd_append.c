@@ -346,12 +346,18 @@ static uint64_t last_size(struct append *a)
 	return a->chunk.len + (last(a)->intake ? intake_size(last(a)->intake) : 0);
 }
 
+/* The literal at which the text stops is a message, and no part of one. */
+static bool is_message(const struct append *a)
+{
+	return a->text.stop == APPEND_LITERAL || a->text.stop == APPEND_UTF8;
+}
+
 /* The text stops at a literal, which is octets of the last message. */
 static enum step ask_for_literal(struct session *s, struct command *cmd)
 {
 	struct append *a = cmd->state;
 	const uint64_t size = a->literal.literal.size, most = (uint64_t)cmd->message_bytes_max;
-	bool whole = a->text.stop == APPEND_LITERAL;
+	bool whole = is_message(a);
 	if (whole && size == 0)
 		return refuse(cmd, NULL, "The message is empty"); /* how a client cancels (RFC 3502 3) */
 	if (a->literal.literal.over == READER_OVER_COUNT || size > most || last_size(a) > most - size)
@@ -421,9 +427,11 @@ static enum step read_text(struct session *s, struct command *cmd, const struct 
 	struct append *a = cmd->state;
 	struct request piece = {.uid = cmd->request.uid};
 	struct parse_error error;
-	enum append_place place = a->text.stop == APPEND_TEXT ? APPEND_IN_LIST : APPEND_AFTER;
+	static const enum append_place places[] = {[APPEND_STOPS] = APPEND_AFTER, [APPEND_KEEPS] = APPEND_AFTER,
+						   [APPEND_LITERAL] = APPEND_AFTER, [APPEND_UTF8] = APPEND_IN_UTF8,
+						   [APPEND_TEXT] = APPEND_IN_LIST};
 	enum parse_status status = parse_append(&cmd->arena, arena_copy(&cmd->arena, event->text), cmd->dialect,
-						a->started ? place : APPEND_AT_START,
+						a->started ? places[a->text.stop] : APPEND_AT_START,
 						cmd->request.kind == CMD_REPLACE, &piece, &error);
 	if (status != PARSE_OK) {
 		command_parse_error(cmd, status, &error);
@@ -446,7 +454,7 @@ static enum step read_text(struct session *s, struct command *cmd, const struct 
 static enum step take_piece(struct session *s, struct command *cmd, const struct reader_event *event)
 {
 	struct append *a = cmd->state;
-	bool came = event->left == 0, whole = a->text.stop == APPEND_LITERAL;
+	bool came = event->left == 0, whole = is_message(a);
 	buf_add_span(&a->chunk, event->text);
 	if (whole)
 		a->unstored += event->text.len;

@@ -90,9 +90,15 @@ static bool message(struct lexer *lx, struct append_request *r)
 		lexer_expect(lx, '(', "A parenthesis is expected");
 		return !lexer_failed(lx) && cat_parts(lx, r, true);
 	}
-	if (!at_last_literal(lx, true))
+	/* RFC 9755 has dropped "UTF8 (literal8)"; clients written to RFC 6855 4 send it with all that they add. */
+	bool closes = (lx->dialect & DIALECT_UTF8) && lexer_accept_word(lx, "UTF8");
+	if (closes) {
+		lexer_space(lx);
+		lexer_expect(lx, '(', "A parenthesis is expected");
+	}
+	if (!at_last_literal(lx, true) || (closes && !lexer_peek(lx, '~')))
 		lexer_fail(lx, "A literal is expected");
-	return stop(lx, r, APPEND_LITERAL);
+	return stop(lx, r, closes ? APPEND_UTF8 : APPEND_LITERAL);
 }
 
 /* Messages, up to a literal or the command's end.  A command has at least one, REPLACE no other. */
@@ -101,6 +107,9 @@ static void messages(struct lexer *lx, struct append_request *r, enum append_pla
 	if (place == APPEND_IN_LIST) {
 		if (!cat_parts(lx, r, false))
 			return;
+		place = APPEND_AFTER;
+	} else if (place == APPEND_IN_UTF8) {
+		lexer_expect(lx, ')', "A closing parenthesis is expected");
 		place = APPEND_AFTER;
 	}
 	while (!lexer_failed(lx)) {

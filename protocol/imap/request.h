@@ -59,10 +59,12 @@ struct append_step {
 };
 
 /* Where a piece of the text begins, and where it stops. */
-enum append_place { APPEND_AT_START, APPEND_AFTER /* a message */, APPEND_IN_LIST /* behind a TEXT literal */ };
+enum append_place { APPEND_AT_START, APPEND_AFTER /* a message */, APPEND_IN_LIST /* behind a TEXT literal */,
+		    APPEND_IN_UTF8 /* behind a UTF8 literal */ };
 enum append_stop {
 	APPEND_STOPS,   /* the command is whole */
 	APPEND_LITERAL, /* the literal is the message */
+	APPEND_UTF8,    /* so it is, and a parenthesis closes it (RFC 6855 4) */
 	APPEND_TEXT,    /* it is a part of the message */
 	APPEND_KEEPS    /* it is a word of the text: nothing can be done before it is there */
 };

@@ -37,6 +37,8 @@ static bool append_and_print(struct span text, enum append_place place, bool sin
 	if (ok) {
 		if (place == APPEND_AT_START)
 			buf_add_text(out, r.uid ? "a UID REPLACE" : (r.append.set.n ? "a REPLACE" : "a APPEND"));
+		if (place == APPEND_IN_UTF8)
+			buf_add_char(out, ')');
 		append_print(out, &r.append, place == APPEND_IN_LIST);
 		if (r.append.stop != APPEND_STOPS)
 			buf_add_text(out, "{1}");
@@ -87,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	append_round_trip(text, APPEND_AFTER, false);
 	append_round_trip(text, APPEND_AFTER, true);
 	append_round_trip(text, APPEND_IN_LIST, false);
+	append_round_trip(text, APPEND_IN_UTF8, false);
 	parse_append_streams(text);
 	parse_peek(text, &tag);
 	arena_init(&a);

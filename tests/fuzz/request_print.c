@@ -561,8 +561,8 @@ void request_print(struct buf *out, const struct request *r)
 void append_print(struct buf *out, const struct append_request *r, bool in_list)
 {
 	size_t from = out->len;
-	static const char *const ends[] = {[APPEND_STOPS] = "", [APPEND_LITERAL] = "", [APPEND_TEXT] = "TEXT ",
-					   [APPEND_KEEPS] = "URL "};
+	static const char *const ends[] = {[APPEND_STOPS] = "", [APPEND_LITERAL] = "", [APPEND_UTF8] = "UTF8 (~",
+					   [APPEND_TEXT] = "TEXT ", [APPEND_KEEPS] = "URL "};
 	if (r->set.n)
 		print_set(out, &r->set);
 	if (r->name.ptr)
@@ -582,7 +582,7 @@ void append_print(struct buf *out, const struct append_request *r, bool in_list)
 				buf_add_char(out, ' ');
 				date_time_write(out, s->date_unix_s, s->zone_min);
 			}
-			if (i + 1 < r->steps_n || r->stop != APPEND_LITERAL)
+			if (i + 1 < r->steps_n || (r->stop != APPEND_LITERAL && r->stop != APPEND_UTF8))
 				buf_add_text(out, " CATENATE (");
 		}
 	}

@@ -736,6 +736,7 @@ static void test_append(void **state)
 	check_start("a APPEND x \" 7-Feb-1994 21:52:25 -0800\" () {5}", NULL, 40);
 	check_start("a APPEND x ~5}", NULL, 11);
 	check_start("a APPEND x (){5}", NULL, 13);
+	check_start("a APPEND x UTF8 (~{5}", NULL, 11);
 	check_start("a UID APPEND x {5}", NULL, 6);
 	check_append(" {5}", APPEND_AFTER, false, "", 0);
 	check_append(" (\\Draft) {5}", APPEND_AFTER, false, "(\\Draft) ", 0);
