@@ -1,6 +1,7 @@
 /* Which command a client sends next. */
 #include "tests/model/client.h"
 #include "protocol/imap/lexer.h"
+#include "tests/model/compose.h"
 #include "tests/model/sim.h"
 
 #include <string.h>
@@ -98,6 +99,14 @@ static uint64_t some_modseq(const struct client *c)
 	return one && sim_once(c->sim, 2) ? one : c->modseq;
 }
 
+/* A range, from either end, the wrong way round too (RFC 9394 3.1). */
+static void choose_partial(struct client *c)
+{
+	int sign = sim_once(c->sim, 2) ? 1 : -1;
+	c->partial_from = sign * (int)(1 + sim_below(c->sim, c->n + 2));
+	c->partial_to = sign * (int)(1 + sim_below(c->sim, c->n + 2));
+}
+
 static void fetch(struct client *c)
 {
 	static const struct {
@@ -119,8 +128,13 @@ static void fetch(struct client *c)
 	if ((c->dialect & DIALECT_CONDSTORE) && sim_once(c->sim, 3)) {
 		c->since = some_modseq(c);
 		c->asks_vanished = c->uid_form && (c->dialect & DIALECT_QRESYNC) && sim_once(c->sim, 2);
-		client_add(c, " (CHANGEDSINCE %llu%s)", (unsigned long long)c->since, c->asks_vanished ? " VANISHED" : "");
+		client_add(c, " (CHANGEDSINCE %llu%s", (unsigned long long)c->since, c->asks_vanished ? " VANISHED" : "");
 	}
+	if (c->sim->level >= LEVEL_PARTS && c->uid_form && sim_once(c->sim, 3)) {
+		choose_partial(c);
+		client_add(c, " %sPARTIAL %d:%d", c->since ? "" : "(", c->partial_from, c->partial_to);
+	}
+	client_add(c, "%s", c->since || c->partial_from ? ")" : "");
 	client_add(c, "\r\n");
 }
 
@@ -158,12 +172,19 @@ static void search(struct client *c)
 	size_t i = sim_below(c->sim, countof(keys));
 	bool uid_only = needs_uids(c), answers_uids = c->by_uid || uid_only;
 	client_begin(c, KIND_SEARCH, DO_NOTHING);
-	static const char *const commands[] = {[SEARCHES] = "SEARCH", [SORTS_SUBJECT] = "SORT (SUBJECT) UTF-8",
-					       [SORTS_SUBJECT_DOWN] = "SORT (REVERSE SUBJECT DATE) UTF-8",
-					       [SORTS_SIZE] = "SORT (SIZE) UTF-8"};
-	c->sorts = sim_once(c->sim, 2) ? (unsigned)sim_below(c->sim, countof(commands)) : SEARCHES;
-	c->saves = !c->sim->plain && c->sorts == SEARCHES && sim_once(c->sim, 3);
-	client_add(c, "%s%s %s", answers_uids ? "UID " : "", commands[c->sorts], c->saves ? "RETURN (SAVE) " : "");
+	static const char *const orders[] = {[SEARCHES] = "", [SORTS_SUBJECT] = "(SUBJECT) UTF-8 ",
+					     [SORTS_SUBJECT_DOWN] = "(REVERSE SUBJECT DATE) UTF-8 ",
+					     [SORTS_SIZE] = "(SIZE) UTF-8 "};
+	c->sorts = sim_once(c->sim, 2) ? (unsigned)sim_below(c->sim, countof(orders)) : SEARCHES;
+	c->saves = c->sim->level >= LEVEL_SYNC && c->sorts == SEARCHES && sim_once(c->sim, 3);
+	if (c->sim->level >= LEVEL_PARTS && sim_once(c->sim, 2))
+		choose_partial(c);
+	client_add(c, "%s%s ", answers_uids ? "UID " : "", c->sorts ? "SORT" : "SEARCH");
+	if (c->partial_from)
+		client_add(c, "RETURN (%sPARTIAL %d:%d) ", c->saves ? "SAVE " : "", c->partial_from, c->partial_to);
+	else
+		client_add(c, "%s", c->saves ? "RETURN (SAVE) " : "");
+	client_add(c, "%s", orders[c->sorts]);
 	c->search_flags = keys[i].with;
 	c->search_without = keys[i].without;
 	c->uid_form = sim_once(c->sim, 2) || uid_only; /* of the set */
@@ -196,21 +217,6 @@ static void expunge(struct client *c)
 	client_add(c, "\r\n");
 }
 
-static void add_message(struct client *c, uint32_t size)
-{
-	char head[64];
-	int head_len = snprintf(head, sizeof(head), "Subject: s%u\r\n\r\n", size);
-	client_add(c, "%s", head);
-	for (uint32_t left = size - (uint32_t)head_len; left;) {
-		uint32_t n = left < 1000 ? left : 1000;
-		char x[1001];
-		memset(x, 'a' + (int)(size % 26), n);
-		x[n] = '\0';
-		client_add(c, "%s", x);
-		left -= n;
-	}
-}
-
 static void append(struct client *c)
 {
 	struct sim *s = c->sim;
@@ -230,7 +236,7 @@ static void append(struct client *c)
 		client_add(c, " (%s) {%u%s}\r\n", flags, size, waits ? "" : "+");
 		if (waits)
 			client_next_segment(c);
-		add_message(c, size);
+		compose_literal(c, size);
 	}
 	client_add(c, "\r\n");
 }
@@ -318,7 +324,7 @@ static void enable(struct client *c)
 static bool choose_notified(struct client *c)
 {
 	struct notified *n = &c->notified;
-	if (c->sim->plain)
+	if (c->sim->level < LEVEL_SYNC)
 		return false;
 	if (n->uses && sim_once(c->sim, n->wish.selected == SELECTED_ALL ? 5 : 40))
 		notified_choose(c);
@@ -343,6 +349,10 @@ void client_choose(struct client *c)
 		return;
 	if ((c->dialect & DIALECT_QRESYNC) && sim_once(c->sim, 25)) {
 		choose_select(c);
+		return;
+	}
+	if (c->sim->level >= LEVEL_PARTS && c->box >= 0 && c->n && knows_all(c) && sim_once(c->sim, 8)) {
+		compose_choose(c, needs_uids(c));
 		return;
 	}
 	bool few = c->sim->oracle.boxes[0].n + c->sim->oracle.boxes[1].n < 30;

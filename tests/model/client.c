@@ -2,6 +2,7 @@
 
 #include "server/session.h"
 #include "protocol/imap/lexer.h"
+#include "tests/model/compose.h"
 #include "tests/model/sim.h"
 
 #include <ctype.h>
@@ -16,7 +17,7 @@ void client_init(struct client *c, struct sim *sim, int index)
 	buf_init(&c->received, SIZE_MAX);
 	for (int i = 0; i < SEGMENTS_MAX; i++)
 		buf_init(&c->segments[i], SIZE_MAX);
-	if (sim->plain)
+	if (sim->level == LEVEL_PLAIN)
 		return;
 	static const unsigned dialects[] = {0, DIALECT_CONDSTORE, DIALECT_QRESYNC | DIALECT_CONDSTORE,
 					    DIALECT_QRESYNC | DIALECT_CONDSTORE, DIALECT_UIDONLY,
@@ -43,7 +44,9 @@ static void forget_command(struct client *c)
 	c->earlier_n = 0;
 	c->resyncs = c->narrow = c->asks_vanished = c->modified = false;
 	c->since = 0;
-	c->idling = c->began = c->has_shot = c->saves = false;
+	c->idling = c->began = c->has_shot = c->saves = c->composes = false;
+	c->partial_from = c->partial_to = 0;
+	c->parts_n = 0;
 }
 
 void client_forget_mailbox(struct client *c)
@@ -181,8 +184,49 @@ void client_compare(struct client *c, const struct box *box, bool with_modseqs, 
 	}
 }
 
+/* Of n, counted from 0: from *lo up to below *hi, as PARTIAL has it, from either end (RFC 9394 3.1). */
+static void cut_partial(const struct client *c, uint32_t n, uint32_t *lo, uint32_t *hi)
+{
+	uint32_t a = (uint32_t)abs(c->partial_from), b = (uint32_t)abs(c->partial_to);
+	uint32_t near = (a < b ? a : b) - 1, far = a < b ? b : a;
+	near = near < n ? near : n;
+	far = far < n ? far : n;
+	*lo = c->partial_from > 0 ? near : n - far;
+	*hi = c->partial_from > 0 ? far : n - near;
+}
+
+/* The client knows what is there, and nothing else. */
+static bool knows_shot(const struct client *c)
+{
+	const struct box *b = &c->shot.boxes[c->box];
+	bool same = c->has_shot && c->exact && c->deed.known.n == b->n;
+	for (uint32_t i = 0; same && i < b->n; i++)
+		same = c->deed.known.v[i] == b->v[i].uid;
+	return same;
+}
+
+/* PARTIAL leaves out what is not in its range: it counts what is there (RFC 9394 3.3), changed since or not (3.4). */
+static void narrow_fetch(struct client *c)
+{
+	const unsigned asked_only = c->wants & (GOT_SIZE | GOT_BODY);
+	struct uid_list in = {0};
+	uint32_t lo, hi;
+	cut_partial(c, c->deed.set.n, &lo, &hi);
+	for (uint32_t i = lo; i < hi; i++)
+		uid_list_add(&in, c->deed.set.v[i]);
+	for (uint32_t i = 0; i < c->n; i++)
+		if (c->v[i].uid && (c->v[i].got & asked_only) && !uid_list_has(&in, c->v[i].uid))
+			sim_fail(c->sim, "%d: FETCH tells of UID %u, which is not in its range", c->index, c->v[i].uid);
+	uid_list_finish(&c->deed.set);
+	c->deed.set = in;
+}
+
 static void end_fetch(struct client *c)
 {
+	if (c->partial_from && !knows_shot(c)) /* what is gone may count, or not */
+		return;
+	if (c->partial_from)
+		narrow_fetch(c);
 	for (uint32_t i = 0; c->has_shot && i < c->n; i++) {
 		const struct known *k = &c->v[i];
 		const struct item *m = k->uid ? box_find(&c->shot.boxes[c->box], k->uid) : NULL;
@@ -217,78 +261,81 @@ static int compare_subjects(uint32_t a, uint32_t b)
 	return strcmp(left, right);
 }
 
-/* Is what was found in the order that was asked for?  What is equal is in that of the mailbox. */
-static void check_order(const struct client *c, const struct box *b)
+/* Is it to come before the other?  What is equal is in the order of the mailbox. */
+static bool precedes(const struct client *c, const struct item *a, const struct item *b)
 {
-	for (uint32_t i = 1; i < c->search_found_n; i++) {
-		const struct item *left = box_find(b, c->search_found[i - 1]), *right = box_find(b, c->search_found[i]);
-		if (!left || !right)
-			continue; /* told below */
-		int order = c->sorts == SORTS_SIZE ? (left->size > right->size) - (left->size < right->size) :
-						     compare_subjects(left->size, right->size);
-		order = c->sorts == SORTS_SUBJECT_DOWN ? -order : order;
-		if (order > 0 || (order == 0 && left->uid > right->uid))
-			sim_fail(c->sim, "%d: SORT told UID %u before %u", c->index, left->uid, right->uid);
-	}
+	int order = 0;
+	if (c->sorts == SORTS_SIZE)
+		order = (a->size > b->size) - (a->size < b->size);
+	else if (c->sorts != SEARCHES)
+		order = compare_subjects(a->size, b->size);
+	order = c->sorts == SORTS_SUBJECT_DOWN ? -order : order;
+	return order ? order < 0 : a->uid < b->uid;
 }
 
-static int compare_uids(const void *a, const void *b)
+/* What was to be found in the mailbox as it was, in its order: `out` has room for the whole set. */
+static uint32_t to_be_found(const struct client *c, const struct item **out)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return (x > y) - (x < y);
+	uint32_t n = 0, lo = 0, hi;
+	for (uint32_t i = 0; i < c->deed.set.n; i++) {
+		const struct item *m = box_find(&c->shot.boxes[c->box], c->deed.set.v[i]);
+		if (!m || (m->flags & c->search_flags) != c->search_flags || (m->flags & c->search_without))
+			continue;
+		uint32_t at = n++;
+		for (; at && precedes(c, m, out[at - 1]); at--)
+			out[at] = out[at - 1];
+		out[at] = m;
+	}
+	hi = n;
+	if (c->partial_from)
+		cut_partial(c, n, &lo, &hi);
+	memmove(out, out + lo, (hi - lo) * sizeof(*out));
+	return hi - lo;
 }
 
 /* What changed while it was searched for may be in or not. */
-static void end_save(struct client *c)
-{
-	uid_list_finish(&c->saved);
-	c->has_saved = c->has_shot && c->exact;
-	for (uint32_t i = 0; c->has_saved && i < c->deed.set.n; i++) {
-		const struct item *m = box_find(&c->shot.boxes[c->box], c->deed.set.v[i]);
-		if (m && (m->flags & c->search_flags) == c->search_flags && !(m->flags & c->search_without))
-			uid_list_add(&c->saved, m->uid);
-	}
-}
-
 static void end_search(struct client *c)
 {
-	if (c->saves) {
-		end_save(c);
-		return;
-	}
-	if (!c->answered)
+	bool told = !c->saves || c->partial_from, known = c->has_shot && c->exact;
+	if (told && !c->answered)
 		sim_fail(c->sim, "%d: SEARCH was not answered", c->index);
-	if (!c->has_shot || !c->exact)
-		return;
-	const struct box *b = &c->shot.boxes[c->box];
-	uint32_t at = 0;
-	if (c->sorts && c->search_found_n) {
-		check_order(c, b);
-		qsort(c->search_found, c->search_found_n, sizeof(*c->search_found), compare_uids);
+	const struct item **want = xmalloc((c->deed.set.n + 1) * sizeof(*want));
+	uint32_t n = known ? to_be_found(c, want) : 0;
+	if (c->saves) {
+		uid_list_finish(&c->saved);
+		c->has_saved = known;
+		for (uint32_t i = 0; i < n; i++)
+			uid_list_add(&c->saved, want[i]->uid);
 	}
-	for (uint32_t i = 0; i < c->deed.set.n; i++) {
-		const struct item *m = box_find(b, c->deed.set.v[i]);
-		if (!m || (m->flags & c->search_flags) != c->search_flags || (m->flags & c->search_without))
-			continue;
-		if (at == c->search_found_n || c->search_found[at] != m->uid)
-			sim_fail(c->sim, "%d: SEARCH did not find UID %u, or found %u", c->index, m->uid,
-				 at < c->search_found_n ? c->search_found[at] : 0);
-		at++;
+	for (uint32_t i = 0; known && told && (i < n || i < c->search_found_n); i++) {
+		uint32_t has = i < c->search_found_n ? c->search_found[i] : 0, is = i < n ? want[i]->uid : 0;
+		if (has != is)
+			sim_fail(c->sim, "%d: SEARCH found UID %u, and not %u", c->index, has, is);
 	}
-	if (at != c->search_found_n)
-		sim_fail(c->sim, "%d: SEARCH found UID %u", c->index, c->search_found[at]);
+	free(want);
 }
 
 static bool may_refuse(const struct client *c)
 {
 	if (c->kind == KIND_BAD || c->kind == KIND_NAMES)
 		return true;
-	if (c->read_only && (c->kind == KIND_STORE || c->kind == KIND_EXPUNGE || c->deed.verb == DO_MOVE))
+	bool removes = c->kind == KIND_EXPUNGE || c->deed.verb == DO_MOVE || c->deed.verb == DO_REPLACE;
+	if (c->read_only && (c->kind == KIND_STORE || removes))
+		return true;
+	if (c->composes && compose_lacks(c))
 		return true;
 	for (uint32_t i = 0; i < c->deed.set.n; i++) /* something of it is gone */
 		if (!box_find(&c->sim->oracle.boxes[c->box], c->deed.set.v[i]))
 			return true;
 	return false;
+}
+
+/* What was refused before all of it was sent: what is announced is sent, and no continuation comes for the rest. */
+static void give_up(struct client *c)
+{
+	for (int i = 1; i < c->segments_n; i++)
+		buf_reset(&c->segments[i]);
+	c->segments_n = c->segments_n && c->segments[0].len ? 1 : 0;
 }
 
 static void on_tagged(struct client *c, const char *text)
@@ -298,6 +345,8 @@ static void on_tagged(struct client *c, const char *text)
 		sim_fail(c->sim, "%d: refused", c->index);
 	if (ok)
 		client_hear_code(c, text);
+	else
+		give_up(c);
 	if (c->deed.to != c->box || c->kind == KIND_APPEND)
 		notified_touch(c, c->deed.to);
 	switch (c->kind) {
@@ -348,7 +397,11 @@ static void on_tagged(struct client *c, const char *text)
 		break;
 	case KIND_NONE:
 		sim_fail(c->sim, "%d: an answer to nothing", c->index);
-	case KIND_COPY: case KIND_EXPUNGE: case KIND_APPEND: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD:
+	case KIND_APPEND:
+		if (c->composes && ok)
+			compose_end(c);
+		break;
+	case KIND_COPY: case KIND_EXPUNGE: case KIND_IDLE: case KIND_LOGOUT: case KIND_BAD:
 		break;
 	}
 	if (c->box >= 0 && (c->dialect & DIALECT_CONDSTORE))

@@ -23,7 +23,7 @@ enum kind {
 	KIND_SETMETADATA, KIND_GETMETADATA
 };
 
-enum { SEGMENTS_MAX = 6 };
+enum { SEGMENTS_MAX = 6, PARTS_MAX = 20 };
 
 struct client {
 	struct sim *sim;
@@ -65,11 +65,14 @@ struct client {
 	bool modified;        /* STORE was told of MODIFIED */
 	unsigned wants; /* of FETCH: GOT_* */
 	struct deed deed;
+	bool composes;         /* APPEND or REPLACE, of compose.h */
+	uint32_t parts[PARTS_MAX], parts_n; /* then: the messages of the selected mailbox that its URLs name */
 	struct uid_list removed; /* from the selected mailbox, by it */
 	uint32_t search_flags, search_without; /* SEARCH: these, and not those */
 	enum { SEARCHES, SORTS_SUBJECT, SORTS_SUBJECT_DOWN, SORTS_SIZE } sorts; /* it is a SORT by that */
 	uint32_t *search_found, search_found_n;
-	bool saves;            /* RETURN (SAVE): the answer becomes "$", and is not told (RFC 5182 2.1) */
+	int partial_from, partial_to; /* of FETCH, SEARCH, SORT: PARTIAL (RFC 9394); 0: without */
+	bool saves;            /* RETURN (SAVE): the answer becomes "$", and is told with PARTIAL alone (RFC 5182 2.1) */
 	struct uid_list saved; /* "$", when it is known what it is */
 	bool has_saved;
 	/* What the arrays were when its op ran. */

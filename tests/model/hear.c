@@ -201,20 +201,45 @@ static void on_fetch(struct client *c, uint32_t n, const char *text, const char 
 	}
 }
 
+static void on_found(struct client *c, uint32_t n)
+{
+	c->search_found = xrealloc(c->search_found, (c->search_found_n + 1) * sizeof(*c->search_found));
+	if (!c->uid_form) {
+		if (n == 0 || n > c->n)
+			sim_fail(c->sim, "%d: SEARCH found %u of %u", c->index, n, c->n);
+		n = c->v[n - 1].uid;
+	}
+	c->search_found[c->search_found_n++] = n;
+}
+
 static void on_search(struct client *c, const char *text)
 {
-	if (c->kind != KIND_SEARCH || c->answered || c->saves)
+	if (c->kind != KIND_SEARCH || c->answered || c->saves || c->partial_from)
 		sim_fail(c->sim, "%d: SEARCH that was not asked for", c->index);
 	c->answered = true;
-	for (char *p; *text == ' '; text = p) {
-		uint32_t n = (uint32_t)strtoul(text + 1, &p, 10);
-		c->search_found = xrealloc(c->search_found, (c->search_found_n + 1) * sizeof(*c->search_found));
-		if (!c->uid_form) {
-			if (n == 0 || n > c->n)
-				sim_fail(c->sim, "%d: SEARCH found %u of %u", c->index, n, c->n);
-			n = c->v[n - 1].uid;
-		}
-		c->search_found[c->search_found_n++] = n;
+	for (char *p; *text == ' '; text = p)
+		on_found(c, (uint32_t)strtoul(text + 1, &p, 10));
+}
+
+/* "(TAG "t7") UID PARTIAL (1:3 9,2:3)": the range as it was asked for, and the messages, or NIL (RFC 9394 3.1). */
+static void on_esearch(struct client *c, const char *text)
+{
+	char head[100], *end;
+	int n = snprintf(head, sizeof(head), "(TAG \"t%u\")%s PARTIAL (%d:%d ", c->serial, c->uid_form ? " UID" : "", c->partial_from,
+			 c->partial_to);
+	if (c->kind != KIND_SEARCH || c->answered || !c->partial_from || strncmp(text, head, (size_t)n) != 0)
+		sim_fail(c->sim, "%d: ESEARCH that was not asked for", c->index);
+	c->answered = true;
+	if (strcmp(text + n, "NIL)") == 0)
+		return;
+	for (const char *at = text + n - 1; *at != ')'; at = end) {
+		uint32_t lo = (uint32_t)strtoul(at + 1, &end, 10), hi = lo;
+		if (*end == ':')
+			hi = (uint32_t)strtoul(end + 1, &end, 10);
+		if (lo == 0 || hi < lo || hi > SIZES_MAX || (*end != ',' && *end != ')'))
+			sim_fail(c->sim, "%d: ESEARCH names %u:%u", c->index, lo, hi);
+		for (; lo <= hi; lo++)
+			on_found(c, lo);
 	}
 }
 
@@ -272,6 +297,7 @@ void client_hear_code(struct client *c, const char *text)
 	on_modified(c, strstr(text, "[MODIFIED "));
 	if (!copy && !append)
 		return;
+	c->answered = c->answered || append;
 	const char *set = strrchr(copy ? copy : append, ' '), *end = strchr(copy ? copy : append, ']');
 	while (set && set > end) /* the human text has spaces too */
 		for (set--; *set != ' '; set--)
@@ -323,6 +349,8 @@ void client_hear(struct client *c, const char *text, const char *end)
 		on_enabled(c, text);
 	} else if (strncmp(text, "SEARCH", 6) == 0) {
 		on_search(c, text + 6);
+	} else if (strncmp(text, "ESEARCH ", 8) == 0) {
+		on_esearch(c, text + 8);
 	} else if (strncmp(text, "SORT", 4) == 0) {
 		on_search(c, text + 4);
 	} else if (strncmp(text, "STATUS ", 7) == 0) {

@@ -190,7 +190,7 @@ static bool may_go(const struct deed *d, const struct item *m)
 	if (d->read_only)
 		return false;
 	switch (d->verb) {
-	case DO_MOVE:
+	case DO_MOVE: case DO_REPLACE:
 		return uid_list_has(&d->set, m->uid);
 	case DO_UID_EXPUNGE:
 		return (m->flags & FLAG_DELETED) && uid_list_has(&d->set, m->uid);
@@ -264,7 +264,7 @@ static const char *check_appended(const struct deed *d, const struct item *new, 
 
 static const char *check_new(struct deed *d, const struct oracle *before, int box, const struct item *new, uint32_t n, bool last)
 {
-	if (d->verb == DO_APPEND && box == d->to)
+	if ((d->verb == DO_APPEND || d->verb == DO_REPLACE) && box == d->to)
 		return n || last ? check_appended(d, new, n) : NULL;
 	bool copies = (d->verb == DO_COPY || (d->verb == DO_MOVE && !d->read_only)) && box == d->to;
 	if (!copies)
@@ -281,6 +281,16 @@ static uint32_t count_set(const struct deed *d, const struct box *b)
 	for (uint32_t i = 0; i < d->set.n; i++)
 		n += box_find(b, d->set.v[i]) != NULL;
 	return n;
+}
+
+/* MOVE and REPLACE: as many go as come. */
+static const char *check_went(const struct deed *d, const struct oracle *before, const struct oracle *after)
+{
+	if (d->verb != DO_MOVE && d->verb != DO_REPLACE)
+		return NULL;
+	if (count_set(d, &before->boxes[d->box]) - count_set(d, &after->boxes[d->box]) == d->new_n)
+		return NULL;
+	return d->verb == DO_MOVE ? "a MOVE lost messages, or doubled them" : "a REPLACE did one half";
 }
 
 /* RFC 7162 3.1, 3.2: arrivals and expunges raise the mailbox's modseq, and arrivals have one above all before. */
@@ -340,8 +350,9 @@ const char *oracle_explain(struct deed *d, const struct oracle *before, const st
 			d->new_n = n;
 		}
 	}
-	if (d->verb == DO_MOVE && count_set(d, &before->boxes[d->box]) - count_set(d, &after->boxes[d->box]) != d->new_n)
-		return "a MOVE lost messages, or doubled them";
+	const char *wrong = check_went(d, before, after);
+	if (wrong)
+		return wrong;
 	note_modified(d, before, after);
 	return NULL;
 }

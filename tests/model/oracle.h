@@ -56,7 +56,7 @@ bool oracle_equal(const struct oracle *a, const struct oracle *b);
 enum verb {
 	DO_NOTHING, /* whatever changes no message: NOOP, SELECT, SEARCH, STATUS, IDLE, FETCH with PEEK ... */
 	DO_FETCH,   /* sets \Seen */
-	DO_STORE, DO_COPY, DO_MOVE, DO_EXPUNGE, DO_UID_EXPUNGE, DO_CLOSE, DO_APPEND
+	DO_STORE, DO_COPY, DO_MOVE, DO_EXPUNGE, DO_UID_EXPUNGE, DO_CLOSE, DO_APPEND, DO_REPLACE
 };
 
 /* What a command may and must do. */
@@ -68,13 +68,13 @@ struct deed {
 	struct uid_list set; /* of those the client knows */
 	struct uid_list known; /* all that the client knows */
 	enum { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE } how;
-	uint32_t flags;      /* of STORE; of each APPEND message */
+	uint32_t flags;      /* of STORE; of each message of APPEND and REPLACE */
 	bool conditional;    /* STORE with UNCHANGEDSINCE */
 	uint64_t unchanged_since;
 	bool noted;          /* the rest is known, after oracle_explain(): */
 	struct uid_list modified, perhaps_modified; /* what it left out, and what it may have */
-	int to;              /* of COPY, MOVE, APPEND */
-	uint32_t sizes[4], sizes_n; /* of APPEND */
+	int to;              /* of COPY, MOVE, APPEND, REPLACE */
+	uint32_t sizes[4], sizes_n; /* of APPEND, REPLACE */
 	uint32_t first_new, new_n;  /* UIDs that the last one given to oracle_explain() brought to `to` */
 };
 

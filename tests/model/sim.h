@@ -6,11 +6,19 @@
 #include "tests/model/oracle.h"
 #include "tests/model/wire.h"
 
+/* What clients do.  A kept seed means what it meant when it was found, so its level stays with it. */
+enum level {
+	LEVEL_PLAIN, /* RFC 3501 and MOVE */
+	LEVEL_SYNC,  /* CONDSTORE, QRESYNC, UIDONLY, NOTIFY, METADATA; pruning and jumps */
+	LEVEL_PARTS, /* CATENATE, REPLACE, PARTIAL */
+	LEVEL_ALL = LEVEL_PARTS
+};
+
 enum { CLIENTS_MAX = 5, LOOPS = 2, TRACE_LINES = 300, TRACE_BYTES = 240, SIZES_MAX = 4096 };
 
 struct sim {
 	uint64_t seed, random;
-	bool plain; /* without what came later: old seeds mean what they meant */
+	enum level level;
 	char store[64]; /* the directory */
 	struct server server;
 	struct loop loops[LOOPS];
