@@ -61,7 +61,7 @@ static void read_encoding(struct mime_content *c, const struct mime_header *h)
 		c->encoding = MIME_UNKNOWN_ENCODING;
 }
 
-static struct span boundary_of(const struct mime_params *p)
+static struct span boundary_of(struct mime_params *p)
 {
 	struct span b = mime_params_get(p, "boundary");
 	while (b.ptr && b.len && (b.ptr[b.len - 1] == ' ' || b.ptr[b.len - 1] == '\t'))

@@ -219,12 +219,13 @@ struct span mime_param_value(const struct mime_params *p, size_t i)
 	return span_make((p->text.data ? p->text.data : "") + p->v[i].at, len);
 }
 
-struct span mime_params_get(const struct mime_params *p, const char *name)
+/* The first whole one of that name, p->n if there is none. */
+static size_t find(const struct mime_params *p, const char *name, bool extended)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (!p->v[i].extended && !p->v[i].continued && span_is(p->v[i].name, name))
-			return mime_param_value(p, i);
-	return span_make(NULL, 0);
+	size_t i = 0;
+	while (i < p->n && (p->v[i].continued || p->v[i].extended != extended || !span_is(p->v[i].name, name)))
+		i++;
+	return i;
 }
 
 static void undo_percents(struct span s, struct buf *out)
@@ -238,19 +239,48 @@ static void undo_percents(struct span s, struct buf *out)
 	}
 }
 
+/* What stands behind charset'language' (RFC 2231 4); ptr NULL: there is no such thing. */
+static struct span encoded_part(struct span value, struct span *charset)
+{
+	const char *first = value.len ? memchr(value.ptr, '\'', value.len) : NULL;
+	struct span rest = first ? span_after(value, (size_t)(first + 1 - value.ptr)) : span_make("", 0);
+	const char *second = rest.len ? memchr(rest.ptr, '\'', rest.len) : NULL;
+	if (!second)
+		return span_make(NULL, 0);
+	*charset = span_make(value.ptr, (size_t)(first - value.ptr));
+	return span_after(rest, (size_t)(second + 1 - rest.ptr));
+}
+
+struct span mime_params_get(struct mime_params *p, const char *name)
+{
+	size_t i = find(p, name, false), at = p->text.len;
+	if (i < p->n)
+		return mime_param_value(p, i);
+	i = find(p, name, true);
+	if (i == p->n)
+		return span_make(NULL, 0);
+	struct span charset, value = mime_param_value(p, i), part = encoded_part(value, &charset);
+	part = part.ptr ? part : value;
+	if (!part.len)
+		return span_make("", 0);
+	/* The text may move, but not while the octets, which are never more than they were, are added. */
+	size_t offset = (size_t)(part.ptr - p->text.data);
+	(void)buf_reserve(&p->text, part.len); /* has no limit */
+	undo_percents(span_make(p->text.data + offset, part.len), &p->text);
+	return span_make(p->text.data + at, p->text.len - at);
+}
+
 /* charset'language'encoded (RFC 2231 4) in UTF-8; false: it is not of that form, or not in that charset. */
 static bool decode_extended(struct span value, struct buf *out)
 {
 	struct mime_charset charset = {0};
 	struct buf octets;
-	const char *first = value.len ? memchr(value.ptr, '\'', value.len) : NULL;
-	struct span rest = first ? span_after(value, (size_t)(first + 1 - value.ptr)) : span_make("", 0);
-	const char *second = rest.len ? memchr(rest.ptr, '\'', rest.len) : NULL;
-	if (!second)
+	struct span name, part = encoded_part(value, &name);
+	if (!part.ptr)
 		return false;
 	buf_init(&octets, SIZE_MAX);
-	undo_percents(span_after(rest, (size_t)(second + 1 - rest.ptr)), &octets);
-	bool ok = mime_charset_open(&charset, span_make(value.ptr, (size_t)(first - value.ptr)));
+	undo_percents(part, &octets);
+	bool ok = mime_charset_open(&charset, name);
 	if (ok) {
 		mime_charset_feed(&charset, buf_span(&octets), out);
 		mime_charset_end(&charset, out);

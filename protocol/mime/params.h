@@ -30,8 +30,9 @@ void mime_params_finish(struct mime_params *p);
 void mime_params_read(struct mime_params *p, struct span s);
 /* The value of parameter i without quotes; valid until the next read.  At most MIME_VALUE_MAX bytes. */
 struct span mime_param_value(const struct mime_params *p, size_t i);
-/* The first plain (not extended) parameter of that name; ptr NULL: there is none. */
-struct span mime_params_get(const struct mime_params *p, const char *name);
+/* The first plain parameter of that name, else the octets that the first extended one (RFC 2231 4) encodes; ptr NULL: there
+ * is none.  Valid until the next read or get. */
+struct span mime_params_get(struct mime_params *p, const char *name);
 /* `("NAME" "value" ...)` or NIL (RFC 3501 body-fld-param), at most about 32 KiB of it, with the alternatives of
  * bodystructure.h. */
 void mime_params_write(const struct mime_params *p, struct buf *out);

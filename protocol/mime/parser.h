@@ -20,7 +20,7 @@
 #include "protocol/mime/parts.h"
 
 enum {
-	MIME_PARSER_VERSION = 4,    /* what is stored with a summary: it is never silently recomputed */
+	MIME_PARSER_VERSION = 5,    /* what is stored with a summary: it is never silently recomputed */
 	MIME_HEADER_MAX = 262144,   /* bytes of one header block that are parsed */
 	MIME_STRUCTURE_MAX = 1 << 20 /* BODYSTRUCTURE text after which no further part is begun */
 };
