@@ -7,6 +7,7 @@
 #include "storage/content_writer.h"
 #include "storage/expunge.h"
 #include "storage/mailbox.h"
+#include "storage/roster.h"
 #include "tests/unit/scratch_dir.h"
 
 #include <setjmp.h>
@@ -166,6 +167,27 @@ static inline uint32_t fixture_publish(struct account_fixture *f, int64_t mailbo
 	assert_int_equal(messages_append(f->account, mailbox, &item, 1, &uid), STORE_OK);
 	fixture_end(f);
 	return uid;
+}
+
+/* Messages of one byte each, all of content 1, in one op and one commit. */
+static inline void fixture_append(struct account_fixture *f, int64_t mailbox, uint32_t n)
+{
+	struct append_item *items = xcalloc(n, sizeof(*items));
+	uint32_t first;
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = (struct append_item){.content = 1, .size = 1};
+	fixture_begin(f);
+	assert_int_equal(messages_append(f->account, mailbox, items, n, &first), STORE_OK);
+	fixture_end(f);
+	free(items);
+}
+
+/* Until the next op that fails. */
+static inline struct roster *fixture_roster(struct account_fixture *f, int64_t mailbox)
+{
+	struct roster *r;
+	assert_int_equal(roster_get(f->account, mailbox, &r), STORE_OK);
+	return r;
 }
 
 static inline void fixture_remove(struct account_fixture *f, int64_t mailbox, uint32_t first, uint32_t last)

@@ -73,8 +73,7 @@ static void test_numbers_are_taken_over(void **state)
 	assert_int_equal(info.uidvalidity, 123456);
 	assert_int_equal(info.uidnext, 9000);
 	assert_int_equal(info.messages, 3);
-	struct roster *r;
-	assert_int_equal(roster_get(f->account, box, &r), STORE_OK);
+	struct roster *r = fixture_roster(f, box);
 	assert_int_equal(uids_at(&r->uids, 0), 7);
 	assert_int_equal(uids_at(&r->uids, 1), 8);
 	assert_int_equal(uids_at(&r->uids, 2), 4000);

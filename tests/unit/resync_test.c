@@ -26,32 +26,13 @@ struct past {
 	size_t n;
 };
 
-static struct roster *roster_of(struct past *p)
-{
-	struct roster *r;
-	assert_int_equal(roster_get(p->f->account, p->inbox, &r), STORE_OK);
-	return r;
-}
-
 static void remember(struct past *p)
 {
-	struct roster *r = roster_of(p);
+	struct roster *r = fixture_roster(p->f, p->inbox);
 	struct state *s = &p->states[p->n++];
 	*s = (struct state){.modseq = r->info.modseq, .uidnext = r->info.uidnext};
 	for (uint32_t i = 0; i < r->uids.n; i++)
 		s->has[uids_at(&r->uids, i)] = true;
-}
-
-static void append(struct past *p, uint32_t n)
-{
-	struct append_item *items = xcalloc(n, sizeof(*items));
-	uint32_t first;
-	for (uint32_t i = 0; i < n; i++)
-		items[i] = (struct append_item){.content = 1, .size = 1};
-	fixture_begin(p->f);
-	assert_int_equal(messages_append(p->f->account, p->inbox, items, n, &first), STORE_OK);
-	fixture_end(p->f);
-	free(items);
 }
 
 static void store_every(struct past *p, uint32_t lo, uint32_t hi, uint32_t step, uint32_t flag)
@@ -85,17 +66,17 @@ static uint32_t below(struct past *p, uint32_t n)
 static void past_open(struct past *p, struct account_fixture *f, uint32_t messages)
 {
 	*p = (struct past){.f = f, .inbox = fixture_mailbox(f, "INBOX"), .states = xcalloc(STATES_MAX, sizeof(*p->states))};
-	append(p, messages);
+	fixture_append(p->f, p->inbox, messages);
 	remember(p);
 }
 
 static void change_at_random(struct past *p)
 {
-	uint32_t last = roster_of(p)->info.uidnext - 1, lo = below(p, last) + 1, hi = lo + below(p, 30);
+	uint32_t last = fixture_roster(p->f, p->inbox)->info.uidnext - 1, lo = below(p, last) + 1, hi = lo + below(p, 30);
 	hi = hi < last ? hi : last;
 	switch (below(p, 5)) {
 	case 0:
-		append(p, below(p, 20) + 1);
+		fixture_append(p->f, p->inbox, below(p, 20) + 1);
 		break;
 	case 1: case 2:
 		fixture_remove(p->f, p->inbox, lo, hi);
@@ -170,7 +151,7 @@ static void test_vanished(void **state)
 		struct uidset known = {0};
 		change_at_random(&p);
 		const struct state *then = &p.states[below(&p, (uint32_t)p.n)], *now = &p.states[p.n - 1];
-		struct view *v = view_create(p.f->account, roster_of(&p), true);
+		struct view *v = view_create(p.f->account, fixture_roster(p.f, p.inbox), true);
 		random_set(&p, now->uidnext, &known);
 		vanished(&p, v, then->modseq, &known, 0, said);
 		for (uint32_t uid = 1; uid < UIDS_MAX; uid++) {
@@ -196,7 +177,7 @@ static void test_vanished_pruned(void **state)
 		change_at_random(&p);
 		if (i % 10 == 5)
 			prune(&p);
-		struct roster *r = roster_of(&p);
+		struct roster *r = fixture_roster(p.f, p.inbox);
 		const struct state *then = &p.states[below(&p, (uint32_t)p.n)], *now = &p.states[p.n - 1];
 		struct view *v = view_create(p.f->account, r, true);
 		uint32_t sure = below(&p, 3) ? 0 : below(&p, 100);
@@ -213,7 +194,7 @@ static void test_vanished_pruned(void **state)
 		uidset_finish(&known);
 		view_destroy(v);
 	}
-	assert_true(roster_of(&p)->info.floor > p.states[0].modseq);
+	assert_true(fixture_roster(p.f, p.inbox)->info.floor > p.states[0].modseq);
 	free(p.states);
 }
 
@@ -226,7 +207,7 @@ static void test_vanished_not_yet(void **state)
 	past_open(&p, *state, 20);
 	uint64_t since = p.states[0].modseq;
 	fixture_remove(p.f, p.inbox, 2, 4);
-	struct view *v = view_create(p.f->account, roster_of(&p), true);
+	struct view *v = view_create(p.f->account, fixture_roster(p.f, p.inbox), true);
 	fixture_remove(p.f, p.inbox, 7, 9);
 	uidset_append(&known, 1, 20);
 	vanished(&p, v, since, &known, 0, said);
@@ -247,14 +228,14 @@ static void test_vanished_not_yet(void **state)
 static uint32_t check_changed(struct past *p, uint64_t since, const struct uidset *within, uint32_t step,
 			      void (*between)(struct past *p))
 {
-	struct view *v = view_create(p->f->account, roster_of(p), true);
+	struct view *v = view_create(p->f->account, fixture_roster(p->f, p->inbox), true);
 	struct changed c;
 	struct view_message m;
 	uint32_t n = 0, last = 0;
 	bool more = true;
 	changed_init(&c, since, within);
 	while (more) {
-		struct roster *r = roster_of(p);
+		struct roster *r = fixture_roster(p->f, p->inbox);
 		changed_resume(&c, v, r);
 		for (uint32_t i = 0; i < step && more; i++) {
 			more = changed_next(&c, &m);
@@ -278,7 +259,7 @@ static uint32_t check_changed(struct past *p, uint64_t since, const struct uidse
 
 static uint32_t count_changed(struct past *p, uint64_t since, const struct uidset *within)
 {
-	struct roster *r = roster_of(p);
+	struct roster *r = fixture_roster(p->f, p->inbox);
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < r->uids.n; i++) {
 		struct roster_entry e;

@@ -639,8 +639,7 @@ static void drop_view(struct view *v)
 static void open_view(struct model *m, struct view *v)
 {
 	struct box *box = random_box(m);
-	struct roster *r;
-	assert_int_equal(roster_get(m->f->account, box->id, &r), STORE_OK);
+	struct roster *r = fixture_roster(m->f, box->id);
 	*v = (struct view){.box = box->id, .uids = roster_snapshot(r), .n = box->n, .uidnext = box->info.uidnext,
 			   .flags_modseq = box->info.modseq, .gone_modseq = box->info.modseq, .in_sync = true};
 	v->plain = xcalloc(v->n + 1, sizeof(*v->plain));

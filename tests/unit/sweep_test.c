@@ -261,8 +261,7 @@ static void test_segments_that_join_behind_the_pass(void **state)
 	sweep_start(f->account, SWEEP_RETENTION_S, true);
 	step(f, 2); /* history, 64 segments */
 	fixture_remove(f, box, 1, IN_ONE - 10);
-	struct roster *r;
-	assert_int_equal(roster_get(f->account, box, &r), STORE_OK);
+	struct roster *r = fixture_roster(f, box);
 	assert_int_equal(r->segments_n, 1);
 	finish_sweep(f);
 	for (int i = 0; i < IN_ONE + MORE; i++)

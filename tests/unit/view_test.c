@@ -29,34 +29,14 @@ static char *new_text(struct client *c)
 	return c->texts[c->texts_n++];
 }
 
-static int64_t inbox(struct account *a)
+static int64_t inbox(struct account_fixture *f)
 {
-	int64_t id;
-	assert_int_equal(mailbox_find(a, "INBOX", &id), STORE_OK);
-	return id;
-}
-
-static void begin(struct account_fixture *f)
-{
-	assert_int_equal(account_begin(f->account), STORE_OK);
-}
-
-static void end(struct account_fixture *f)
-{
-	assert_int_equal(account_end(f->account, true), STORE_OK);
-	assert_int_equal(fixture_commit(f), STORE_OK);
+	return fixture_mailbox(f, "INBOX");
 }
 
 static void append(struct account_fixture *f, uint32_t n)
 {
-	struct append_item *items = xcalloc(n, sizeof(*items));
-	uint32_t first;
-	for (uint32_t i = 0; i < n; i++)
-		items[i] = (struct append_item){.content = 1, .size = 1};
-	begin(f);
-	assert_int_equal(messages_append(f->account, inbox(f->account), items, n, &first), STORE_OK);
-	end(f);
-	free(items);
+	fixture_append(f, inbox(f), n);
 }
 
 static void store(struct account_fixture *f, uint32_t lo, uint32_t hi, uint32_t flag, const char *keywords)
@@ -64,9 +44,9 @@ static void store(struct account_fixture *f, uint32_t lo, uint32_t hi, uint32_t 
 	struct uidset set = {0}, changed = {0};
 	struct flag_spec spec = {flag, keywords};
 	uidset_append(&set, lo, hi);
-	begin(f);
-	assert_int_equal(messages_store(f->account, inbox(f->account), &set, FLAG_SET, &spec, &changed), STORE_OK);
-	end(f);
+	fixture_begin(f);
+	assert_int_equal(messages_store(f->account, inbox(f), &set, FLAG_SET, &spec, &changed), STORE_OK);
+	fixture_end(f);
 	uidset_finish(&set);
 	uidset_finish(&changed);
 }
@@ -76,9 +56,9 @@ static void expunge_every(struct account_fixture *f, uint32_t lo, uint32_t hi, u
 	struct uidset set = {0};
 	for (uint32_t uid = lo; uid <= hi; uid += step)
 		uidset_append(&set, uid, uid);
-	begin(f);
-	assert_int_equal(messages_remove(f->account, inbox(f->account), &set), STORE_OK);
-	end(f);
+	fixture_begin(f);
+	assert_int_equal(messages_remove(f->account, inbox(f), &set), STORE_OK);
+	fixture_end(f);
 	uidset_finish(&set);
 }
 
@@ -87,16 +67,9 @@ static void expunge(struct account_fixture *f, uint32_t lo, uint32_t hi)
 	expunge_every(f, lo, hi, 1);
 }
 
-static struct roster *roster_of(struct account_fixture *f)
-{
-	struct roster *r;
-	assert_int_equal(roster_get(f->account, inbox(f->account), &r), STORE_OK);
-	return r;
-}
-
 static void client_open(struct client *c, struct account_fixture *f, unsigned dialect)
 {
-	struct roster *r = roster_of(f);
+	struct roster *r = fixture_roster(f, inbox(f));
 	c->view = view_create(f->account, r, false);
 	c->n = r->uids.n;
 	c->full_bytes = LIMIT_SLICE_BYTES;
@@ -242,7 +215,7 @@ static enum view_told tell(struct client *c, struct account_fixture *f, bool exp
 
 static void assert_in_sync(struct client *c, struct account_fixture *f)
 {
-	struct roster *r = roster_of(f);
+	struct roster *r = fixture_roster(f, inbox(f));
 	assert_int_equal(c->n, r->uids.n);
 	assert_int_equal(c->view->uids.n, r->uids.n);
 	assert_int_equal(view_highest_modseq(c->view), r->info.modseq);
@@ -283,7 +256,7 @@ static void test_held(void **state)
 	struct account_fixture *f = *state;
 	append(f, 10);
 	struct client *c = client_create(f, DIALECT_REV1);
-	uint64_t before = roster_of(f)->info.modseq;
+	uint64_t before = fixture_roster(f, inbox(f))->info.modseq;
 	expunge(f, 3, 4);
 	append(f, 2);
 	store(f, 9, 9, FLAG_SEEN, "");
@@ -355,19 +328,19 @@ static void test_deleted(void **state)
 	int64_t id;
 	append(f, 12000);
 	struct client *c = client_create(f, DIALECT_REV1);
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(mailbox_create(f->account, "elsewhere", 0, &id), STORE_OK);
 	assert_int_equal(mailbox_rename(f->account, "INBOX", "moved"), STORE_OK);
-	end(f);
+	fixture_end(f);
 	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
 	assert_int_equal(c->n, 0); /* INBOX stays, empty (RFC 9051 6.3.6) */
 	c->view->mailbox = id;
 	append(f, 3);
 	client_destroy(c);
 	c = client_create(f, DIALECT_REV1);
-	begin(f);
+	fixture_begin(f);
 	assert_int_equal(mailbox_delete(f->account, "elsewhere"), STORE_OK);
-	end(f);
+	fixture_end(f);
 	c->view->mailbox = id;
 	assert_int_equal(tell(c, f, false, NULL), VIEW_HELD);
 	assert_int_equal(tell(c, f, true, NULL), VIEW_TOLD);
@@ -379,7 +352,7 @@ static void change_at_random(struct account_fixture *f)
 {
 	static const char *const keywords[] = {"", "a", "b", "a b", ""};
 	uint64_t x = fixture_random(f);
-	uint32_t last = roster_of(f)->info.uidnext - 1, lo = (uint32_t)(x >> 8) % last + 1;
+	uint32_t last = fixture_roster(f, inbox(f))->info.uidnext - 1, lo = (uint32_t)(x >> 8) % last + 1;
 	uint32_t hi = lo + (uint32_t)(x >> 40) % 40 < last ? lo + (uint32_t)(x >> 40) % 40 : last;
 	switch (x % 4) {
 	case 0:
@@ -449,7 +422,7 @@ static void test_resolve(void **state)
 		struct view_message m;
 		uint64_t n = 0;
 		assert_int_equal(view_resolve(c->view, &set, cases[i].uid, &out), cases[i].ok);
-		view_walk_init(&walk, c->view, roster_of(f), &out, 0);
+		view_walk_init(&walk, c->view, fixture_roster(f, inbox(f)), &out, 0);
 		while (view_walk_next(&walk, &m)) {
 			assert_false(m.gone);
 			assert_int_equal(m.slice->uid[m.at], m.uid);
