@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """LMTP against a real daemon: sizes on both sides of what is kept in memory, many recipients, breaks and refusals."""
-import argparse, concurrent.futures, imaplib, os, pathlib, random, re, resource, socket, sys, time
+import concurrent.futures, imaplib, os, pathlib, random, re, resource, socket, sys, time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("harness", "clients")]
+import runner
 from daemon import Daemon
 
 imaplib._MAXLINE = 100_000_000
@@ -283,21 +284,16 @@ def test_bad_commands(daemon):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    args = parser.parse_args()
+    args = runner.arguments(__doc__)
     daemon = Daemon(args.roost, users=70, extra=f"message_bytes_max = {LIMIT}\n")
-    try:
-        for test in (test_sizes, test_many_recipients, test_chunks, test_breaks, test_refusals, test_full_disk, test_parallel,
-                     test_bad_commands):
-            test(daemon)
-            print(f"{test.__name__} ok", flush=True)
-            assert daemon.alive(), daemon.log_tail()
-    finally:
-        code = daemon.stop()
-    test_duplicates(args.roost)
-    return code
+
+    def call(test, _):
+        test(args.roost if runner.wants(test, "roost") else daemon)
+        assert daemon.alive(), daemon.log_tail()
+
+    failed = runner.run(globals(), args, call)
+    return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bool(main()))

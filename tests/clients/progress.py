@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
 """A search that takes long: it tells how far it is (RFC 9585), others are served meanwhile, and it ends with its client; and
 who stands back while others wait."""
-import argparse, os, pathlib, re, sys, time
+import os, pathlib, re, sys, time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("harness", "clients")]
+import runner
 from daemon import Daemon
 from plumbing import Client, append
 
 MESSAGES, KEYS = 20000, 400
 LINE = re.compile(rb'\* OK \[INPROGRESS \((\S+) (\d+) (\d+)\)\] [^\r\n]+\r\n')
-FAILED = []
 
 
 def check(what, ok, seen=""):
-    print(("ok   " if ok else "FAIL ") + what + (f": {seen}" if seen and not ok else ""), flush=True)
-    FAILED.extend([what] if not ok else [])
+    assert ok, f"not so: {what}: {seen}"
 
 
 def command(c, text):
@@ -52,7 +51,7 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def tells(daemon):
+def test_tells(daemon):
     c = session(daemon)
     begun = time.monotonic()
     long_search(c, b"tag1")
@@ -60,8 +59,6 @@ def tells(daemon):
     while len(seen) < 3:
         m = LINE.fullmatch(c.until(b"\r\n"))
         check("a line of progress", m is not None)
-        if not m:
-            return
         seen.append((m[1], int(m[2]), int(m[3])))
         times.append(time.monotonic() - begun)
     check("with the tag", all(s[0] == b'"tag1"' for s in seen), seen)
@@ -79,7 +76,7 @@ def tells(daemon):
     other.socket.close()
 
 
-def hides_brackets(daemon):
+def test_hides_brackets(daemon):
     c = session(daemon)
     long_search(c, b"t]g")
     m = LINE.fullmatch(c.until(b"\r\n"))
@@ -87,7 +84,7 @@ def hides_brackets(daemon):
     c.socket.close()
 
 
-def ends_with_its_client(daemon):
+def test_ends_with_its_client(daemon):
     searches = [session(daemon) for _ in range(3)]
     for n, c in enumerate(searches):
         long_search(c, b"t%d" % n)
@@ -113,7 +110,7 @@ def refused(c, text):
     return line
 
 
-def background_yields(roost):
+def test_background_yields(roost):
     """With one worker, and others who wait for it, who says in ID that it only fills in or indexes stands back."""
     daemon = Daemon(roost, users=4, extra="workers = 1\nbackground_yield_at = 1\n")
     try:
@@ -141,24 +138,17 @@ def background_yields(roost):
             time.sleep(0.2)
         check("and served when the load is gone", line.startswith(b"y OK"), line)
     finally:
-        FAILED.extend(["the server's end"] if daemon.stop() != 0 else [])
+        code = daemon.stop()
+    check("it ends well", code == 0, code)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roost", required=True)
-    args = parser.parse_args()
+    args = runner.arguments(__doc__)
     daemon = Daemon(args.roost, users=1, extra="progress_s = 1\n")
-    try:
-        fill(daemon)
-        tells(daemon)
-        hides_brackets(daemon)
-        ends_with_its_client(daemon)
-    finally:
-        code = daemon.stop()
-    background_yields(args.roost)
-    sys.exit(bool(FAILED) or code != 0)
+    fill(daemon)
+    failed = runner.run(globals(), args, lambda test, _: test(args.roost if runner.wants(test, "roost") else daemon))
+    return failed or daemon.stop()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))
