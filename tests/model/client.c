@@ -209,11 +209,15 @@ static bool knows_shot(const struct client *c)
 static void narrow_fetch(struct client *c)
 {
 	const unsigned asked_only = c->wants & (GOT_SIZE | GOT_BODY);
-	struct uid_list in = {0};
+	struct uid_list there = {0}, in = {0};
 	uint32_t lo, hi;
-	cut_partial(c, c->deed.set.n, &lo, &hi);
+	for (uint32_t i = 0; i < c->deed.set.n; i++) /* "$" may still have what went */
+		if (uid_list_has(&c->deed.known, c->deed.set.v[i]))
+			uid_list_add(&there, c->deed.set.v[i]);
+	cut_partial(c, there.n, &lo, &hi);
 	for (uint32_t i = lo; i < hi; i++)
-		uid_list_add(&in, c->deed.set.v[i]);
+		uid_list_add(&in, there.v[i]);
+	uid_list_finish(&there);
 	for (uint32_t i = 0; i < c->n; i++)
 		if (c->v[i].uid && (c->v[i].got & asked_only) && !uid_list_has(&in, c->v[i].uid))
 			sim_fail(c->sim, "%d: FETCH tells of UID %u, which is not in its range", c->index, c->v[i].uid);
