@@ -9,7 +9,7 @@
 
 enum {
 	SEARCH_ID = 0x526f6f66 /* "Roof" */,
-	SEARCH_VERSION = 3,    /* of the tables and of what counts as a content's text: another one is made afresh */
+	SEARCH_VERSION = 4,    /* of the tables and of what counts as a content's text: another one is made afresh */
 	WAL_BYTES_MAX = 16 * 1024 * 1024, /* of log, then it goes into the file */
 	STALE_MIN = 1000,      /* contents gone: fewer are no matter */
 	PROVE_ROWS = 512,      /* two megabytes */
@@ -21,8 +21,9 @@ enum {
  * size become one of the next. */
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('watermark', 0), ('contents', 0), ('dead', 0);"
+	"INSERT INTO meta VALUES('watermark', 0), ('contents', 0), ('dead', 0), ('converted', 0), ('converters', 0);"
 	"CREATE TABLE block(id INTEGER PRIMARY KEY);"
+	"CREATE TABLE text(content INTEGER, piece INTEGER, ends INTEGER, text BLOB, PRIMARY KEY(content, piece)) WITHOUT ROWID;"
 	"CREATE VIRTUAL TABLE gram USING fts5(text, content='', columnsize=0, detail=none, tokenize='roost_grams');"
 	"INSERT INTO gram(gram, rank) VALUES('automerge', 0);"
 	"INSERT INTO gram(gram, rank) VALUES('crisismerge', 1000);"
@@ -160,6 +161,7 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 	f->block = -1;
 	f->pending = 0;
 	f->partly = 0;
+	f->text_of = 0;
 	return err;
 }
 
@@ -172,8 +174,10 @@ static enum store_err last_content(struct account *a, int64_t *out)
 
 static enum store_err load(struct account *a, struct fulltext *f)
 {
-	int64_t last = 0, version = 0;
+	int64_t last = 0, version = 0, texts = 0;
 	enum store_err err = read_number(&f->db, "PRAGMA user_version", &version);
+	if (!err && version == SEARCH_VERSION)
+		err = read_number(&f->db, "SELECT EXISTS (SELECT 1 FROM text)", &texts);
 	if (!err)
 		err = read_number(&f->db, "SELECT value FROM meta WHERE key='watermark'", &f->watermark);
 	if (!err)
@@ -181,6 +185,7 @@ static enum store_err load(struct account *a, struct fulltext *f)
 	if (err)
 		return err;
 	f->added = f->watermark;
+	f->has_texts = texts != 0;
 	f->block = -1;
 	if (version == SEARCH_VERSION && f->watermark <= last)
 		return STORE_OK;
@@ -302,6 +307,8 @@ enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more)
 		err = read_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
 	if (!err && *at == 0)
 		err = read_number(&f->db, "SELECT count(*) + (SELECT count(*) FROM gram_config) FROM block", &number);
+	if (!err && *at == 0) /* reads only the keys, and goes through all leaves */
+		err = read_number(&f->db, "SELECT count(piece) FROM text", &number);
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&f->db, "SELECT id FROM gram_data WHERE id>? ORDER BY id LIMIT ?");
 	if (stmt) {
 		sqlite3_bind_int64(stmt, 1, *at);
@@ -326,6 +333,9 @@ enum store_err fulltext_status(struct account *a, struct fulltext_status *out)
 		return err == STORE_NOTFOUND ? STORE_OK : err;
 	out->contents = fulltext_meta(f, "contents");
 	out->dead = fulltext_meta(f, "dead");
+	err = read_number(&f->db, "SELECT count(DISTINCT content) FROM text", &out->texts);
+	if (err)
+		return fulltext_failed(a, FULLTEXT_NOW, err);
 	out->watermark = f->watermark;
 	for (size_t i = 0; i < countof(suffixes); i++) {
 		struct stat info;

@@ -12,6 +12,8 @@
  *	        of ids is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
  *	        which nothing interrupts.  Contents with too many grams have the term WIDE alone, and are always named
  *	block   the blocks that have contents
+ *	text    what was made of attachments that are no text (PDF and the like): for whoever looks into a content, and in
+ *	        grams with the rest of it.  It is added when a content is in the index already, at any time later
  *	meta    in the same transaction as the rows up to it: the watermark, how many contents were added; how many of them
  *	        are gone since.  Contentless FTS5 forgets nothing: when most are gone, search.next.db is made and takes its
  *	        place
@@ -109,6 +111,29 @@ MUST_USE enum store_err fulltext_merge(struct account *a, enum fulltext_which w,
 /* The next one, to which everything was added and committed, takes the place of the present one. */
 MUST_USE enum store_err fulltext_swap(struct account *a);
 
+/* --- texts of attachments --- */
+
+enum { FULLTEXT_TEXT_BYTES = 65536 /* of a piece */ };
+
+/* Contents up to which attachments were looked at, by the converters of that number; those of another: none.
+ * STORE_NOTFOUND: there is no index. */
+MUST_USE enum store_err fulltext_texts_begin(struct account *a, int64_t converters, int64_t *out_done);
+/* The text of one content, which is in the index: begin, its pieces, its grams as in fulltext_add(), commit.  Between two
+ * calls other functions may be called; STORE_BUSY: what was begun was taken back, begin again.  A piece is folded whole
+ * characters, at most FULLTEXT_TEXT_BYTES; `ends`: the last of a string. */
+MUST_USE enum store_err fulltext_text_begin(struct account *a, int64_t id);
+MUST_USE enum store_err fulltext_text_add(struct account *a, int64_t id, uint32_t piece, struct bytes folded, bool ends);
+MUST_USE enum store_err fulltext_text_grams(struct account *a, int64_t id, const uint64_t *grams, size_t n, bool whole,
+					    size_t *at);
+MUST_USE enum store_err fulltext_texts_commit(struct account *a, int64_t converters, int64_t done);
+/* Piece 0, 1, ... of a content's text to `to` (FULLTEXT_TEXT_BYTES).  STORE_NOTFOUND: there is none. */
+MUST_USE enum store_err fulltext_text_get(struct account *a, int64_t id, uint32_t piece, char *to, size_t *out_len,
+					  bool *out_ends);
+/* The first content above `after` that has text; 0: there is none.  And that of one that is gone is deleted, with the next
+ * commit. */
+MUST_USE enum store_err fulltext_texts_next(struct account *a, int64_t after, int64_t *out);
+MUST_USE enum store_err fulltext_texts_forget(struct account *a, int64_t id);
+
 /* --- its life --- */
 
 /* A sweep deleted `n` contents: their ids stay in the index. */
@@ -119,6 +144,7 @@ bool fulltext_is_stale(struct account *a);
 struct fulltext_status {
 	int64_t contents;  /* in it, dead ones too */
 	int64_t dead;
+	int64_t texts;     /* contents with texts of attachments */
 	int64_t watermark;
 	uint64_t bytes;    /* on disk */
 };

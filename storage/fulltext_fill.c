@@ -26,7 +26,7 @@ static enum store_err note_block(struct fulltext *f, int64_t id)
 	return db_run(&f->db, stmt);
 }
 
-static enum store_err insert(struct fulltext *f, int64_t id, const uint64_t *grams, size_t n)
+enum store_err fulltext_insert(struct fulltext *f, int64_t id, const uint64_t *grams, size_t n)
 {
 	char *text = xmalloc(BLOCK_BYTES + n * GRAM_BYTES_MAX);
 	size_t len = BLOCK_BYTES;
@@ -64,9 +64,9 @@ enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id
 	if (!err)
 		err = note_block(f, id);
 	if (!err && !whole)
-		err = insert(f, id, &wide, 1);
+		err = fulltext_insert(f, id, &wide, 1);
 	else if (!err && piece)
-		err = insert(f, id, grams + *at, piece);
+		err = fulltext_insert(f, id, grams + *at, piece);
 	if (err)
 		return fulltext_failed(a, w, err);
 	*at = whole ? *at + piece : n;

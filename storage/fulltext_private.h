@@ -13,6 +13,8 @@ struct fulltext {
 	int64_t block;     /* of that; -1: of none */
 	size_t pending;    /* added, not committed */
 	int64_t partly;    /* the content of which some grams were added; 0: none */
+	int64_t text_of;   /* the content whose text is being added, not committed; 0: none */
+	bool has_texts;
 };
 
 /* The open index.  STORE_NOTFOUND: there is none, and `create` is not set. */
@@ -25,6 +27,9 @@ MUST_USE enum store_err fulltext_set_meta(struct fulltext *f, const char *key, i
 /* A transaction, unless one is open; and its commit. */
 MUST_USE enum store_err fulltext_begin(struct fulltext *f);
 MUST_USE enum store_err fulltext_end(struct fulltext *f);
+
+/* Adds a row, or further grams to it. */
+MUST_USE enum store_err fulltext_insert(struct fulltext *f, int64_t id, const uint64_t *grams, size_t n);
 
 static inline int64_t fulltext_block(int64_t id)
 {
