@@ -110,6 +110,14 @@ bool mime_search_next(struct mime_search *s, uint32_t *offset, uint32_t *len)
 	return mime_strings_next(&s->strings, offset, len);
 }
 
+bool mime_search_feed_text(struct mime_search *s, struct span folded, bool ends)
+{
+	s->strings.in_body = true;
+	s->strings.html = false;
+	s->strings.take(s->strings.ctx, MIME_STREAM_AS_IS, folded, ends);
+	return s->found;
+}
+
 bool mime_search_feed(struct mime_search *s, struct span bytes)
 {
 	mime_strings_feed(&s->strings, bytes);

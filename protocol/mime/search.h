@@ -39,6 +39,9 @@ void mime_search_finish(struct mime_search *s);
 bool mime_search_next(struct mime_search *s, uint32_t *offset, uint32_t *len);
 /* Those bytes, all of them.  Returns s->found. */
 bool mime_search_feed(struct mime_search *s, struct span bytes);
+/* Text that stands for a part which is none, when there is no more of the message: folded, whole characters; `ends`: the last
+ * of a string.  Returns s->found. */
+bool mime_search_feed_text(struct mime_search *s, struct span folded, bool ends);
 /* Once it found something, or there is no more: 0 for nothing, up to 100. */
 unsigned mime_search_score(const struct mime_search *s);
 
