@@ -2,6 +2,7 @@
 
 #include "protocol/base.h"
 #include "server/config.h"
+#include "server/converting.h"
 #include "server/expirer.h"
 #include "server/crash.h"
 #include "server/crash_point.h"
@@ -140,6 +141,11 @@ void accounts_expire_rules(const struct lane *lane, struct expire_rules *out)
 {
 	const int64_t *value = lane->settings.now.value;
 	*out = (struct expire_rules){(int)value[SETTING_TRASH_DAYS], (int)value[SETTING_JUNK_DAYS]};
+}
+
+struct converting *accounts_converting(const struct lane *lane)
+{
+	return lane->accounts->converting;
 }
 
 bool accounts_index(const struct lane *lane)
@@ -394,6 +400,7 @@ void accounts_stop(struct accounts *accounts)
 {
 	if (!accounts || !accounts->has_looker)
 		return;
+	converting_stop(accounts->converting);
 	uv_mutex_lock(&accounts->mutex);
 	accounts->stopping = true;
 	uv_cond_signal(&accounts->look);
@@ -483,6 +490,7 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 	}
 	accounts->settings = settings_create(config, reader);
 	accounts->warner = warner_create(config);
+	accounts->converting = converting_create(config, accounts);
 	accounts->tally = tally_create(reader);
 	if (!accounts->tally) {
 		log_event(LOG_ERROR, "store_failed", log_text("path", config->store), log_text("fault", directory_fault(reader)));
@@ -508,6 +516,7 @@ void accounts_destroy(struct accounts *accounts)
 	if (!accounts)
 		return;
 	struct lane *lane, *next;
+	converting_destroy(accounts->converting);
 	accounts_record_all(accounts);
 	HASH_ITER(hh, accounts->lanes, lane, next) {
 		HASH_DEL(accounts->lanes, lane);

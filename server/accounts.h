@@ -20,6 +20,7 @@ struct lane;
 struct loop;
 struct settings;
 struct tally;
+struct converting;
 struct warner;
 struct workers;
 
@@ -69,6 +70,8 @@ const char *accounts_error_name(enum store_err err);
 struct settings *accounts_settings(struct accounts *accounts);
 /* NULL: nobody is warned. */
 struct warner *accounts_warner(const struct lane *lane);
+/* NULL: no attachments are converted. */
+struct converting *accounts_converting(const struct lane *lane);
 /* What domains have; for the lanes of these accounts it is kept here. */
 struct tally *accounts_tally(struct accounts *accounts);
 /* How long what was expunged is kept, in seconds.  On the lane. */

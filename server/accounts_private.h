@@ -25,6 +25,7 @@ struct accounts {
 	struct settings *settings;
 	struct tally *tally;
 	struct warner *warner; /* NULL: nobody is warned */
+	struct converting *converting; /* NULL: nothing is converted */
 	struct lane *behind;        /* lanes whose use is to be recorded */
 	bool recording;             /* an op that does so is on its way */
 	struct lane *open; /* least recently used first */

@@ -1,6 +1,8 @@
 /* roost reindex, roost index status: the full-text index (storage/fulltext.h). */
 #include "server/admin.h"
 
+#include "server/accounts.h"
+#include "server/converting.h"
 #include "server/index_run.h"
 #include "storage/content.h"
 
@@ -20,6 +22,7 @@ enum op_result admin_reindex(struct admin_task *task, struct account *account)
 	if (!err)
 		err = fulltext_swap(account);
 	fulltext_close(account);
+	converting_add(accounts_converting(task->lane), task->lane);
 	uint64_t contents = task->index->contents;
 	index_run_finish(task->index);
 	free(task->index);
@@ -54,6 +57,7 @@ enum op_result admin_index_status(struct admin_task *task, struct account *accou
 	admin_row_number(&row, "indexed", status.contents);
 	admin_row_number(&row, "behind", behind);
 	admin_row_number(&row, "dead", status.dead);
+	admin_row_number(&row, "texts", status.texts);
 	admin_row_number(&row, "bytes", (int64_t)status.bytes);
 	admin_row_end(task, &row);
 	admin_say(task, "%s", "");

@@ -56,8 +56,9 @@ const struct admin_verb admin_verbs[] = {
 	{"import", "Takes in the mail at PATH: a Maildir, an mbox file, a directory of them, or a tar archive of any of these; - is standard input.",
 	 ADMIN_ACCOUNT | ADMIN_INPUT | ADMIN_WRITES | ADMIN_STREAMS, 3, admin_import,
 	 {WORD("ADDRESS"), WORD("PATH"), VALUE("mailbox", "all into this one")}, admin_import_take},
-	{"index status", "Shows a user's full-text index: messages in it, those still to come, those deleted since, bytes on disk.",
-	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 5, admin_index_status,
+	{"index status", "Shows a user's full-text index: messages in it, those still to come, those deleted since, those with text of attachments, "
+	 "bytes on disk.",
+	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 6, admin_index_status,
 	 {WORD("ADDRESS"), FLAG("all", "every user's, one after the other")}, NULL},
 	{"jump", "After a restore from a backup: has clients compare what they remember with what is there.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 2, admin_jump,

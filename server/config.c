@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "protocol/imap/capability.h"
+#include "server/converter.h"
 #include "server/metrics_http.h"
 #include "server/quota.h"
 #include "server/trouble.h"
@@ -57,6 +58,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 		struct config config;
 		struct listen_config listen;
 		struct auth_config auth;
+		struct convert_config convert;
 	} tried;
 	invariant(o && text);
 	if (option_store(o, text, &tried))
@@ -89,13 +91,16 @@ static cfg_t *make_parser(void)
 	cfg_opt_t *options = xcalloc(config_options_n + SECTIONS_MAX, sizeof(*options));
 	cfg_opt_t *listen = xcalloc(config_options_n + 1, sizeof(*listen));
 	cfg_opt_t *auth = xcalloc(config_options_n + 1, sizeof(*auth));
+	cfg_opt_t *convert = xcalloc(config_options_n + 1, sizeof(*convert));
 	cfg_opt_t end = CFG_END(), listen_section = CFG_SEC("listen", listen, CFGF_MULTI),
-		  auth_section = CFG_SEC("auth", auth, CFGF_MULTI);
+		  auth_section = CFG_SEC("auth", auth, CFGF_MULTI), convert_section = CFG_SEC("convert", convert, CFGF_MULTI);
 	listen[list_options("listen", listen)] = end;
 	auth[list_options("auth", auth)] = end;
+	convert[list_options("convert", convert)] = end;
 	size_t n = list_options(NULL, options);
 	options[n++] = listen_section;
 	options[n++] = auth_section;
+	options[n++] = convert_section;
 	options[n] = end;
 	cfg_t *cfg = cfg_init(options, CFGF_NONE); /* copies them */
 	invariant(cfg);
@@ -103,6 +108,7 @@ static cfg_t *make_parser(void)
 	free(options);
 	free(listen);
 	free(auth);
+	free(convert);
 	return cfg;
 }
 
@@ -212,6 +218,33 @@ static bool read_auths(const char *path, struct config *c)
 	return true;
 }
 
+static bool check_convert(const char *path, int line, const struct convert_config *convert)
+{
+	static const char *const texts[] = {"text/", "multipart/", "message/"};
+	const char *slash = strchr(convert->type, '/');
+	bool ok = slash && slash != convert->type && slash[1] && !strpbrk(convert->type, " ;\"");
+	for (size_t i = 0; i < countof(texts); i++)
+		ok = ok && strncasecmp(convert->type, texts[i], strlen(texts[i])) != 0;
+	if (!ok)
+		complain(path, line, "convert: type = \"%s\": a media type like application/pdf is expected, which is no text", convert->type);
+	else if (!converter_is_command(convert->command))
+		complain(path, line, "convert: command = \"%s\": a path that begins with /, and at most %d arguments, are expected",
+			 convert->command, CONVERTER_WORDS_MAX - 1);
+	return ok && converter_is_command(convert->command);
+}
+
+static bool read_converts(const char *path, struct config *c)
+{
+	c->converts_n = cfg_size(c->parsed, "convert");
+	c->converts = xcalloc(c->converts_n, sizeof(*c->converts));
+	for (size_t i = 0; i < c->converts_n; i++) {
+		cfg_t *from = cfg_getnsec(c->parsed, "convert", (unsigned)i);
+		if (!read_section(path, from, "convert", &c->converts[i]) || !check_convert(path, from->line, &c->converts[i]))
+			return false;
+	}
+	return true;
+}
+
 const struct auth_config *config_auth(const struct config *c, const char *domain)
 {
 	const struct auth_config *found = NULL;
@@ -287,13 +320,14 @@ bool config_read(const char *path, struct config *out)
 	if (rc == CFG_FILE_ERROR)
 		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
 	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
-	       read_auths(path, out) && fill_in(path, out);
+	       read_auths(path, out) && read_converts(path, out) && fill_in(path, out);
 }
 
 void config_finish(struct config *c)
 {
 	free(c->listens);
 	free(c->auths);
+	free(c->converts);
 	free(c->made);
 	if (c->parsed)
 		cfg_free(c->parsed);

@@ -44,6 +44,12 @@ struct auth_config {
 	const char *socket; /* of saslauthd */
 };
 
+/* What makes text of a kind of attachments (server/converter.h). */
+struct convert_config {
+	const char *type, *suffix, *command;
+	int seconds;
+};
+
 struct config {
 	const char *store, *hostname, *admin_socket, *admin_contact, *comment;
 	const char *certificates; /* a directory; NULL: no TLS */
@@ -76,6 +82,8 @@ struct config {
 	const char *sasl_config; /* a file of libsasl2's options; "": there is none */
 	struct auth_config *auths;
 	size_t auths_n;
+	struct convert_config *converts;
+	size_t converts_n;
 	struct cfg_t *parsed; /* owns the strings of the file */
 	char *made;           /* and this those that were made up */
 };

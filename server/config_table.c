@@ -17,6 +17,7 @@ static const char *const backends[] = {[AUTH_BACKEND_DIRECTORY] = "directory", [
 
 #define IN(field) offsetof(struct config, field)
 #define IN_LISTEN(field) offsetof(struct listen_config, field)
+#define IN_CONVERT(field) offsetof(struct convert_config, field)
 #define IN_AUTH(field) offsetof(struct auth_config, field)
 
 const struct option config_options[] = {
@@ -169,6 +170,17 @@ const struct option config_options[] = {
 	 "roost user add all the same: that gives them their mailboxes. While one domain uses saslauthd, SCRAM is not offered, since it "
 	 "needs what saslauthd does not tell."},
 	{"auth", "socket", OPTION_TEXT, IN_AUTH(socket), "/run/saslauthd/mux", 0, 0, NULL, "Where saslauthd listens."},
+
+	{"convert", "type", OPTION_TEXT, IN_CONVERT(type), NULL, 0, 0, NULL,
+	 "The media type of the attachments, like application/pdf, as the sender's program calls it."},
+	{"convert", "suffix", OPTION_TEXT, IN_CONVERT(suffix), "", 0, 0, NULL,
+	 "The end of a file name, like .pdf: attachments whose name ends so and that are called nothing better than "
+	 "application/octet-stream are converted, too. Empty: those are not."},
+	{"convert", "command", OPTION_TEXT, IN_CONVERT(command), NULL, 0, 0, NULL,
+	 "The path of a program and its arguments, separated by spaces; no shell sees them. It reads the attachment from standard input, a file, "
+	 "and writes its text to standard output, in UTF-8."},
+	{"convert", "seconds", OPTION_INT, IN_CONVERT(seconds), "20", 1, 3600, NULL,
+	 "How long it may take; then it is killed, and the attachment has no text."},
 };
 const size_t config_options_n = countof(config_options);
 

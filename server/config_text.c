@@ -69,6 +69,10 @@ void config_write_example(struct buf *out)
 			  "# auth { who = \"example.org\" backend = \"saslauthd\" }\n"
 			  "#\n# What may stand in it:\n#\n");
 	add_section(out, "auth", "");
+	buf_add_text(out, "\n# What makes text of attachments, so that searches find what is in them: one section each.\n"
+			  "# convert { type = \"application/pdf\" suffix = \".pdf\" command = \"/usr/bin/pdftotext -q -enc UTF-8 - -\" }\n"
+			  "#\n# What may stand in it:\n#\n");
+	add_section(out, "convert", "");
 }
 
 /* man(7): a leading dot or quote would be a request, a backslash an escape. */
@@ -136,7 +140,7 @@ void config_write_man(struct buf *out)
 {
 	static const struct {
 		const char *name, *title;
-	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}};
+	} sections[] = {{"", "OPTIONS"}, {"listen", "LISTEN SECTIONS"}, {"auth", "AUTH SECTIONS"}, {"convert", "CONVERT SECTIONS"}};
 	buf_add_text(out, man_head);
 	for (size_t s = 0; s < countof(sections); s++) {
 		buf_printf(out, ".SH %s\n", sections[s].title);

@@ -2,6 +2,7 @@
 
 #include "protocol/base.h"
 #include "server/accounts.h"
+#include "server/converting.h"
 #include "server/index_run.h"
 #include "server/lane.h"
 #include "server/log.h"
@@ -61,6 +62,7 @@ static void index_op_done(struct op *op, struct conn *conn)
 	struct indexing *i = container_of(op, struct indexing, op);
 	(void)conn;
 	i->lane->indexing = false;
+	converting_add(accounts_converting(i->lane), i->lane);
 	i->lane->index_done_ms = uv_hrtime() / 1000000;
 	index_run_finish(&i->run);
 	accounts_release(i->lane);
@@ -108,6 +110,9 @@ void indexer_consider(struct lane *lane)
 		return;
 	if (accounts_index(lane) && fulltext_lag(lane->account) > 0)
 		submit(lane);
+	else if (!lane->converted)
+		converting_add(accounts_converting(lane), lane);
 	else
 		fulltext_close(lane->account);
+	lane->converted = true;
 }

@@ -57,6 +57,8 @@ struct lane {
 	_Atomic bool is_gone; /* its account was purged (accounts_purge()): it opens no more */
 	bool warning, knows_warned; /* an op of warner.c is there; whether `warned`, the percentage, is known */
 	int warned;
+	bool converting;     /* its texts are converting.c's; and at the start of the account they were looked for */
+	bool converted;
 	bool indexing;       /* an op of indexer.c is there; and when it was thought of, and done, last */
 	uint64_t index_looked_ms, index_done_ms;
 	/* Under the workers' mutex. */

@@ -102,6 +102,11 @@ const struct limit limits[] = {
 	{"LIMIT_INDEX_SLICE_US", LIMIT_INDEX_SLICE_US, "us",
 	 "of a worker for one slice of filling the full-text index: half a slice, since one piece of a merge may take as long "
 	 "again"},
+	{"LIMIT_CONVERT_BYTES", LIMIT_CONVERT_BYTES, "bytes",
+	 "of an attachment, as it is encoded, that is given to a converter; larger ones have no text"},
+	{"LIMIT_CONVERT_TEXT_BYTES", LIMIT_CONVERT_TEXT_BYTES, "bytes", "of text of one message's attachments; the rest is left off"},
+	{"LIMIT_CONVERT_MEMORY_BYTES", LIMIT_CONVERT_MEMORY_BYTES, "bytes", "of memory for a converter"},
+	{"LIMIT_CONVERT_FILES", LIMIT_CONVERT_FILES, "", "descriptors of a converter"},
 	{"LIMIT_KEPT_BYTES", LIMIT_KEPT_BYTES, "bytes",
 	 "of an account's orders of SORT (4 bytes a message) and texts of THREAD (some 10) that are kept for who asks next; those "
 	 "least recently used go first"},

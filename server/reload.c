@@ -105,6 +105,8 @@ static void compare_sections(const struct reload *r, const struct config *now)
 		say(r, "listen", false);
 	if (!are_same("auth", was->auths, was->auths_n, now->auths, now->auths_n, sizeof(*now->auths)))
 		say(r, "auth", false);
+	if (!are_same("convert", was->converts, was->converts_n, now->converts, now->converts_n, sizeof(*now->converts)))
+		say(r, "convert", false);
 }
 
 /* What is live is compared with what the start had, so it is set again and again: that changes nothing. */

@@ -282,6 +282,7 @@ static enum store_err begin_text(struct search *s, struct search_node *node)
 {
 	struct content_row row;
 	s->looking = NULL;
+	s->piece = 0;
 	enum store_err err = content_get(s->account, s->content, &row);
 	if (err)
 		return err;
@@ -296,6 +297,22 @@ static enum store_err begin_text(struct search *s, struct search_node *node)
 	s->looking = node;
 	s->looking_in = s->content;
 	return STORE_OK;
+}
+
+/* What was made of its attachments, as far as the index has it; what is wrong with that is the index's.  False: the slice is
+ * over. */
+static bool look_into_attachments(struct search *s)
+{
+	char piece[FULLTEXT_TEXT_BYTES];
+	size_t len;
+	bool ends;
+	while (!s->text.found && !fulltext_text_get(s->account, s->content, s->piece, piece, &len, &ends)) {
+		s->piece++;
+		mime_search_feed_text(&s->text, span_make(piece, len), ends);
+		if (!s->text.found && slice_is_over(s->slice, COST_STEP))
+			return false;
+	}
+	return true;
 }
 
 /* A message is read a step at a time: a long one takes as many slices as it needs, and little memory. */
@@ -317,6 +334,8 @@ static enum search_answer text_matches(struct search *s, struct search_node *nod
 		if (!err)
 			mime_search_feed(&s->text, span_make(step, len));
 	}
+	if (!err && !look_into_attachments(s))
+		return SEARCH_AGAIN;
 	if (err)
 		s->err = err;
 	node->looked++;

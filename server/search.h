@@ -51,6 +51,7 @@ struct search {
 	struct buf header, parts;      /* what was read of it */
 	struct search_node *looking;   /* its string is being looked for in content looking_in */
 	int64_t looking_in;
+	uint32_t piece;      /* of the text of its attachments, the next */
 	struct mime_search text;
 	enum store_err err;            /* the last message that could not be read */
 	/* Whether the full-text index was asked, and before: the messages the other keys leave open, up to `counted`. */

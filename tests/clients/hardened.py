@@ -50,7 +50,11 @@ def test_everything_works_under_it(roost):
         os.rename(certificates / "key.new", certificates / "key.pem")
 
     make_certificate()
+    converter = store.directory / "converter"
+    converter.write_text("#!/bin/sh\necho priority $(nice) limit $(ulimit -n)\ncat\n")
+    converter.chmod(0o755)
     store.write(store.config.read_text() + f'certificates = "{certificates}"\nmetrics = "127.0.0.1:{metrics}"\nlog = "{store.directory}/roost.log"\n'
+                f'convert {{ type = "application/x-any" command = "{converter}" }}\n'
                 f'listen {{ protocol = "imaps" port = {imaps} }}\nlisten {{ protocol = "lmtp" path = "{store.directory}/lmtp" }}\n')
     with_users(store)
     store.launcher = (sys.executable, str(ROOT / "tests/clients/sandbox.py"), str(UNIT))
@@ -70,6 +74,7 @@ def use(store, imaps, metrics, make_certificate):
     c.login(ALICE, "secret")
     for n in range(20):
         assert c.append("INBOX", None, None, b"Subject: %d\r\n\r\nwords%d\r\n" % (n, n) + b"x" * (300_000 if n == 7 else 10))[0] == "OK"
+    assert c.append("Drafts", None, None, b"Content-Type: application/x-any\r\n\r\nscrutable\r\n")[0] == "OK"
     store.run("deliver", ALICE, stdin=b"Subject: delivered\r\n\r\nbody\r\n")
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(store.directory / "lmtp"))
@@ -97,9 +102,20 @@ def use(store, imaps, metrics, make_certificate):
     while not log.exists() or "event=certificate_served" not in log.read_text():
         assert time.monotonic() < deadline, "neither the certificate nor the log file is new"
         time.sleep(0.05)
+    wait_converted(c)
     c.logout()
     text = log.read_text() + (store.directory / "roost.log.1").read_text()
     assert not re.search(r"not permitted|level=error", text), text[-3000:]
+
+
+def wait_converted(c):
+    """A program that makes text of attachments, with low priority and limits."""
+    deadline, found = time.monotonic() + 30, [b""]
+    c.select("Drafts")
+    while found != [b"1"]:
+        assert time.monotonic() < deadline, "nothing was converted"
+        time.sleep(2.5)
+        found = c.uid("SEARCH", "TEXT", '"priority 19 limit 64 scrutable"')[1]
 
 
 def main():

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""The text of attachments, as converters of the configuration make it: found by searches, whatever the converters do."""
+import base64, os, pathlib, shutil, signal, stat, subprocess, time
+
+from store import run_with_stores, with_users
+
+ALICE = "alice@example.org"
+PDFTOTEXT = shutil.which("pdftotext")
+
+
+def pdf(*lines):
+    """A document of one page."""
+    text = "BT /F1 12 Tf 72 720 Td 14 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+               f"<< /Length {len(text)} >>\nstream\n{text}\nendstream", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    out, places = "%PDF-1.4\n", []
+    for n, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += f"{n} 0 obj\n{body}\nendobj\n"
+    table = len(out)
+    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n" + "".join(f"{at:010} 00000 n \n" for at in places)
+    return (out + f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n").encode()
+
+
+def message(subject, attachment, kind="application/pdf", name="paper.pdf"):
+    return (f"Subject: {subject}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee there\r\n--b\r\n"
+            f"Content-Type: {kind}; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n"
+            f"Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n").encode() + base64.encodebytes(attachment).replace(
+                b"\n", b"\r\n") + b"--b--\r\n"
+
+
+def section(kind, command, more=""):
+    return f'convert {{ type = "{kind}" command = "{command}" {more} }}\n'
+
+
+def fake(store, name, script):
+    """A converter of the test's own: its path."""
+    path = store.directory / name
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def configure(store, *sections):
+    own = store.config.read_text().split("convert {")[0]
+    store.write(own + "".join(sections))
+
+
+def put(c, *messages):
+    for m in messages:
+        assert c.append("INBOX", None, None, m)[0] == "OK"
+
+
+def search(c, *words):
+    kind, data = c.uid("SEARCH", *words)
+    assert kind == "OK", (kind, data)
+    return [int(u) for u in data[0].split()]
+
+
+def wait_found(store, uids, *words, seconds=60):
+    """Until that is the answer: what is converted is found some seconds later."""
+    until, found = time.monotonic() + seconds, None
+    while time.monotonic() < until:
+        c = store.log_in(ALICE, "secret")
+        c.select("INBOX", readonly=True)
+        found = search(c, *words)
+        c.logout()
+        if found == uids:
+            return
+        time.sleep(2.5)  # an account is at rest after two seconds
+    raise AssertionError(f"{words}: {found}\n" + (store.directory / "log").read_text()[-3000:])
+
+
+def log_lines(store, event):
+    return [line for line in (store.directory / "log").read_text().splitlines() if f"event={event}" in line]
+
+
+def test_pdf(store):
+    if not PDFTOTEXT:
+        print("(it needs pdftotext)")
+        return
+    configure(store, section("application/pdf", f"{PDFTOTEXT} -q -enc UTF-8 - -", 'suffix = ".pdf"'))
+    store.start()
+    with_users(store)
+    c = store.log_in(ALICE, "secret")
+    put(c, message("one", pdf("Quarterly zebra", "figures of Ostrich Ltd")), b"Subject: none\r\n\r\nzebra crossing\r\n",
+        message("two", pdf("Walrus accounts"), "application/octet-stream", "WALRUS.PDF"),
+        message("three", pdf("Walrus"), "application/octet-stream", "tusk.doc"), message("broken", b"%PDF-1.4\nnothing\n"))
+    c.logout()
+    wait_found(store, [3], "TEXT", '"walrus accounts"')
+    c = store.log_in(ALICE, "secret")
+    c.select("INBOX", readonly=True)
+    answers = {("BODY", "ZEBRA"): [1, 2], ("TEXT", '"zebra figures"'): [1], ("BODY", "ostrich"): [1], ("SUBJECT", "zebra"): [],
+               ("NOT", "TEXT", "zebra"): [3, 4, 5], ("FUZZY", "TEXT", '"ostri"'): [1], ("BODY", "zq"): [], ("TEXT", '"nothing"'): [],
+               ("OR", "BODY", "accounts", "BODY", "crossing"): [2, 3]}
+    for words, expected in answers.items():
+        assert search(c, *words) == expected, (words, search(c, *words))
+    c.logout()
+    assert store.json("index", "status", ALICE)[0]["texts"] == 2
+    assert [1, 2] == [int(u) for u in store.json("search", ALICE, "INBOX", "TEXT zebra")[0]["uids"].replace(":", ",").split(",")]
+    broken, = log_lines(store, "convert_failed")
+    assert "content=5" in broken and "type=application/pdf" in broken, broken
+    # An index that is made anew has them again.
+    store.run("reindex", ALICE)
+    wait_found(store, [1], "TEXT", "ostrich")
+    # So it is after a start, without a word of programs.
+    assert store.stop() == 0
+    before = len(log_lines(store, "convert_failed"))
+    store.start()
+    wait_found(store, [1], "TEXT", "ostrich")
+    assert len(log_lines(store, "convert_failed")) == before
+    assert "0 problems" in store.run("check", ALICE)
+
+
+def test_whatever_they_do(store):
+    """One that hangs, with a child; one that crashes; one that never ends writing; one that is not there: the others go on."""
+    kinds = {
+        "hangs": "echo $$ > $0.pid\nsleep 600 & echo $! > $0.child\nwait\n",
+        "crashes": "echo halfway\nkill -SEGV $$\n",
+        "floods": "echo floodbegin\nwhile :; do echo and so on and so on; done\n",
+        "memory": "python3 -c 'b = bytearray(3 << 30)' || exit 3\n",
+        "fine": "cat\n",
+    }
+    configure(store, *(section(f"application/x-{name}", fake(store, name, script), "seconds = 2") for name, script in kinds.items()),
+              section("application/x-absent", store.directory / "absent"))
+    store.start()
+    with_users(store)
+    c = store.log_in(ALICE, "secret")
+    put(c, *(message(name, b"text of " + name.encode(), f"application/x-{name}", "a") for name in [*kinds, "absent"]))
+    put(c, message("last", b"the very last", "application/x-fine", "a"))
+    c.logout()
+    wait_found(store, [7], "TEXT", '"very last"')
+    said = {line.split("type=application/x-")[1].split()[0]: line for line in log_lines(store, "convert_failed")}
+    assert len(said) == len(log_lines(store, "convert_failed")) == 4 and set(said) == {"hangs", "crashes", "memory", "absent"}, said
+    assert "after 2 seconds" in said["hangs"] and f"signal {int(signal.SIGSEGV)}" in said["crashes"], said
+    assert "No such file" in said["absent"] and "exit status 3" in said["memory"], said
+    for name in ("hangs.pid", "hangs.child"):
+        assert not pathlib.Path(f"/proc/{(store.directory / name).read_text().strip()}").exists(), name
+    for uids, word in (([3], "floodbegin"), ([], "halfway"), ([5], '"text of fine"')):
+        wait_found(store, uids, "TEXT", word)
+    size = sum(f.stat().st_size for f in (store.directory / "store/accounts").glob("*/search.db*"))
+    assert size < 20_000_000, size
+
+
+def test_what_they_are_given(store):
+    """No descriptors, no environment, no terminal, low priority, limits; and the bytes of the attachment."""
+    script = ("(env; echo nice $(nice); for l in f v t n c; do echo limit $l $(ulimit -$l); done; ls -l /proc/self/fd; echo session $(cut -d' ' -f6 /proc/self/stat)) > $0.said 2>&1\n"
+              "echo \"$@\" >> $0.said\ncat > $0.bytes; echo done 'naïve Straße' $#\n")
+    path = fake(store, "curious", script)
+    configure(store, section("application/x-any", f"{path} -a  $HOME ;"))
+    store.start(SECRET="nothing to see")
+    with_users(store)
+    content = os.urandom(100_000)
+    c = store.log_in(ALICE, "secret")
+    put(c, message("bytes", content, "Application/X-ANY"))
+    put(c, b"Subject: alone\r\nContent-Type: application/x-any\r\n\r\nthe whole message\r\n")
+    c.logout()
+    wait_found(store, [1, 2], "TEXT", '"done na"')
+    said = (store.directory / "curious.said").read_text()
+    assert (store.directory / "curious.bytes").read_bytes() in (content, b"the whole message\r\n")
+    assert "SECRET" not in said and "nice 19" in said and "-a $HOME ;" in said, said
+    links = [line for line in said.splitlines() if " -> " in line]
+    assert len(links) <= 5 and not any("socket" in link or ".db" in link for link in links), said
+    for limit in ("f 8192", "v 1048576", "t 20", "n 64", "c 0"):  # blocks of 512, KiB, seconds
+        assert f"limit {limit}\n" in said, (limit, said)
+
+
+def test_cut_short_and_changed(store):
+    """Killed while it converts, it goes on; with another command all is made anew, and without any nothing is done."""
+    slow = fake(store, "slow", "sleep 0.2; tr a-z A-Z\n")
+    configure(store, section("application/x-any", slow))
+    store.start()
+    with_users(store)
+    c = store.log_in(ALICE, "secret")
+    put(c, *(message(f"n{n}", f"paper{n}x".encode(), "application/x-any") for n in range(1, 41)))
+    c.logout()
+    for _ in range(3):
+        time.sleep(4.5)
+        assert store.stop(signal.SIGKILL) == -signal.SIGKILL
+        store.start()
+        c = store.log_in(ALICE, "secret")
+        c.select("INBOX")
+        c.logout()
+    wait_found(store, [40], "TEXT", "paper40x")
+    c = store.log_in(ALICE, "secret")
+    c.select("INBOX", readonly=True)
+    for n in range(1, 41):
+        assert search(c, "BODY", f"PAPER{n}X") == [n], n
+    c.logout()
+    assert store.stop() == 0
+    configure(store, section("application/x-any", fake(store, "other", "echo other $(cat)\n")))
+    store.start()
+    wait_found(store, list(range(1, 41)), "TEXT", '"other paper"')
+    assert store.stop() == 0
+    configure(store)
+    store.start()
+    c = store.log_in(ALICE, "secret")
+    put(c, message("late", b"latecomer", "application/x-any"))
+    c.logout()
+    time.sleep(4)
+    wait_found(store, [], "TEXT", "latecomer")
+    wait_found(store, [7], "TEXT", '"other paper7x"')  # what was made stays
+
+
+def test_ends_at_once(store):
+    """A converter that runs does not keep the daemon from ending."""
+    configure(store, section("application/x-any", fake(store, "long", "touch $0.began; exec sleep 300\n"), "seconds = 300"))
+    store.start()
+    with_users(store)
+    c = store.log_in(ALICE, "secret")
+    put(c, message("n", b"x", "application/x-any"))
+    c.logout()
+    until = time.monotonic() + 30
+    while not (store.directory / "long.began").exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    began = time.monotonic()
+    assert store.stop() == 0 and time.monotonic() - began < 20
+    assert not log_lines(store, "convert_failed")
+
+
+if __name__ == "__main__":
+    run_with_stores(globals(), __doc__, at_once=5)
