@@ -33,10 +33,14 @@ if [ ! -s "$dir/certificates/cert.pem" ]; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
 		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$dir/certificates/key.pem" -out "$dir/certificates/cert.pem" 2>/dev/null
 fi
+text() { # as the configuration has it, whatever is in it
+	local in=${1//\\/\\\\}
+	printf "'%s'" "${in//\'/\\\'}"
+}
 cat >"$dir/roost.conf" <<CONF
-store = "$dir/store"
+store = $(text "$dir/store")
 hostname = "localhost"
-certificates = "$dir/certificates"
+certificates = $(text "$dir/certificates")
 password_cost = 1
 scram_iterations = 4096
 login_delay_ms = 50

@@ -32,6 +32,17 @@ def test_more_users(roost):
             assert daemon.stop() == 0
 
 
+def test_any_directory(roost):
+    """Whatever stands in its name is no part of the configuration's grammar."""
+    with tempfile.TemporaryDirectory(prefix="roost-t") as outer:
+        directory = os.path.join(outer, "it's \"a\" \\ ${HOME} # of } mine")
+        os.mkdir(directory)
+        daemon = Daemon(roost, users=1, directory=directory)
+        Client(daemon.imap).log_in(b"user1")
+        assert daemon.stop() == 0
+        assert os.path.exists(os.path.join(directory, "store", "directory.db")), os.listdir(directory)
+
+
 def test_one_at_a_time(roost):
     """A second start on the same store is refused, and leaves the first one's configuration alone."""
     with tempfile.TemporaryDirectory(prefix="roost-t") as directory:
