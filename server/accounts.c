@@ -43,6 +43,14 @@ const char *accounts_error_name(enum store_err err)
 	return "unknown";
 }
 
+void accounts_log_error(const struct op *op, enum store_err err)
+{
+	if (err == STORE_IO || err == STORE_CORRUPT || err == STORE_FOREIGN)
+		log_event(LOG_ERROR, "answered_error", log_text("user", op->login ? op->login : ""),
+			  log_text("account", op->lane ? op->lane->id : ""), log_text("op", op->kind),
+			  log_text("error", accounts_error_name(err)));
+}
+
 static int64_t now_s(void *ctx)
 {
 	(void)ctx;
@@ -64,10 +72,10 @@ static uint64_t read_boot_id(void)
 	return id;
 }
 
-static void on_open_failed(void *ctx, const char *dir, const char *fault)
+static void on_open_failed(void *ctx, const char *path, const char *fault)
 {
 	(void)ctx;
-	log_event(LOG_ERROR, "account_open_failed", log_text("path", dir), log_text("fault", fault));
+	log_event(LOG_ERROR, "open_failed", log_text("path", path), log_text("fault", fault), log_text("version", ROOST_VERSION));
 }
 
 static void on_search_dropped(void *ctx, const char *dir, const char *why)

@@ -18,6 +18,7 @@ struct directory;
 struct expire_rules;
 struct lane;
 struct loop;
+struct op;
 struct settings;
 struct tally;
 struct converting;
@@ -66,6 +67,8 @@ int64_t accounts_changed_s(struct accounts *accounts, const char *account_id);
 
 /* For the log. */
 const char *accounts_error_name(enum store_err err);
+/* What is no fault of who asked, and is answered with a few words: logged with whom it hit, and at what. */
+void accounts_log_error(const struct op *op, enum store_err err);
 
 struct settings *accounts_settings(struct accounts *accounts);
 /* NULL: nobody is warned. */

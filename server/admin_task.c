@@ -73,9 +73,10 @@ void admin_store_error(struct admin_task *task, const char *what, enum store_err
 		[STORE_FULL] = "the disk is full; nothing was changed",
 		[STORE_BUSY] = "somebody else has it open",
 		[STORE_CORRUPT] = "what is stored is damaged; the log of the daemon says where",
-		[STORE_FOREIGN] = "not a file of this version of roost",
+		[STORE_FOREIGN] = "it was made by another version of roost; the log of the daemon says more",
 		[STORE_IO] = "the disk failed; the log of the daemon says how",
 	};
+	accounts_log_error(&task->op, err);
 	if (err == STORE_OK)
 		admin_say(task, "%s", "");
 	else

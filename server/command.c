@@ -161,9 +161,10 @@ void command_store_error(struct command *cmd, enum store_err err)
 		[STORE_FULL] = {"UNAVAILABLE", "The disk of the server is full"}, /* RFC 5530 3: no limit of the user's */
 		[STORE_BUSY] = {"INUSE", "The mailbox is in use"},
 		[STORE_CORRUPT] = {"CORRUPTION", "The stored data is damaged"},
-		[STORE_FOREIGN] = {"SERVERBUG", "The store cannot be read by this version"},
+		[STORE_FOREIGN] = {"SERVERBUG", "The store was made by another version"},
 		[STORE_IO] = {"SERVERBUG", "The store failed"},
 	};
+	accounts_log_error(&cmd->op, err);
 	set_status(cmd, err ? STATUS_NO : STATUS_OK, answers[err].code, answers[err].text);
 }
 

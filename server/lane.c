@@ -259,6 +259,10 @@ static enum op_result run_op(struct turn *t, struct op *op)
 		op->fate = OP_UNAVAILABLE;
 	else
 		result = op->writes ? run_in_savepoint(lane, op) : op->run(op, lane->account);
+	enum store_err grave = lane->account ? account_take_grave(lane->account) : STORE_OK;
+	if (grave && op->fate == OP_RAN) /* else settle() says so */
+		log_event(LOG_ERROR, "store_fault", log_text("account", lane->id), log_text("op", op->kind),
+			  log_text("error", accounts_error_name(grave)), log_text("fault", account_fault(lane->account)));
 	crash_note_set(t->tools->note, NULL, NULL);
 	return result;
 }

@@ -531,3 +531,10 @@ const char *account_fault(const struct account *a)
 {
 	return a->db.fault;
 }
+
+enum store_err account_take_grave(struct account *a)
+{
+	enum store_err err = a->db.grave;
+	a->db.grave = STORE_OK;
+	return err;
+}

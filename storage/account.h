@@ -150,5 +150,8 @@ bool account_takes_in(const struct account *a);
 size_t account_bytes(const struct account *a);
 /* What went wrong last, for the log only. */
 const char *account_fault(const struct account *a);
+/* Whether its database failed, or was found damaged, since this was asked last: then account_fault() says how, if nothing lesser
+ * has gone wrong since.  STORE_OK: it did not. */
+enum store_err account_take_grave(struct account *a);
 
 #endif

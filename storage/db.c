@@ -5,18 +5,28 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum store_err db_error(struct db *db, int code)
+/* A statement that does not fit the tables: an older or newer roost has made them. */
+static bool is_misfit(const char *message)
 {
-	int primary = code & 0xff;
-	if (primary == SQLITE_OK || primary == SQLITE_DONE || primary == SQLITE_ROW)
-		return STORE_OK;
-	snprintf(db->fault, sizeof(db->fault), "sqlite %d: %s", code,
-		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+	static const char *const signs[] = {"no such column", "no such table", "has no column named", "values were supplied"};
+	for (size_t i = 0; i < countof(signs); i++)
+		if (strstr(message, signs[i]))
+			return true;
+	return false;
+}
+
+static enum store_err sort_error(struct db *db, int code)
+{
 	if (code == SQLITE_IOERR_DATA) { /* a page's checksum (db_sums.h) */
 		snprintf(db->fault, sizeof(db->fault), "a page is damaged");
 		return STORE_CORRUPT;
 	}
-	switch (primary) {
+	switch (code & 0xff) {
+	case SQLITE_ERROR:
+		if (!db->handle || !is_misfit(sqlite3_errmsg(db->handle)))
+			return STORE_IO;
+		snprintf(db->fault, sizeof(db->fault), "another version of roost has made it: %s", sqlite3_errmsg(db->handle));
+		return STORE_FOREIGN;
 	case SQLITE_FULL:
 		return STORE_FULL;
 	case SQLITE_BUSY:
@@ -31,6 +41,19 @@ enum store_err db_error(struct db *db, int code)
 	default:
 		return STORE_IO;
 	}
+}
+
+enum store_err db_error(struct db *db, int code)
+{
+	int primary = code & 0xff;
+	if (primary == SQLITE_OK || primary == SQLITE_DONE || primary == SQLITE_ROW)
+		return STORE_OK;
+	snprintf(db->fault, sizeof(db->fault), "sqlite %d: %s", code,
+		 db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+	enum store_err err = sort_error(db, code);
+	if (err == STORE_IO || err == STORE_CORRUPT || err == STORE_FOREIGN)
+		db->grave = err;
+	return err;
 }
 
 /* --- statements --- */
@@ -302,8 +325,12 @@ static enum store_err recognise(struct db *db, const struct db_options *o, bool 
 		return o->create ? STORE_OK : STORE_NOTFOUND;
 	if (id == o->application_id && version >= 1 && version <= o->version)
 		return STORE_OK;
-	snprintf(db->fault, sizeof(db->fault), "application_id %lld, version %lld: not a file this roost can read",
-		 (long long)id, (long long)version);
+	if (id == o->application_id)
+		snprintf(db->fault, sizeof(db->fault), "a newer roost has made it: its tables are version %lld, this one knows them up to %d",
+			 (long long)version, o->version);
+	else
+		snprintf(db->fault, sizeof(db->fault), "it is not a file of roost's (application_id %lld instead of %d)",
+			 (long long)id, (int)o->application_id);
 	return STORE_FOREIGN;
 }
 

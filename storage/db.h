@@ -39,6 +39,7 @@ struct db {
 	int wal_pages;   /* in the log since the last checkpoint */
 	bool broken;     /* see above */
 	char fault[256]; /* what went wrong last, for the log */
+	enum store_err grave; /* STORE_IO, STORE_CORRUPT or STORE_FOREIGN: that happened since this was taken back; else STORE_OK */
 };
 
 struct db_options {

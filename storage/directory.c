@@ -34,6 +34,8 @@ static enum store_err open_as(const struct store_env *env, const char *path, boo
 	struct directory *d = xcalloc(1, sizeof(*d));
 	enum store_err err = db_open(&d->db, env, path, &options);
 	if (err) {
+		if (env->open_failed)
+			env->open_failed(env->ctx, path, d->db.fault);
 		directory_close(d);
 		return err;
 	}

@@ -11,8 +11,8 @@ struct store_env {
 	/* NULL, or called at each named point.  It may not return (a crash), or return an errno: then what the point
 	 * stands for is not done and fails with it.  0: go on. */
 	int (*point)(void *ctx, enum store_point point);
-	/* NULL, or called when an account cannot be opened, with the detail for the log. */
-	void (*open_failed)(void *ctx, const char *dir, const char *fault);
+	/* NULL, or called when an account (its directory) or directory.db (itself) cannot be opened, with the detail for the log. */
+	void (*open_failed)(void *ctx, const char *path, const char *fault);
 	/* NULL, or called when an account's search.db is thrown away, to be made afresh. */
 	void (*search_dropped)(void *ctx, const char *dir, const char *why);
 	/* NULL, or false when so many bytes of mail should not be added, since little is left on the disk: STORE_FULL. */

@@ -14,7 +14,7 @@ enum store_err {
 	STORE_FULL,        /* the disk is full; nothing was changed */
 	STORE_BUSY,        /* somebody else has the store open */
 	STORE_CORRUPT,     /* a checksum or a reference does not hold */
-	STORE_FOREIGN,     /* the file is not ours, or of a newer version; it was not changed */
+	STORE_FOREIGN,     /* the file is not ours, or of another version; it was not changed */
 	STORE_IO           /* the disk failed; for a commit the outcome is unknown */
 };
 

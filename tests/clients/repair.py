@@ -158,5 +158,45 @@ def test_what_clients_see(store):
     assert "1 accounts looked at, 0 problems" in store.run("check", "--all", "--repair")
 
 
+def change(path, sql):
+    db = sqlite3.connect(path)
+    db.execute(sql)
+    db.commit()
+    db.close()
+
+
+def test_it_is_said(store):
+    """A client hears a few words, and the log what is the matter: damage, and what another version has made."""
+    with_users(store)
+    store.run("deliver", ALICE, stdin=b"Subject: x\n\nx\n")
+    log = store.directory / "log"
+    directory = store.directory / "store/directory.db"
+    account, = (store.directory / "store/accounts").iterdir()
+    index = account / "index.db"
+    change(index, "UPDATE body SET data=zeroblob(length(data))")
+    with served(store):
+        c = store.log_in(ALICE, "secret")
+        c.select("INBOX")
+        try:  # the octets that were promised cannot come
+            c.fetch("1", "(BODY[])")
+        except imaplib.IMAP4.abort:
+            pass
+        assert store.log_in(ALICE, "secret").select("INBOX")[0] == "OK"
+    assert re.search(rf"event=answered_error user={ALICE} account={account.name} op=FETCH error=corrupt", log.read_text()), log.read_text()
+    change(index, "ALTER TABLE content RENAME COLUMN sent TO sent_at")
+    with served(store):
+        answer = store.log_in(ALICE, "secret").append("INBOX", None, None, b"y\r\n")
+        assert answer == ("NO", [b"[SERVERBUG] The store was made by another version"]), answer
+    assert re.search(rf'event=store_fault account={account.name} op=APPEND error=foreign fault="another version of roost has made it: .*sent"',
+                     log.read_text()), log.read_text()
+    change(index, "PRAGMA user_version = 2")
+    said = store.run("mailbox", "list", ALICE, code=1)
+    assert "made by another version" in said and "its tables are version 2, this one knows them up to 1" in said, said
+    change(directory, "PRAGMA user_version = 7")
+    for words in (("user", "list"), ("serve",)):
+        said = store.run(*words, code=1)
+        assert "directory.db" in said and "its tables are version 7, this one knows them up to 1" in said, said
+
+
 if __name__ == "__main__":
     run_with_stores(globals(), __doc__)

@@ -89,12 +89,13 @@ static void test_a_missing_one_is_not_made_unasked(void **state)
 	assert_int_not_equal(access(scratch_path(&f->dir, "a.db"), F_OK), 0);
 }
 
-static void refuse(struct fixture *f, const char *path)
+static void refuse(struct fixture *f, const char *path, const char *why)
 {
-	struct db db;
+	struct db db = {0};
 	struct stat before, after;
 	assert_int_equal(stat(path, &before), 0);
 	assert_int_equal(db_open(&db, &f->env, path, &options), STORE_FOREIGN);
+	assert_non_null(strstr(db.fault, why));
 	assert_int_equal(stat(path, &after), 0);
 	assert_int_equal(before.st_size, after.st_size);
 	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
@@ -108,7 +109,7 @@ static void test_foreign_and_newer_files_are_left_alone(void **state)
 	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "CREATE TABLE x(y)", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(other);
-	refuse(f, path);
+	refuse(f, path, "not a file of roost's");
 
 	path = scratch_path(&f->dir, "newer.db");
 	struct db_options o = options;
@@ -116,7 +117,7 @@ static void test_foreign_and_newer_files_are_left_alone(void **state)
 	o.version = 3;
 	assert_int_equal(db_open(&db, &f->env, path, &o), STORE_OK);
 	db_close(&db);
-	refuse(f, path);
+	refuse(f, path, "a newer roost has made it: its tables are version 3, this one knows them up to 2");
 
 	path = scratch_path(&f->dir, "text.db");
 	FILE *text = fopen(path, "w");
@@ -124,7 +125,21 @@ static void test_foreign_and_newer_files_are_left_alone(void **state)
 	for (int i = 0; i < 1000; i++)
 		fputs("this is no database\n", text);
 	fclose(text);
-	refuse(f, path);
+	refuse(f, path, "not a database");
+}
+
+static void test_tables_of_another_version(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	const char *const misfits[] = {"SELECT later FROM t", "SELECT a FROM later", "INSERT INTO t VALUES(1, 2)", "INSERT INTO t(later) VALUES(1)"};
+	for (size_t i = 0; i < countof(misfits); i++) {
+		assert_int_equal(db_run(&db, db_prepare(&db, misfits[i])), STORE_FOREIGN);
+		assert_non_null(strstr(db.fault, "another version of roost"));
+	}
+	assert_int_equal(db_exec(&db, "SELECT a FROM t WHERE"), STORE_IO);
+	db_close(&db);
 }
 
 static void test_one_opener_or_several(void **state)
@@ -168,7 +183,7 @@ static void test_many_statements_are_kept(void **state)
 	db_rest(&db);
 	assert_true(db_is_idle(&db));
 	assert_null(db_prepare(&db, "SELECT nonsense FROM nowhere"));
-	assert_int_equal(db_run(&db, NULL), STORE_IO);
+	assert_int_equal(db_run(&db, NULL), STORE_FOREIGN);
 	assert_non_null(strstr(db.fault, "nowhere"));
 	db_close(&db);
 }
@@ -246,6 +261,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_new_database_has_our_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_missing_one_is_not_made_unasked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_foreign_and_newer_files_are_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tables_of_another_version, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_opener_or_several, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_statements_are_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_failed_sync_breaks_the_connection, set_up, tear_down),
