@@ -50,7 +50,10 @@ static void run(void *arg)
 {
 	struct auth_worker *worker = arg;
 	for (struct auth_job *job; (job = take(worker->pool));) {
+		worker->generation = auth_cache_generation(worker->pool->cache);
+		directory_hold(worker->directory);
 		job->run(job, worker);
+		directory_let_go(worker->directory);
 		job->letter.deliver = deliver;
 		loop_post(job->loop, &job->letter);
 	}
@@ -187,6 +190,7 @@ static enum auth_verdict ask(struct auth_worker *worker, const char *address, co
 	const struct auth_config *auth = at ? config_auth(worker->config, at + 1) : NULL;
 	if (!auth || auth->backend != AUTH_BACKEND_SASLAUTHD)
 		return ask_directory(worker, address, prepared, out_account);
+	auth_worker_let_go(worker);
 	enum auth_verdict verdict = auth_saslauthd_check(auth->socket, address, prepared, strlen(prepared));
 	return verdict == AUTH_RIGHT ? auth_worker_account(worker, address, out_account) : verdict;
 }
@@ -230,16 +234,21 @@ enum auth_verdict auth_worker_check(struct auth_worker *worker, const char *addr
 	enum auth_verdict verdict = auth_worker_check_app(worker, address, password, len, use, out_account, out_credential);
 	if (verdict != AUTH_WRONG || !password_prepare(password, len, prepared))
 		return verdict;
-	uint64_t now_ms = uv_hrtime() / 1000000, generation = auth_cache_generation(pool->cache);
+	uint64_t now_ms = uv_hrtime() / 1000000;
 	if (auth_cache_has(pool->cache, address, prepared, now_ms, out_account)) {
 		verdict = AUTH_RIGHT;
 	} else {
 		verdict = ask(worker, address, prepared, out_account);
 		if (verdict == AUTH_RIGHT)
-			auth_cache_add(pool->cache, generation, address, prepared, out_account, now_ms);
+			auth_cache_add(pool->cache, worker->generation, address, prepared, out_account, now_ms);
 	}
 	OPENSSL_cleanse(prepared, sizeof(prepared));
 	return verdict;
+}
+
+void auth_worker_let_go(struct auth_worker *worker)
+{
+	directory_let_go(worker->directory);
 }
 
 void auth_worker_resolve(struct auth_worker *worker, char address[ADDRESS_MAX + 1])

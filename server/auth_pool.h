@@ -23,7 +23,8 @@ struct config;
 struct auth_worker {
 	struct auth_pool *pool;
 	const struct config *config;
-	struct directory *directory; /* reads only */
+	struct directory *directory; /* reads only; held while a job runs, so that it sees one moment of it */
+	uint64_t generation;         /* of remembered passwords, from before that moment */
 	struct crypt_data *crypt;
 };
 
@@ -75,6 +76,8 @@ MUST_USE enum auth_verdict auth_worker_check_app(struct auth_worker *worker, con
 						 size_t len, const struct credential_use *use,
 						 char out_account[DIRECTORY_ACCOUNT_LEN + 1],
 						 struct credential *out_credential);
+/* Somebody else is to be asked, who may take long: the directory is held no longer. */
+void auth_worker_let_go(struct auth_worker *worker);
 /* Where `address` is an alias of exactly one user, makes it that user's; else it stays. */
 void auth_worker_resolve(struct auth_worker *worker, char address[ADDRESS_MAX + 1]);
 /* The account of a user who has proved who it is by other means; AUTH_WRONG: there is no such user. */

@@ -113,6 +113,8 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 		snprintf(x->user, sizeof(x->user), "%s", out);
 		x->held = is_held(x);
 		x->backend = text == address ? config_auth(x->worker->config, address_domain(address)) : NULL;
+		if (sasl_exchange_asks_library(x))
+			auth_worker_let_go(x->worker);
 	}
 	return x->held ? SASL_FAIL : SASL_OK;
 }

@@ -165,6 +165,19 @@ void db_rollback(struct db *db)
 		db->broken = true;
 }
 
+/* Nothing is written: no crash in between makes a difference. */
+void db_hold(struct db *db)
+{
+	if (sqlite3_get_autocommit(db->handle))
+		(void)!db_run(db, db_prepare(db, "BEGIN"));
+}
+
+void db_let_go(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		(void)!db_run(db, db_prepare(db, "COMMIT"));
+}
+
 enum store_err db_commit(struct db *db, enum store_point point)
 {
 	enum store_err err = point_error(db, point);

@@ -79,6 +79,9 @@ MUST_USE enum store_err db_begin(struct db *db, enum store_point point);
 /* A failure leaves no transaction open; its outcome is unknown and the connection broken. */
 MUST_USE enum store_err db_commit(struct db *db, enum store_point point);
 void db_rollback(struct db *db);
+/* Of one that only reads: what it reads in between is of one moment, and takes its locks once.  Both may come twice. */
+void db_hold(struct db *db);
+void db_let_go(struct db *db);
 /* What was committed is on disk after it. */
 MUST_USE enum store_err db_sync(struct db *db, enum store_point point);
 /* Moves the log into the database, both synced.  Not in a transaction. */

@@ -86,6 +86,16 @@ enum store_err directory_end(struct directory *d, bool ok)
 	return err ? err : db_sync(&d->db, POINT_DIRECTORY_SYNC);
 }
 
+void directory_hold(struct directory *d)
+{
+	db_hold(&d->db);
+}
+
+void directory_let_go(struct directory *d)
+{
+	db_let_go(&d->db);
+}
+
 enum store_err directory_exists(struct directory *d, const char *sql, const char *text, enum store_err when_missing)
 {
 	sqlite3_stmt *stmt = db_prepare(&d->db, sql);

@@ -54,6 +54,11 @@ bool directory_is_broken(const struct directory *d);
 MUST_USE enum store_err directory_begin(struct directory *d);
 MUST_USE enum store_err directory_end(struct directory *d, bool ok);
 
+/* What a reader reads between these is of one moment, that of its first question, and costs one lock in all.  Not for long: the log
+ * of changes cannot be taken up meanwhile.  Both may come twice; where a reader cannot be held it reads as ever. */
+void directory_hold(struct directory *d);
+void directory_let_go(struct directory *d);
+
 /* Makes the account id.  STORE_NOTFOUND: the domain is not ours; STORE_EXISTS. */
 MUST_USE enum store_err directory_user_add(struct directory *d, const char *address,
 					   const struct directory_secrets *secrets);
