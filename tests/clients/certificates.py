@@ -183,16 +183,18 @@ def test_five_thousand_domains(roost, maker):
         daemon.rest()
         subprocess.run([maker, daemon.directory / "certificates", "5000"], check=True, timeout=120)
         daemon.start()
+        cpu_s = sum(map(int, pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")")[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        watched = b"__asan_init" in pathlib.Path(roost).read_bytes() or b"__tsan_init" in pathlib.Path(roost).read_bytes()
         ms = int(re.findall(r"event=certificates count=5001 ms=(\d+)", daemon.log_tail(100))[0])
         many = handshake_s(daemon, [f"mail.d{n * 49}.example" for n in range(100)])
         pem, key, der = make("late", "d4711.example")
         start = time.monotonic()
         (daemon.directory / "certificates" / "late.pem").write_bytes(pem.read_bytes() + key.read_bytes())
         wait_for(daemon, "d4711.example", der, 10)
-        print(f"   loaded in {ms} ms, handshake {many * 1e3:.2f} ms (one certificate: {alone * 1e3:.2f} ms), "
+        print(f"   loaded in {ms} ms, by {cpu_s:.2f} s of a processor, handshake {many * 1e3:.2f} ms (one certificate: {alone * 1e3:.2f} ms), "
               f"a new one after {time.monotonic() - start:.2f} s")
-        # Two seconds where the machine has nothing else to do and no sanitizer watches.
-        assert ms < 20000 and many < 2 * alone + 0.002, (ms, many, alone)
+        assert cpu_s < (20 if watched else 2), (cpu_s, ms)
+        assert many < 2 * alone + 0.002, (many, alone)
     finally:
         assert daemon.stop() == 0
 

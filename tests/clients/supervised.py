@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The daemon and who runs it: systemd's notifications, watchdog and sockets; SIGHUP, reload, the log and its level."""
-import os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time
+import ctypes, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time
 
 import runner
 from store import Store, with_users
@@ -64,6 +64,54 @@ def test_notifications(roost):
         assert store.stop() == 0
         assert "STOPPING=1" in supervisor.hear("STOPPING=1")[-1]
         store.close()
+
+
+class Held:
+    """One thread of a process that stands still (ptrace)."""
+    ATTACH, DETACH, ALL = 16, 17, 0x40000000
+
+    def __init__(self, tid):
+        self.tid, self.ptrace = tid, ctypes.CDLL(None, use_errno=True).ptrace
+        self.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def __enter__(self):
+        if self.ptrace(self.ATTACH, self.tid, None, None) != 0:
+            raise PermissionError(ctypes.get_errno(), "ptrace")
+        os.waitpid(self.tid, self.ALL)
+
+    def __exit__(self, *_):
+        self.ptrace(self.DETACH, self.tid, None, None)
+
+
+def test_a_loop_that_hangs(roost):
+    """The process as a whole lives, and says so no more: whoever watches starts it anew."""
+    store, supervisor = Store(roost, "loops = 2\n"), Supervisor()
+    start(store, {"NOTIFY_SOCKET": supervisor.environment, "WATCHDOG_USEC": "200000", "ASAN_OPTIONS": "detect_leaks=0"})
+    supervisor.hear("WATCHDOG=1")
+    threads = pathlib.Path(f"/proc/{store.daemon.pid}/task")
+    loops = [int(t.name) for t in threads.iterdir() if (t / "comm").read_text().startswith("loop")]
+    assert len(loops) == 2, [(t / "comm").read_text() for t in threads.iterdir()]
+    for tid in loops:
+        try:
+            with Held(tid):
+                time.sleep(0.5)  # what had turned before is said by then
+                supervisor.socket.setblocking(False)
+                try:
+                    while supervisor.socket.recv(4096):
+                        pass
+                except BlockingIOError:
+                    pass
+                supervisor.socket.settimeout(1)
+                try:
+                    raise AssertionError(supervisor.socket.recv(4096))
+                except TimeoutError:
+                    pass
+        except PermissionError:
+            print("   (no thread can be held here)")
+            break
+        supervisor.socket.settimeout(20)
+        supervisor.hear("WATCHDOG=1")
+    store.close()
 
 
 def test_nobody_watches(roost):
@@ -216,6 +264,60 @@ def test_log_file(roost):
     assert store.stop() == 0
     p = subprocess.run([roost, "serve", "-c", str(store.config)], capture_output=True, text=True, timeout=60)
     assert p.returncode == 1 and "/nowhere/log" in p.stderr, p
+    store.close()
+
+
+# The sockets of a journal and of a syslog of ours, where the machine's are, for this process alone.
+ELSEWHERE = """set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/journal /run/dev
+touch /run/systemd/journal/socket
+mount --bind "{0}/journal" /run/systemd/journal/socket
+mount -t tmpfs tmpfs /run/dev
+cp -a /dev/null /dev/zero /dev/random /dev/urandom /run/dev
+touch /run/dev/log
+mount --bind "{0}/syslog" /run/dev/log
+mount --rbind /run/dev /dev
+"""
+
+
+def test_journal_and_syslog(roost):
+    """As journald and syslogd hear it."""
+    store = Store(roost)
+    with_users(store)
+    script = ELSEWHERE.format(store.directory)
+    heard = {}
+    for name in ("journal", "syslog"):
+        heard[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        heard[name].bind(str(store.directory / name))
+        heard[name].settimeout(20)
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True).returncode:
+        print("   (this takes root and mount namespaces)")
+        return store.close()
+    store.launcher = ("unshare", "--mount", "sh", "-c", script + 'exec "$0" "$@"')
+    before = store.config.read_text()
+    for name in heard:
+        store.write(before + f'log = "{name}"\n')
+        store.start()
+        c = store.log_in(ALICE, "secret")
+        assert "ready" not in log_of(store) and "event=" not in log_of(store)
+        said = []
+        while not said or b"event=login " not in said[-1]:
+            said.append(heard[name].recv(65536))
+        if name == "journal":
+            fields = dict(line.split("=", 1) for line in said[-1].decode().rstrip("\n").split("\n"))
+            assert fields["PRIORITY"] == "6" and fields["SYSLOG_IDENTIFIER"] == "roost" and fields["ROOST_EVENT"] == "login", fields
+            assert fields["ROOST_USER"] == ALICE and fields["ROOST_PEER"] == "127.0.0.1", fields
+            assert fields["MESSAGE"].startswith("level=info event=login session="), fields
+        else:  # the facility mail, and information
+            assert re.match(rf"<22>roost\[{store.daemon.pid}\]: time=\S+ level=info event=login session=\d+ user={ALICE} ", said[-1].decode()), said
+        store.run("reload")  # which opens it afresh
+        c.logout()
+        while b"event=logout" not in said[-1]:
+            said.append(heard[name].recv(65536))
+        assert store.stop() == 0
+        assert not any(b"secret" in line for line in said)
+    store.launcher = ()
     store.close()
 
 
