@@ -12,6 +12,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* An option of ours behind the file's text.  Where something is left open at its end the parser would not complain: then
+ * this name stands in a section, or is not seen. */
+#define END_MARK "end-of-file"
+
 enum { SECTIONS_MAX = 8, SOCKET_PATH_MAX = 107 /* sun_path, unix(7) */ };
 
 static bool is_in(const struct option *o, const char *section)
@@ -45,7 +49,11 @@ static PRINTF_LIKE(2, 0) void on_error(cfg_t *cfg, const char *fmt, va_list args
 {
 	char text[1000];
 	vsnprintf(text, sizeof(text), fmt, args);
-	complain(cfg->filename, cfg->line, "%s (roost.conf(5) tells what may stand here)", text);
+	if (strstr(text, END_MARK))
+		complain(cfg->filename, cfg->line - 1, "%s is expected before the end of the file",
+			 strcmp(cfg_name(cfg), "root") == 0 ? "a closing quote" : "a closing brace or quote");
+	else
+		complain(cfg->filename, cfg->line, "%s (roost.conf(5) tells what may stand here)", text);
 }
 
 /* Called with each value as it is read, so that the line is known. */
@@ -98,6 +106,8 @@ static cfg_t *make_parser(void)
 	auth[list_options("auth", auth)] = end;
 	convert[list_options("convert", convert)] = end;
 	size_t n = list_options(NULL, options);
+	cfg_opt_t end_mark = CFG_STR(END_MARK, NULL, CFGF_NODEFAULT);
+	options[n++] = end_mark;
 	options[n++] = listen_section;
 	options[n++] = auth_section;
 	options[n++] = convert_section;
@@ -312,14 +322,57 @@ static bool fill_in(const char *path, struct config *c)
 	return true;
 }
 
+/* The text of the file and the mark behind it; NULL: errno says why not.  The caller frees. */
+static char *read_marked(const char *path, size_t *len)
+{
+	char *text = NULL;
+	size_t cap = 0;
+	FILE *file = fopen(path, "r"), *out = open_memstream(&text, len);
+	invariant(out);
+	char *line = NULL;
+	ssize_t n;
+	while (file && (n = getline(&line, &cap, file)) >= 0)
+		fwrite(line, 1, (size_t)n, out);
+	bool ok = file && !ferror(file);
+	int error = errno;
+	free(line);
+	fprintf(out, "\n\"" END_MARK "\"=\"\"\n");
+	fclose(out);
+	if (file)
+		fclose(file);
+	if (ok)
+		return text;
+	free(text);
+	errno = error;
+	return NULL;
+}
+
+static bool parse(const char *path, cfg_t *parser)
+{
+	size_t len;
+	char *text = read_marked(path, &len);
+	if (!text) {
+		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
+		return false;
+	}
+	FILE *in = fmemopen(text, len, "r");
+	invariant(in);
+	parser->filename = strdup(path); /* it is freed with the parser */
+	bool ok = cfg_parse_fp(parser, in) == CFG_SUCCESS;
+	if (ok && !cfg_getstr(parser, END_MARK)) {
+		complain(path, parser->line, "*/ is expected before the end of the file");
+		ok = false;
+	}
+	fclose(in);
+	free(text);
+	return ok;
+}
+
 bool config_read(const char *path, struct config *out)
 {
 	*out = (struct config){0};
 	out->parsed = make_parser();
-	int rc = cfg_parse(out->parsed, path);
-	if (rc == CFG_FILE_ERROR)
-		trouble("%s: %s; -c FILE names the configuration", path, strerror(errno));
-	return rc == CFG_SUCCESS && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
+	return parse(path, out->parsed) && read_section(path, out->parsed, NULL, out) && read_listens(path, out) &&
 	       read_auths(path, out) && read_converts(path, out) && fill_in(path, out);
 }
 

@@ -64,6 +64,11 @@ static void test_wrong_files(void **state)
 		{"store = \"/x\"\ncolour = 1\n", ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
 		{"store = \"/x\"\nlisten { colour = 1 }\n",
 		 ":2: no such option 'colour' (roost.conf(5) tells what may stand here)\n"},
+		{"store = \"/x\"\nlisten { port = 0 }\nlisten { port = 1", ":3: a closing brace or quote is expected before the end of the file\n"},
+		{"store = \"/x\"\nlisten {\n\tport = 0\n", ":4: a closing brace or quote is expected before the end of the file\n"},
+		{"store = \"/x\"\nlisten { port = 0 }\n/* more", ":5: */ is expected before the end of the file\n"},
+		{"store = \"/x\"\nlisten { port = 0 }\n\"more", ":4: no such option 'more\n' (roost.conf(5) tells what may stand here)\n"},
+		{"store = \"/x\"\nlisten { port = 0 }\nhostname = \"x", ":3: a closing quote is expected before the end of the file\n"},
 		{"store = \"/x\"\nquota { size = 1 }\n", ":2: no such option 'quota' (roost.conf(5) tells what may stand here)\n"},
 	};
 	(void)state;
