@@ -11,7 +11,7 @@ from daemon import Daemon, run  # noqa: E402
 from kill_test import CLIENTS, USERS, Account, Verdict, roost_check, verify_client, verify_numbers  # noqa: E402
 from response import Client  # noqa: E402
 
-NOTES = ("user", "number", "live", "delivered", "unsure_delivery", "created", "highest", "pending")
+NOTES = ("user", "number", "live", "delivered", "unsure_delivery", "created", "highest", "pending", "annotations")
 
 
 def notes_of(loads):

@@ -8,6 +8,8 @@ import base64, hashlib, random, re, socket, threading
 from response import Client
 
 MAILBOXES = ("INBOX", "one", "two")
+ACCOUNT = '""'  # is annotated as a mailbox is (RFC 5464)
+ANNOTATIONS = "/private/vendor/kill"
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "kept", "$Label")
 LIVE_MAX = 40  # messages of one client
 # What a token ends with when its message is too large for the database, however well it is packed: a file of its own; or
@@ -41,13 +43,20 @@ def as_set(uids):
 
 class Pending:
     """An operation that was sent.  `gone`: keys of `Load.live` it takes away; `new`: (mailbox, token, flags) it brings;
-    `flags`: {key: flags} it gives."""
+    `flags`: {key: flags} it gives; `annotations`: {(mailbox, entry): value or None} it sets."""
 
-    def __init__(self, what, gone=(), new=(), flags=None):
+    def __init__(self, what, gone=(), new=(), flags=None, annotations=None):
         self.what, self.gone, self.new, self.flags = what, list(gone), list(new), dict(flags or {})
+        self.annotations = dict(annotations or {})
 
     def __str__(self):
-        return f"{self.what}: gone {self.gone}, new {self.new}, flags {self.flags}"
+        set_to = {key: value and value[:40] for key, value in self.annotations.items()}
+        return f"{self.what}: gone {self.gone}, new {self.new}, flags {self.flags}, annotations {set_to}"
+
+
+def annotated(annotations, pending):
+    """What they are after it; an entry without a value is not there."""
+    return {key: value for key, value in {**annotations, **pending.annotations}.items() if value is not None}
 
 
 class Load(threading.Thread):
@@ -62,6 +71,7 @@ class Load(threading.Thread):
         self.delivered = earlier.delivered if earlier else []  # tokens that LMTP took
         self.created = earlier.created if earlier else []      # mailboxes
         self.highest = earlier.highest if earlier else {}      # by mailbox: (UIDVALIDITY, highest UID acknowledged)
+        self.annotations = earlier.annotations if earlier else {}  # (mailbox, entry): value; entries of this client alone
         self.next_token = earlier.next_token if earlier else 0
         self.pending, self.unsure_delivery = None, None
         self.done, self.error = 0, None
@@ -204,6 +214,19 @@ class Load(threading.Thread):
         self.client.do(f"CREATE {name}")
         self.created.append(name)
 
+    def annotate(self):
+        """A few entries in one command, which takes some away."""
+        place, command, values = self.random.choice((*MAILBOXES, ACCOUNT)), b"", {}
+        for n in self.random.sample(range(4), self.random.randint(1, 3)):
+            entry, value = f"{ANNOTATIONS}/c{self.number}-{n}", None
+            if self.random.random() < .7:
+                value = self.token().encode() + b"x" * self.random.choice((0, 10, 1000, 40000))
+            command += b" %s %s" % (entry.encode(), b"{%d+}\r\n%s" % (len(value), value) if value else b"NIL")
+            values[place, entry] = value
+        self.pending = Pending("SETMETADATA", annotations=values)
+        self.client.do(b"SETMETADATA %s (%s)" % (place.encode(), command[1:]))
+        self.annotations = annotated(self.annotations, self.pending)
+
     # ---- the thread ----
 
     def run(self):
@@ -218,7 +241,8 @@ class Load(threading.Thread):
         if self.random.random() < .003:
             return self.create
         return self.expunge if len(self.live) > LIVE_MAX else self.random.choice(
-            [self.append] * 5 + [self.store] * 6 + [self.copy] * 2 + [self.move] * 3 + [self.expunge] * 3 + [self.deliver] * 2)
+            [self.append] * 5 + [self.store] * 6 + [self.copy] * 2 + [self.move] * 3 + [self.expunge] * 3 +
+            [self.deliver] * 2 + [self.annotate] * 3)
 
     def work(self):
         self.selected, self.lmtp = None, None

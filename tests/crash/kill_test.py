@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """kill -9 of the daemon under load from 20 clients.  What it acknowledged is recorded here, outside it; after a new start all
-of that is there once, with its bytes and flags, nothing is half-done, UIDs never ran backwards, and `roost check` agrees."""
+of that is there once, with its bytes and flags, and its annotations, nothing is half-done, UIDs never ran backwards, and `roost check` agrees."""
 import argparse, pathlib, random, re, subprocess, sys, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "harness"), str(HERE.parent / "clients")]
-from client import MAILBOXES, Load, content  # noqa: E402 (the path is set above)
+from client import ACCOUNT, ANNOTATIONS, MAILBOXES, Load, annotated, content  # noqa: E402 (the path is set above)
 from daemon import Daemon  # noqa: E402
-from response import Client  # noqa: E402
+from response import Client, Cursor  # noqa: E402
 
 CLIENTS, USERS = 20, 5
 
@@ -18,6 +18,7 @@ class Account:
     def __init__(self, daemon, user, boxes=MAILBOXES):
         self.found = {}  # (mailbox, uid): (token, flags, body)
         self.status = {}
+        self.annotations = {}  # (mailbox, entry): value
         c = Client(daemon.imap, timeout_s=300).login(user)
         self.names = {line.rsplit(b" ", 1)[1].decode() for line in c.do('LIST "" *')[0]}
         for box in boxes:
@@ -30,11 +31,19 @@ class Account:
                 token = re.search(rb"(?m)^X-Id: (\S+)\r$", item[b"BODY[]"]).group(1).decode()
                 flags = frozenset(f.decode() for f in item[b"FLAGS"]) - {r"\Recent"}
                 self.found[box, int(item[b"UID"])] = (token, flags, item[b"BODY[]"])
+        for place in (*boxes, ACCOUNT):
+            for line in c.do(f"GETMETADATA (DEPTH infinity) {place} {ANNOTATIONS}")[0]:
+                if line.startswith(b"* METADATA "):
+                    entries = Cursor(line, line.index(b"(")).list()
+                    self.annotations.update({(place, e.decode()): v for e, v in zip(entries[::2], entries[1::2])})
         c.close()
 
     def of(self, number):
         """The messages of one client."""
         return {key: v for key, v in self.found.items() if v[0].startswith(f"c{number}-")}
+
+    def annotations_of(self, number):
+        return {key: v for key, v in self.annotations.items() if key[1].startswith(f"{ANNOTATIONS}/c{number}-")}
 
 
 class Verdict:
@@ -48,13 +57,14 @@ class Verdict:
 
 
 def outcomes(load):
-    """The states that the client's notes allow: (what, {key: (token, flags)}, [(mailbox, token, flags)] of unknown UID)."""
+    """The states that the client's notes allow: (what, {key: (token, flags)}, [(mailbox, token, flags)] of unknown UID,
+    annotations)."""
     before = {key: (token, flags) for key, (token, flags) in load.live.items()}
-    yield "before", before, []
+    yield "before", before, [], load.annotations
     p = load.pending
     if p:
         after = {key: (token, p.flags.get(key, flags)) for key, (token, flags) in before.items() if key not in p.gone}
-        yield f"after {p.what}", after, p.new
+        yield f"after {p.what}", after, p.new, annotated(load.annotations, p)
 
 
 def fits(found, known, new, highest):
@@ -88,14 +98,16 @@ def verify_client(load, account, v):
         v.check(len(times) <= 1, f"{load.user}: {load.unsure_delivery}, not acknowledged, is there {times}")
         if times:
             load.delivered.append(load.unsure_delivery)
-    for what, known, new in outcomes(load):
+    annotations = account.annotations_of(load.number)
+    for what, known, new, noted in outcomes(load):
         keys = fits(found, known, new, load.highest)
-        if keys is not None:
+        if keys is not None and annotations == noted:
+            load.annotations = noted
             load.live = {key: [token, flags] for key, (token, flags) in known.items()}
             load.live.update({key: [token, flags] for key, token, flags in keys})
             return what
-    states = [dict(known) for _, known, _ in outcomes(load)]
-    have = {key: value[:2] for key, value in found.items()}
+    states = [{**known, **noted} for _, known, _, noted in outcomes(load)]
+    have = {**{key: value[:2] for key, value in found.items()}, **annotations}
     wrong = {k: (states[0].get(k), have.get(k)) for k in {*states[0], *have} if states[0].get(k) != have.get(k)}
     v.check(False, f"{load.user}, client {load.number}: neither before nor after {load.pending}\n"
             f"      key: (noted, found): {wrong}")

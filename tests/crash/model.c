@@ -11,6 +11,8 @@ const struct step steps[] = {
 	{.kind = STEP_APPEND, .box = "INBOX", .number = 5, .hi = 1, .flags = FLAG_FLAGGED},   /* a file */
 	{.kind = STEP_APPEND, .box = "INBOX", .number = 2, .hi = 5, .flags = FLAG_DRAFT},     /* all or none; 5 again */
 	{.kind = STEP_USER, .number = 1},
+	{.kind = STEP_ANNOTATE, .box = "Work/Plans", .number = 3},
+	{.kind = STEP_ANNOTATE, .number = 4},
 	{.kind = STEP_COPY, .box = "INBOX", .to = "Work/Plans", .lo = 2, .hi = 4},
 	{.kind = STEP_STORE, .box = "INBOX", .lo = 1, .hi = 5, .flags = FLAG_SEEN | FLAG_ANSWERED},
 	{.kind = STEP_STORE, .box = "INBOX", .lo = 2, .hi = 9, .flags = FLAG_DELETED},
@@ -21,12 +23,14 @@ const struct step steps[] = {
 	{.kind = STEP_IDLE},
 	{.kind = STEP_REMOVE, .box = "INBOX", .lo = 4, .hi = 5},
 	{.kind = STEP_RENAME, .box = "Work", .to = "Done"},
+	{.kind = STEP_ANNOTATE, .box = "Done/Plans", .number = 600},                         /* more than a page */
 	{.kind = STEP_STORE, .box = "Done", .lo = 1, .hi = 2, .flags = FLAG_DRAFT},
 	{.kind = STEP_REOPEN},
 	{.kind = STEP_STORE, .box = "Done/Plans", .lo = 1, .hi = 4, .flags = FLAG_FLAGGED},
 	{.kind = STEP_APPEND, .box = "Done/Plans", .number = 20, .hi = 2},
 	{.kind = STEP_DELETE, .box = "Done/Plans"},                                          /* a file nobody names */
 	{.kind = STEP_SWEEP},
+	{.kind = STEP_ANNOTATE, .box = "Archive", .number = 1},
 	{.kind = STEP_RENEW},
 	{.kind = STEP_USER, .number = 2},
 	{.kind = STEP_PURGE},
@@ -35,6 +39,7 @@ const struct step steps[] = {
 	{.kind = STEP_APPEND, .box = "Archive", .number = 5, .hi = 2},
 	{.kind = STEP_SWEEP},
 	{.kind = STEP_STORE, .box = "Archive", .lo = 2, .hi = 3, .flags = FLAG_SEEN | FLAG_FLAGGED},
+	{.kind = STEP_ANNOTATE, .number = 0},
 	{.kind = STEP_INDEX},
 	{.kind = STEP_GROUP, .box = "INBOX", .number = 30, .lo = 1, .hi = 9, .flags = FLAG_SEEN},
 	{.kind = STEP_REOPEN},
@@ -46,6 +51,7 @@ enum { BOXES = 16, MESSAGES = 32 };
 struct model_box {
 	char name[32]; /* "" for none */
 	uint32_t uidnext, n;
+	unsigned annotated; /* 0: not */
 	struct {
 		uint32_t uid, flags;
 		unsigned number;
@@ -54,7 +60,7 @@ struct model_box {
 
 struct model {
 	struct model_box boxes[BOXES];
-	unsigned users;
+	unsigned annotated, users;
 };
 
 static struct model_box *box_of(struct model *m, const char *name)
@@ -157,6 +163,9 @@ static void apply(struct model *m, const struct step *s)
 	case STEP_DELETE:
 		box_of(m, s->box)->name[0] = '\0';
 		break;
+	case STEP_ANNOTATE:
+		*(s->box ? &box_of(m, s->box)->annotated : &m->annotated) = s->number;
+		break;
 	case STEP_GROUP:
 		add(box_of(m, s->box), s->number, 0);
 		store(m, s);
@@ -187,7 +196,7 @@ static void print(FILE *out, const struct model *m)
 		const struct model_box *b = &m->boxes[i];
 		if (!b->name[0])
 			continue;
-		fprintf(out, "%s uidnext %u\n", b->name, b->uidnext);
+		fprintf(out, "%s uidnext %u annotated %u\n", b->name, b->uidnext, b->annotated);
 		for (uint32_t j = 0; j < b->n; j++) {
 			size_t len;
 			char *bytes = workload_message(b->messages[j].number, &len);
@@ -196,7 +205,7 @@ static void print(FILE *out, const struct model *m)
 			free(bytes);
 		}
 	}
-	fprintf(out, "users %u\n", m->users);
+	fprintf(out, "account annotated %u\nusers %u\n", m->annotated, m->users);
 }
 
 char *workload_expected(unsigned state)
@@ -228,7 +237,7 @@ const char *workload_step_name(unsigned step)
 	static const char *const names[] = {
 		[STEP_APPEND] = "append", [STEP_COPY] = "copy",     [STEP_MOVE] = "move",     [STEP_REMOVE] = "remove",
 		[STEP_STORE] = "store",   [STEP_CREATE] = "create", [STEP_RENAME] = "rename", [STEP_DELETE] = "delete",
-		[STEP_GROUP] = "group",   [STEP_ABANDON] = "abandon", [STEP_SWEEP] = "sweep", [STEP_INDEX] = "index",
+		[STEP_ANNOTATE] = "annotate", [STEP_GROUP] = "group",   [STEP_ABANDON] = "abandon", [STEP_SWEEP] = "sweep", [STEP_INDEX] = "index",
 		[STEP_RENEW] = "renew", [STEP_IDLE] = "idle",
 		[STEP_REOPEN] = "reopen", [STEP_USER] = "user", [STEP_PURGE] = "purge"};
 	return step < steps_n ? names[steps[step].kind] : "end";

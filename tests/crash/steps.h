@@ -13,6 +13,7 @@ enum step_kind {
 	STEP_CREATE,
 	STEP_RENAME,
 	STEP_DELETE,
+	STEP_ANNOTATE, /* box, or the account where it is NULL: two entries for `number`, none for 0; in one op */
 	STEP_GROUP,   /* in one transaction: message number to box, a failing op, flags to lo:hi */
 	STEP_ABANDON, /* a large message that is given up */
 	STEP_SWEEP,   /* retention of nothing */

@@ -10,6 +10,7 @@
 #include "storage/flagset.h"
 #include "storage/fulltext.h"
 #include "storage/mailbox.h"
+#include "storage/metadata.h"
 #include "storage/purge.h"
 #include "storage/removed.h"
 #include "storage/store.h"
@@ -125,6 +126,44 @@ static enum store_err take_out(struct workload *w, const struct step *s)
 	return err;
 }
 
+/* A short entry, and one of a hundred octets for each of its number. */
+static const char short_entry[] = "/private/comment", long_entry[] = "/private/vendor/test/long";
+enum { LONG_ENTRY_UNIT = 100 };
+
+static enum store_err annotate(struct workload *w, const struct step *s)
+{
+	char number[16], text[METADATA_VALUE_BYTES_MAX];
+	int64_t box = 0;
+	enum store_err err = s->box ? find(w, s->box, &box) : STORE_OK;
+	snprintf(number, sizeof(number), "%u", s->number);
+	memset(text, 'a' + (int)(s->number % 26), sizeof(text));
+	struct metadata_value values[] = {
+		{short_entry, {s->number ? number : NULL, strlen(number)}},
+		{long_entry, {s->number ? text : NULL, (size_t)s->number * LONG_ENTRY_UNIT}},
+	};
+	return err ? err : metadata_set(w->account, box, values, countof(values));
+}
+
+/* Its number, 0 for none; UINT32_MAX where the two are not one. */
+static unsigned annotation_of(struct workload *w, int64_t box)
+{
+	struct bytes value;
+	char number[16] = "0";
+	enum store_err err = metadata_get(w->account, box, short_entry, &value);
+	if (!err)
+		snprintf(number, sizeof(number), "%.*s", (int)value.len, (const char *)value.ptr);
+	if (err && err != STORE_NOTFOUND)
+		return UINT32_MAX;
+	unsigned n = (unsigned)strtoul(number, NULL, 10);
+	err = metadata_get(w->account, box, long_entry, &value);
+	if (err)
+		return err == STORE_NOTFOUND && n == 0 ? 0 : UINT32_MAX;
+	bool same = n && value.len == (size_t)n * LONG_ENTRY_UNIT;
+	for (size_t i = 0; same && i < value.len; i++)
+		same = ((const char *)value.ptr)[i] == (char)('a' + (int)(n % 26));
+	return same ? n : UINT32_MAX;
+}
+
 /* One op of the step; a group has three, of which the second fails. */
 static enum store_err run_op(struct workload *w, const struct step *s, unsigned part)
 {
@@ -145,6 +184,8 @@ static enum store_err run_op(struct workload *w, const struct step *s, unsigned 
 		return mailbox_rename(w->account, s->box, s->to);
 	case STEP_DELETE:
 		return mailbox_delete(w->account, s->box);
+	case STEP_ANNOTATE:
+		return annotate(w, s);
 	case STEP_GROUP:
 		return part == 2 ? set_flags(w, s) : append(w, s, 1, 0);
 	case STEP_ABANDON:
@@ -375,6 +416,7 @@ enum store_err workload_run(struct workload *w, unsigned step, bool *out_commit)
 	case STEP_CREATE:
 	case STEP_RENAME:
 	case STEP_DELETE:
+	case STEP_ANNOTATE:
 	case STEP_GROUP:
 		break;
 	}
@@ -404,7 +446,7 @@ static bool print_mailbox(struct workload *w, FILE *out, const struct mailbox_na
 		fprintf(stderr, "%s cannot be read: %d\n", name->name, err);
 		return false;
 	}
-	fprintf(out, "%s uidnext %u\n", name->name, r->info.uidnext);
+	fprintf(out, "%s uidnext %u annotated %u\n", name->name, r->info.uidnext, annotation_of(w, name->info.id));
 	bool ok = true;
 	for (uint32_t at = 0; ok && roster_slice_at(r, at, &s); at = s.index + s.n)
 		for (uint32_t i = 0; ok && i < s.n; i++)
@@ -441,7 +483,7 @@ char *workload_found(struct workload *w)
 		if (names.v[i].info.id)
 			ok = print_mailbox(w, out, &names.v[i]);
 	mailbox_names_finish(&names);
-	fprintf(out, "users %u\n", count_users(w));
+	fprintf(out, "account annotated %u\nusers %u\n", annotation_of(w, 0), count_users(w));
 	fclose(out);
 	if (ok)
 		return text;
