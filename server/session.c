@@ -140,8 +140,13 @@ static void begin_notified(struct command *cmd, struct account *account)
 	v->silent_flags = !(events_told(cmd) & EVENT_FLAG_CHANGE);
 	if (cmd->row->flags & CMD_CHOOSES)
 		watchlist_leave(w, account, v);
-	else if ((cmd->row->flags & CMD_TELLS_MODSEQ) && !events_told(cmd))
-		watchlist_hide(w, account, v);
+}
+
+/* It hears of what it expunges itself alone (RFC 5465 3.1): others may come between its ops. */
+static bool hides_expunges(const struct command *cmd)
+{
+	return cmd->watchlist && cmd->view && !cmd->unread && !cmd->telling && !events_told(cmd) &&
+	       (cmd->row->flags & CMD_TELLS_MODSEQ) && !(cmd->row->flags & CMD_CHOOSES);
 }
 
 static enum view_told tell_view(struct command *cmd, struct account *account)
@@ -192,9 +197,13 @@ static enum op_result run_command(struct op *op, struct account *account)
 		return OP_AGAIN;
 	if (cmd->watchlist && !cmd->begun && !cmd->unread)
 		begin_notified(cmd, account);
-	bool over = cmd->is_update && cmd->watchlist && cmd->watchlist->overflow;
+	bool over = cmd->is_update && cmd->watchlist && cmd->watchlist->overflow, hides = hides_expunges(cmd);
+	if (hides)
+		watchlist_hide(cmd->watchlist, account, view, !cmd->expunged);
 	if (cmd->run && !cmd->telling && !over)
 		result = cmd->run(cmd, account);
+	if (hides && result == OP_DONE)
+		watchlist_take_own(cmd->watchlist, account, view);
 	if (result == OP_AGAIN)
 		cmd->begun = false;
 	if (result == OP_DONE)

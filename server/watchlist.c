@@ -46,6 +46,7 @@ void watchlist_destroy(struct watchlist *w)
 		return;
 	uidset_finish(&w->fresh);
 	uidset_finish(&w->hidden);
+	uidset_finish(&w->own_gone);
 	free(w->own);
 	arena_finish(&w->arena);
 	free(w);
@@ -120,17 +121,33 @@ void watchlist_leave(struct watchlist *w, struct account *a, const struct view *
 	w->leaving = told || !w->groups_n ? 0 : v->mailbox;
 }
 
-void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v)
+/* What the view has and the mailbox has not, but for `known`. */
+static void find_gone(struct account *a, const struct view *v, const struct uidset *known, struct uidset *out)
 {
 	struct roster *r;
 	struct uids_diff diff;
+	struct uidset gone = {0};
 	uint32_t index, uid;
-	uidset_finish(&w->hidden);
+	uidset_finish(out);
 	if (roster_get(a, v->mailbox, &r) != STORE_OK)
 		return;
 	uids_diff_init(&diff, &v->uids, &r->uids);
 	while (uids_diff_next(&diff, &index, &uid))
-		uidset_append(&w->hidden, uid, uid);
+		uidset_append(&gone, uid, uid);
+	uidset_subtract(&gone, known, out);
+	uidset_finish(&gone);
+}
+
+void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v, bool first)
+{
+	if (first)
+		uidset_finish(&w->own_gone);
+	find_gone(a, v, &w->own_gone, &w->hidden);
+}
+
+void watchlist_take_own(struct watchlist *w, struct account *a, const struct view *v)
+{
+	find_gone(a, v, &w->hidden, &w->own_gone);
 }
 
 void watchlist_take_fresh(struct watchlist *w, const struct view *v, struct uidset *out)

@@ -33,7 +33,9 @@ struct watchlist {
 	struct uidset fresh;            /* of the selected mailbox: told by EXISTS, `attributes` are still due */
 	struct own_ops *own;            /* of this session since, ascending: not told (RFC 5465 5); heap */
 	size_t own_n, own_cap;
-	struct uidset hidden;           /* of the selected mailbox, of which nothing is told: what others have expunged before the running op */
+	/* Of the selected mailbox, of which nothing is told: what is gone and not told, by others before the running op, and by
+	 * the running command. */
+	struct uidset hidden, own_gone;
 	int64_t left, leaving;          /* mailbox that was selected, and of which something is untold; 0: none */
 };
 
@@ -57,8 +59,11 @@ bool watchlist_is_known(const struct watchlist *w, const struct account *a);
 /* A command that leaves the mailbox of the view is about to run: what the view was not told of it, it is told as of any
  * other. */
 void watchlist_leave(struct watchlist *w, struct account *a, const struct view *v);
-/* A command that expunges is about to run, and nothing else is told of the mailbox (RFC 5465 3.1). */
-void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v);
+/* An op of a command that expunges is about to run, and nothing else is told of the mailbox (RFC 5465 3.1).  `first`: the
+ * command has expunged nothing yet. */
+void watchlist_hide(struct watchlist *w, struct account *a, const struct view *v, bool first);
+/* It has run: what is gone and was not hidden is the command's own. */
+void watchlist_take_own(struct watchlist *w, struct account *a, const struct view *v);
 /* The view has just been told of arrivals with UIDs from `from` on (none, when it knows none): the running op's own are not
  * fetched for the client (RFC 5465 5.2). */
 void watchlist_add_fresh(struct watchlist *w, struct account *a, const struct view *v, uint32_t from);
