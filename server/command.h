@@ -67,6 +67,12 @@ struct status {
 	bool begun; /* the tagged line is written up to the end of its code */
 };
 
+/* How far a client has heard of changed annotations (metadata_tell.h). */
+struct metadata_heard {
+	uint64_t since; /* modseq; 0: it begins to listen */
+	int64_t rest;   /* not 0: all entries of mailboxes from rest - 1 on are to be told, since the journal was forgotten */
+};
+
 struct command {
 	uint64_t began_ns; /* when its line was there */
 	struct op op; /* while it is with the lane, the op owns the command */
@@ -105,7 +111,7 @@ struct command {
 	bool begun;              /* what others did before it was told, to a client that uses NOTIFY */
 	bool is_update;          /* nobody's command: it tells what changed while none runs, and has no tagged line */
 	bool tells_metadata;     /* changes of annotations are told with it */
-	uint64_t metadata_since; /* up to this modseq the client has heard of them; 0: it begins to listen */
+	struct metadata_heard metadata_heard;
 	long message_bytes_max;
 	int progress_s; /* between what it tells of how far it is; 0: nothing (progress.h) */
 	uint64_t progress_due_us; /* the next time; 0: it has not had its first slice */

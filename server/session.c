@@ -18,7 +18,6 @@
 #include "server/metadata_tell.h"
 #include "server/server.h"
 #include "server/watchlist.h"
-#include "storage/metadata.h"
 
 #include <inttypes.h>
 
@@ -49,7 +48,7 @@ static enum step send_op(struct session *s, struct command *cmd,
 	if (cmd->view)
 		cmd->view->dialect = s->dialect;
 	cmd->tells_metadata = (s->dialect & DIALECT_METADATA) != 0;
-	cmd->metadata_since = s->metadata_since;
+	cmd->metadata_heard = s->metadata_heard;
 	cmd->watchlist = s->watchlist;
 	s->watchlist = NULL;
 	s->view = NULL;
@@ -191,7 +190,7 @@ static enum op_result run_command(struct op *op, struct account *account)
 	cmd->more = false;
 	if (cmd->here && view && !roster_loaded(account, view->mailbox))
 		return OP_AGAIN;
-	if (cmd->here && cmd->tells_metadata && !metadata_is_known(account, cmd->metadata_since))
+	if (cmd->here && cmd->tells_metadata && metadata_is_due(cmd, account))
 		return OP_AGAIN;
 	if (cmd->here && cmd->watchlist && !watchlist_is_known(cmd->watchlist, account))
 		return OP_AGAIN;
@@ -362,7 +361,7 @@ static void take_op(struct session *s, struct command *cmd)
 		op_failed(s, cmd);
 		return;
 	}
-	s->metadata_since = cmd->metadata_since;
+	s->metadata_heard = cmd->metadata_heard;
 	if (s->watchlist)
 		watchlist_advance(s->watchlist, cmd->own_modseq, (cmd->row->flags & CMD_CHOOSES) != 0);
 	s->dirty = s->dirty || (s->watchlist && (cmd->row->flags & CMD_CHOOSES));

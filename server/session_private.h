@@ -38,7 +38,7 @@ struct session {
 	bool yields;    /* the client fills in or indexes, and stands back under load */
 	unsigned bad;
 	unsigned dialect; /* DIALECT_*: what the client has enabled */
-	uint64_t metadata_since; /* as a command's */
+	struct metadata_heard metadata_heard; /* as a command's */
 	struct auth *auth; /* NULL before the first login, and after the one that went well */
 	char address[256];
 	char *capabilities_off; /* what is set for the user; NULL: nothing */

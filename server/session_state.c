@@ -226,7 +226,7 @@ void session_log_out(struct session *s)
 	s->dirty = false;
 	s->dialect = 0;
 	s->yields = false;
-	s->metadata_since = 0;
+	s->metadata_heard = (struct metadata_heard){0};
 	s->address[0] = '\0';
 	s->domain = NULL;
 	conn_count_for(s->conn, NULL);
@@ -244,7 +244,7 @@ void session_log_out(struct session *s)
 void session_enable(struct session *s, unsigned dialect)
 {
 	if (dialect & ~s->dialect & DIALECT_METADATA)
-		s->metadata_since = 0;
+		s->metadata_heard = (struct metadata_heard){0};
 	s->dialect |= dialect;
 	if (s->command)
 		s->command->dialect = s->dialect;

@@ -298,8 +298,7 @@ enum store_err changes_first_row(struct account *a, uint64_t since, int64_t *out
 	return err;
 }
 
-/* How far back the journal reaches. */
-static enum store_err read_floor(struct account *a, uint64_t *out)
+enum store_err changes_floor(struct account *a, uint64_t *out)
 {
 	enum store_err err;
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT floor FROM mailbox WHERE id=0");
@@ -315,7 +314,7 @@ enum store_err changes_each(struct account *a, uint64_t since, bool (*each)(void
 {
 	uint64_t floor;
 	int64_t first;
-	enum store_err err = read_floor(a, &floor);
+	enum store_err err = changes_floor(a, &floor);
 	if (!err && since < floor)
 		err = STORE_LIMIT;
 	if (!err)

@@ -99,6 +99,8 @@ struct change_row {
  * end, and nothing when there is nothing.  The running op is not yet in it.  STORE_LIMIT: it does not reach back that far. */
 MUST_USE enum store_err changes_each(struct account *a, uint64_t since,
 				     bool (*each)(void *ctx, const struct change_row *row), void *ctx);
+/* Up to which modseq the journal was forgotten.  For storage/ alone. */
+MUST_USE enum store_err changes_floor(struct account *a, uint64_t *out);
 /* The first row after modseq `since`; INT64_MAX: there is none.  For storage/ alone. */
 MUST_USE enum store_err changes_first_row(struct account *a, uint64_t since, int64_t *out);
 

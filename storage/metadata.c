@@ -174,13 +174,34 @@ bool metadata_is_known(const struct account *a, uint64_t since)
 	return a->metadata_modseq <= since;
 }
 
+enum store_err metadata_next(struct account *a, int64_t from, int64_t *out)
+{
+	static const char sql[] = "SELECT min(id) FROM (SELECT min(mailbox) AS id FROM metadata WHERE mailbox>=?1"
+				  " UNION ALL SELECT min(id) FROM mailbox WHERE id>=?1 AND special<>0)";
+	enum store_err err;
+	sqlite3_stmt *stmt = db_prepare(&a->db, sql);
+	if (stmt)
+		sqlite3_bind_int64(stmt, 1, from);
+	if (!db_next(&a->db, stmt, &err))
+		return err ? err : STORE_CORRUPT;
+	bool none = sqlite3_column_type(stmt, 0) == SQLITE_NULL;
+	*out = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return none ? STORE_NOTFOUND : STORE_OK;
+}
+
 enum store_err metadata_changes(struct account *a, uint64_t since,
 				bool (*each)(void *ctx, uint64_t modseq, int64_t mailbox, const char *names), void *ctx)
 {
 	int64_t row;
+	uint64_t floor;
 	if (metadata_is_known(a, since))
 		return STORE_OK;
-	enum store_err err = changes_first_row(a, since, &row);
+	enum store_err err = changes_floor(a, &floor);
+	if (!err && since < floor)
+		return STORE_LIMIT;
+	if (!err)
+		err = changes_first_row(a, since, &row);
 	if (err || row == INT64_MAX)
 		return err;
 	sqlite3_stmt *stmt = db_prepare(&a->db, "SELECT modseq, mailbox, name FROM change WHERE id>=? AND kinds & ?"

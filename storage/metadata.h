@@ -54,11 +54,13 @@ MUST_USE enum store_err metadata_set_special(struct account *a, int64_t mailbox,
 /*
  * What was set or taken away by ops after modseq `since`, in the order it was done, until `each` says false: `names` are
  * separated by line feeds.  Reads the journal from its end, and nothing when there is nothing to tell.  The running op's
- * own changes are not yet in it.  What history_prune() took is not told.
+ * own changes are not yet in it.  STORE_LIMIT: the journal does not reach back that far.
  */
 MUST_USE enum store_err metadata_changes(struct account *a, uint64_t since,
 					 bool (*each)(void *ctx, uint64_t modseq, int64_t mailbox, const char *names),
 					 void *ctx);
+/* The first mailbox from `from` on, 0 for the account, that has an entry, special uses too.  STORE_NOTFOUND. */
+MUST_USE enum store_err metadata_next(struct account *a, int64_t from, int64_t *out);
 /* Nothing was changed after `since`: without reading anything. */
 bool metadata_is_known(const struct account *a, uint64_t since);
 

@@ -236,6 +236,35 @@ static void test_changes(void **state)
 	fixture_close(f);
 	fixture_open(f);
 	assert_changes(f, middle, 10, "0:/private/c;m:/private/a;");
+	/* What the journal has forgotten is not told as if nothing had happened. */
+	bool more;
+	struct heard h = {.left = 10};
+	DO(f, history_prune(f->account, INT64_MAX, 100, &more));
+	assert_int_equal(metadata_changes(f->account, middle, on_change, &h), STORE_LIMIT);
+	assert_string_equal(h.text, "");
+	assert_changes(f, f->account->modseq, 10, "");
+	fixture_close(f);
+	fixture_open(f);
+	assert_int_equal(metadata_changes(f->account, middle, on_change, &h), STORE_LIMIT);
+}
+
+static void test_next(void **state)
+{
+	struct account_fixture *f = *state;
+	int64_t inbox = fixture_mailbox(f, "INBOX"), other = fixture_mailbox(f, "other"), id;
+	fixture_execute(f, "UPDATE mailbox SET special=0");
+	assert_int_equal(metadata_next(f->account, 0, &id), STORE_NOTFOUND);
+	set(f, 0, "/private/a", "1");
+	set(f, other, "/private/a", "1");
+	set(f, other, "/private/b", "1");
+	assert_int_equal(metadata_next(f->account, 0, &id), STORE_OK);
+	assert_int_equal(id, 0);
+	assert_int_equal(metadata_next(f->account, 1, &id), STORE_OK);
+	assert_int_equal(id, other);
+	assert_int_equal(metadata_next(f->account, other + 1, &id), STORE_NOTFOUND);
+	DO(f, metadata_set_special(f->account, inbox, SPECIAL_ALL));
+	assert_int_equal(metadata_next(f->account, 1, &id), STORE_OK);
+	assert_int_equal(id, inbox < other ? inbox : other);
 }
 
 static void test_check(void **state)
@@ -254,7 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 		TEST(test_set),          TEST(test_list),   TEST(test_failed_op), TEST(test_account_limit),
-		TEST(test_with_mailbox), TEST(test_modseq), TEST(test_changes),   TEST(test_check),
+		TEST(test_with_mailbox), TEST(test_modseq), TEST(test_changes),   TEST(test_next),
+		TEST(test_check),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
