@@ -17,6 +17,7 @@
  *   content       what is derived from a message's bytes, computed once at delivery
  *   keys          what SORT and THREAD compare, apart so that reading all of a mailbox reads little (keys.h)
  *   seen          digests of messages delivered of late (seen.h)
+ *   imported      modseqs of what imports from other servers changed, as ranges (imported.h)
  *   thread        which thread a Message-ID belongs to (thread.h)
  *   header, body  the bytes, apart so that lists never read past them; see content.c
  */
@@ -51,6 +52,7 @@ const char account_schema[] =
 	" day INTEGER);"
 	"CREATE TABLE seen(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, at INTEGER NOT NULL);"
 	"CREATE INDEX seen_digest ON seen(digest);"
+	"CREATE TABLE imported(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
 	"CREATE TABLE thread(key INTEGER PRIMARY KEY, id INTEGER NOT NULL);"
 	"CREATE TABLE header(content INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE body(content INTEGER PRIMARY KEY, frames BLOB NOT NULL, data BLOB);";
