@@ -4,6 +4,7 @@
 #include "server/admin_frame.h"
 #include "server/mail_export.h"
 #include "server/mail_import.h"
+#include "storage/imported.h"
 #include "storage/mailbox.h"
 
 enum { PROBLEMS_SHOWN = 10000, OUTPUT_BYTES = 262144 };
@@ -37,8 +38,15 @@ enum op_result admin_import_take(struct admin_task *task, struct account *accoun
 	struct transfer_record record;
 	enum store_err err = STORE_OK;
 	bool broken = false;
-	if (!task->import)
-		task->import = mail_import_create(account, admin_value(task, "mailbox"), on_problem, task);
+	if (!task->import) {
+		const struct mail_import_rules how = {admin_value(task, "mailbox"), admin_value(task, "update") != NULL,
+						      admin_value(task, "delete") != NULL, admin_value(task, "overwrite") != NULL};
+		if (!how.update && (how.deletes || how.overwrite)) {
+			admin_fail(task, "--delete and --overwrite go with --update");
+			return OP_FAILED;
+		}
+		task->import = mail_import_create(account, &how, on_problem, task);
+	}
 	while (!err && transfer_read(buf_span(&task->input), &record, &broken)) {
 		err = mail_import_take(task->import, account, &record);
 		buf_drop(&task->input, record.size);
@@ -47,16 +55,31 @@ enum op_result admin_import_take(struct admin_task *task, struct account *accoun
 		err = STORE_CANNOT;
 	if (!err && task->input_ended)
 		err = mail_import_end(task->import, account);
+	if (!err)
+		err = imported_note(account);
 	return err ? end_badly(task, err) : OP_DONE;
+}
+
+static void add_count(struct buf *out, uint64_t n, const char *what)
+{
+	if (n)
+		buf_printf(out, ", %llu %s", (unsigned long long)n, what);
 }
 
 enum op_result admin_import(struct admin_task *task, struct account *account)
 {
 	struct mail_import_counts n = mail_import_result(task->import);
+	struct buf changes;
 	(void)account;
-	admin_say(task, "%s: %llu messages taken in, %llu were there already; %llu mailboxes, %llu problems",
-		  task->user.address, (unsigned long long)n.messages, (unsigned long long)n.known,
-		  (unsigned long long)n.mailboxes, (unsigned long long)n.problems);
+	buf_init(&changes, 1000);
+	add_count(&changes, n.updated, "have other flags now");
+	add_count(&changes, n.kept, "have other flags there, were changed here, and stay (--overwrite)");
+	add_count(&changes, n.deleted, "are gone there and were deleted");
+	add_count(&changes, n.gone, "are gone there and stay (--delete)");
+	admin_say(task, "%s: %llu messages taken in, %llu were there already%.*s; %llu mailboxes, %llu problems",
+		  task->user.address, (unsigned long long)n.messages, (unsigned long long)n.known, (int)changes.len,
+		  changes.len ? changes.data : "", (unsigned long long)n.mailboxes, (unsigned long long)n.problems);
+	buf_finish(&changes);
 	return OP_DONE;
 }
 

@@ -55,7 +55,10 @@ const struct admin_verb admin_verbs[] = {
 	 NULL},
 	{"import", "Takes in the mail at PATH: a Maildir, an mbox file, a directory of them, or a tar archive of any of these; - is standard input.",
 	 ADMIN_ACCOUNT | ADMIN_INPUT | ADMIN_WRITES | ADMIN_STREAMS, 3, admin_import,
-	 {WORD("ADDRESS"), WORD("PATH"), VALUE("mailbox", "all into this one")}, admin_import_take},
+	 {WORD("ADDRESS"), WORD("PATH"), VALUE("mailbox", "all into this one"),
+	  FLAG("update", "brings what changed since an earlier import: flags, where nobody changed them here"),
+	  FLAG("delete", "with --update, deletes what an earlier import brought and is gone there"),
+	  FLAG("overwrite", "with --update, brings flags that were changed here, too")}, admin_import_take},
 	{"index status", "Shows a user's full-text index: messages in it, those still to come, those deleted since, those with text of attachments, "
 	 "bytes on disk.",
 	 ADMIN_ACCOUNT | ADMIN_EACH | ADMIN_LISTS, 6, admin_index_status,

@@ -3,16 +3,27 @@
 #include "protocol/imap/lexer.h"
 #include "protocol/imap/name.h"
 #include "server/intake.h"
+#include "server/mail_had.h"
 #include "server/slice.h"
 #include "storage/adopt.h"
 #include "storage/append.h"
 #include "storage/flagset.h"
+#include "storage/expunge.h"
 #include "storage/gone.h"
 #include "storage/mailbox.h"
+#include "storage/store.h"
+
+/* A mailbox that came. */
+struct mail_import_box {
+	int64_t mailbox;
+	char *name;
+	bool unsure;           /* not all of it came, or it came in pieces */
+	struct uidset missing; /* what earlier imports brought, and did not come now */
+};
 
 struct mail_import {
 	uint64_t number; /* this one among those of the account */
-	const char *only;
+	struct mail_import_rules how;
 	void (*report)(void *ctx, const char *mailbox, const char *source, const char *what);
 	void *ctx;
 	struct mail_import_counts counts;
@@ -21,9 +32,12 @@ struct mail_import {
 	char name[MAILBOX_NAME_BYTES_MAX + 1];
 	bool keeps_uids;
 	uint32_t uidnext; /* as it was elsewhere */
-	int64_t *had;     /* contents of the messages it had before, ascending */
-	unsigned char *had_again; /* that one has come */
-	uint32_t had_n;
+	struct mail_had had; /* what it had before */
+	bool knows_had;
+	struct imported imported; /* by earlier runs */
+	bool knows_imported;
+	struct mail_import_box *boxes;
+	size_t boxes_n, boxes_cap, box; /* the present one */
 	/* The message. */
 	struct intake *intake;
 	struct append_item item;
@@ -32,13 +46,13 @@ struct mail_import {
 	bool had_nul;
 };
 
-struct mail_import *mail_import_create(struct account *a, const char *only,
+struct mail_import *mail_import_create(struct account *a, const struct mail_import_rules *how,
 				       void (*report)(void *ctx, const char *mailbox, const char *source, const char *what),
 				       void *ctx)
 {
 	struct mail_import *im = xcalloc(1, sizeof(*im));
 	im->number = a->importing = slice_now_us();
-	im->only = only;
+	im->how = *how;
 	im->report = report;
 	im->ctx = ctx;
 	return im;
@@ -57,8 +71,13 @@ void mail_import_destroy(struct mail_import *im)
 	if (!im)
 		return;
 	drop_message(im);
-	free(im->had);
-	free(im->had_again);
+	mail_had_finish(&im->had);
+	imported_finish(&im->imported);
+	for (size_t i = 0; i < im->boxes_n; i++) {
+		uidset_finish(&im->boxes[i].missing);
+		free(im->boxes[i].name);
+	}
+	free(im->boxes);
 	free(im);
 }
 
@@ -103,59 +122,41 @@ static bool make_name(const char *name, char out[MAILBOX_NAME_BYTES_MAX + 1])
 	return as_it_was;
 }
 
-static int content_order(const void *x, const void *y)
-{
-	int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-	return (a > b) - (a < b);
-}
-
 static enum store_err note_contents(struct mail_import *im, struct account *a)
 {
-	struct roster *r;
-	struct roster_slice s;
-	if (im->only && im->had)
+	if (im->how.only && im->knows_had)
 		return STORE_OK; /* those that came from another mailbox just now are not meant */
-	enum store_err err = roster_get(a, im->mailbox, &r);
-	if (err)
-		return err;
-	free(im->had);
-	free(im->had_again);
-	im->had = xmalloc(r->uids.n * sizeof(*im->had));
-	im->had_again = xcalloc(r->uids.n, 1);
-	im->had_n = 0;
-	for (uint32_t at = 0; roster_slice_at(r, at, &s); at += s.n)
-		for (uint32_t i = 0; i < s.n; i++)
-			im->had[im->had_n++] = s.content[i];
-	qsort(im->had, im->had_n, sizeof(*im->had), content_order);
-	return STORE_OK;
+	im->knows_had = true;
+	return mail_had_load(&im->had, a, im->mailbox, &im->imported, im->how.update && !im->keeps_uids);
 }
 
-/* One of the messages that the mailbox had is this one, and has not come yet. */
-static bool had_it(struct mail_import *im, int64_t content)
+/* The box of the mailbox that begins. */
+static void note_box(struct mail_import *im)
 {
-	size_t lo = 0, hi = im->had_n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (im->had[mid] < content)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < im->had_n && im->had[lo] == content; lo++) {
-		if (im->had_again[lo])
+	for (size_t i = 0; i < im->boxes_n; i++) {
+		if (im->boxes[i].mailbox != im->mailbox)
 			continue;
-		im->had_again[lo] = 1;
-		return true;
+		im->boxes[i].unsure |= !im->how.only;
+		im->box = i;
+		return;
 	}
-	return false;
+	if (im->boxes_n == im->boxes_cap) {
+		im->boxes_cap = im->boxes_cap ? 2 * im->boxes_cap : 16;
+		im->boxes = xrealloc(im->boxes, im->boxes_cap * sizeof(*im->boxes));
+	}
+	im->box = im->boxes_n++;
+	im->boxes[im->box] = (struct mail_import_box){.mailbox = im->mailbox, .name = strdup(im->name)};
+	invariant(im->boxes[im->box].name);
 }
 
 /* The numbers its clients knew of the mailbox before hold to its end. */
-static enum store_err end_mailbox(struct mail_import *im, struct account *a)
+static enum store_err end_mailbox(struct mail_import *im, struct account *a, bool is_last)
 {
 	enum store_err err = STORE_OK;
 	if (im->mailbox && im->keeps_uids)
 		err = mailbox_raise_uidnext(a, im->mailbox, im->uidnext);
+	if (im->mailbox && im->how.update && (is_last || !im->how.only))
+		mail_had_missing(&im->had, &im->boxes[im->box].missing);
 	im->mailbox = 0;
 	return err;
 }
@@ -165,9 +166,9 @@ static enum store_err begin_mailbox(struct mail_import *im, struct account *a, s
 	struct transfer_mailbox m;
 	if (im->intake || !transfer_get_mailbox(body, &m))
 		return STORE_CANNOT;
-	enum store_err err = end_mailbox(im, a);
+	enum store_err err = end_mailbox(im, a, false);
 	im->source[0] = '\0';
-	if (!make_name(im->only ? im->only : m.name, im->name) && !err) {
+	if (!make_name(im->how.only ? im->how.only : m.name, im->name) && !err) {
 		snprintf(im->source, sizeof(im->source), "%s", m.name);
 		tell(im, "no mailbox here can have this name; its mail goes into the one named before it");
 		im->source[0] = '\0';
@@ -179,7 +180,9 @@ static enum store_err begin_mailbox(struct mail_import *im, struct account *a, s
 	im->counts.mailboxes++;
 	im->uidnext = m.uidnext;
 	im->keeps_uids = false;
-	if (!err && !im->only)
+	if (!err)
+		note_box(im);
+	if (!err && !im->how.only)
 		err = mailbox_adopt(a, im->mailbox, m.uidvalidity, &im->keeps_uids);
 	if (!err && m.uidvalidity && !im->keeps_uids)
 		tell(im, "UIDVALIDITY and UIDs are not taken over: the mailbox has had mail; clients will fetch it again");
@@ -194,7 +197,7 @@ static enum store_err subscribe(struct mail_import *im, struct account *a, struc
 	char within[MAILBOX_NAME_BYTES_MAX + 1];
 	if (im->intake || !transfer_get_text(body, &name))
 		return STORE_CANNOT;
-	if (im->only || !make_name(name, within))
+	if (im->how.only || !make_name(name, within))
 		return STORE_OK; /* it is only a wish, and such a mailbox cannot be */
 	return subscription_add(a, within);
 }
@@ -265,7 +268,7 @@ static enum store_err take_data(struct mail_import *im, struct span bytes)
 }
 
 /* Is the message there, or was it, under its UID?  Where neither is so it gets another UID. */
-static enum store_err look_for_uid(struct mail_import *im, struct account *a, bool *known)
+static enum store_err look_for_uid(struct mail_import *im, struct account *a, bool *known, uint32_t *uid)
 {
 	struct roster *r;
 	struct ghosts ghosts;
@@ -277,7 +280,8 @@ static enum store_err look_for_uid(struct mail_import *im, struct account *a, bo
 	if (at < r->uids.n) {
 		struct roster_entry e;
 		roster_read(r, at, &e);
-		*known = e.uid == im->item.uid && e.content == im->item.content && had_it(im, e.content);
+		*known = e.uid == im->item.uid && e.content == im->item.content && mail_had_take(&im->had, e.content, e.uid);
+		*uid = *known ? e.uid : 0;
 		if (!*known && e.uid == im->item.uid)
 			tell(im, "its UID is another message's here: it gets a new one");
 	}
@@ -303,6 +307,57 @@ static enum store_err set_flags(struct mail_import *im, struct account *a)
 	return flagset_apply(a, 0, FLAG_SET, &im->flags, &im->item.flagset);
 }
 
+static enum store_err look_for(struct mail_import *im, struct account *a, bool *known, uint32_t *uid)
+{
+	enum store_err err = im->item.uid ? look_for_uid(im, a, known, uid) : STORE_OK;
+	if (err || im->item.uid)
+		return err;
+	const struct mail_had_message *had = mail_had_take(&im->had, im->item.content, 0);
+	*known = had != NULL;
+	*uid = had ? had->uid : 0;
+	return STORE_OK;
+}
+
+static enum store_err read_entry(struct account *a, int64_t mailbox, uint32_t uid, struct roster_entry *out)
+{
+	struct roster *r;
+	enum store_err err = roster_get(a, mailbox, &r);
+	if (err)
+		return err;
+	uint32_t at = roster_lower(r, uid);
+	if (at == r->uids.n)
+		return STORE_NOTFOUND;
+	roster_read(r, at, out);
+	return out->uid == uid ? STORE_OK : STORE_NOTFOUND;
+}
+
+/* The flags that the message has there, unless it was changed here since. */
+static enum store_err update_flags(struct mail_import *im, struct account *a, uint32_t uid)
+{
+	struct roster_entry e;
+	struct uidset one = {0}, changed = {0};
+	enum store_err err = read_entry(a, im->mailbox, uid, &e);
+	if (err)
+		return err == STORE_NOTFOUND ? STORE_OK : err; /* it was removed just now */
+	err = set_flags(im, a);
+	if (err || im->item.flagset == e.flagset)
+		return err;
+	if (!im->how.overwrite && !imported_has(&im->imported, e.modseq)) {
+		im->counts.kept++;
+		return STORE_OK;
+	}
+	uidset_append(&one, uid, uid);
+	err = messages_store(a, im->mailbox, &one, FLAG_SET, &im->flags, &changed);
+	im->counts.updated += !err;
+	if (err == STORE_LIMIT) {
+		tell(im, "its flags are not brought over: there are too many different keywords in the mailbox");
+		err = STORE_OK;
+	}
+	uidset_finish(&one);
+	uidset_finish(&changed);
+	return err;
+}
+
 static enum store_err publish(struct mail_import *im, struct account *a)
 {
 	uint32_t uid;
@@ -324,6 +379,7 @@ static enum store_err publish(struct mail_import *im, struct account *a)
 static enum store_err end_message(struct mail_import *im, struct account *a)
 {
 	bool known = false;
+	uint32_t uid = 0; /* of the one here, where it is known and was not removed */
 	if (!im->intake)
 		return STORE_CANNOT;
 	if (im->had_nul)
@@ -331,13 +387,14 @@ static enum store_err end_message(struct mail_import *im, struct account *a)
 	enum store_err err = intake_finish(im->intake, &im->item.content, &im->item.size);
 	if (err == STORE_LIMIT) {
 		tell(im, "it is larger than 4 GiB, and is not taken in");
+		im->boxes[im->box].unsure = true;
 		drop_message(im);
 		return STORE_OK;
 	}
-	if (!err && im->item.uid)
-		err = look_for_uid(im, a, &known);
-	if (!err && !im->item.uid)
-		known = had_it(im, im->item.content);
+	if (!err)
+		err = look_for(im, a, &known, &uid);
+	if (!err && known && uid && im->how.update)
+		err = update_flags(im, a, uid);
 	if (!err && known)
 		im->counts.known++;
 	else if (!err)
@@ -354,6 +411,10 @@ enum store_err mail_import_take(struct mail_import *im, struct account *a, const
 		a->importing = im->number; /* the account was closed in between */
 	if (a->importing != im->number)
 		return STORE_BUSY;
+	enum store_err err = im->knows_imported ? STORE_OK : imported_load(a, &im->imported);
+	im->knows_imported = true;
+	if (err)
+		return err;
 	switch (record->type) {
 	case TRANSFER_TOTAL:
 		return STORE_OK;
@@ -370,6 +431,9 @@ enum store_err mail_import_take(struct mail_import *im, struct account *a, const
 	case TRANSFER_PROBLEM:
 		if (im->intake || !transfer_get_text(record->body, &text))
 			break;
+		/* What cannot be read may be there all the same. */
+		if (im->mailbox)
+			im->boxes[im->box].unsure = true;
 		im->source[0] = '\0';
 		tell(im, text);
 		return STORE_OK;
@@ -377,7 +441,56 @@ enum store_err mail_import_take(struct mail_import *im, struct account *a, const
 	return STORE_CANNOT;
 }
 
+/* ---- what is gone there ---- */
+
+/* Of the missing ones those that nobody changed here since. */
+static enum store_err still_as_brought(struct mail_import *im, struct account *a, struct mail_import_box *box, struct uidset *out)
+{
+	struct roster *r;
+	struct roster_cursor cursor;
+	struct roster_slice s;
+	enum store_err err = roster_get(a, box->mailbox, &r);
+	if (err)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	roster_cursor_init(&cursor, r, &box->missing);
+	while (roster_cursor_next(&cursor, &s))
+		for (uint32_t i = 0; i < s.n; i++)
+			if (imported_has(&im->imported, s.modseq[i]))
+				uidset_append(out, s.uid[i], s.uid[i]);
+	uidset_normalise(out);
+	return STORE_OK;
+}
+
+static enum store_err end_box(struct mail_import *im, struct account *a, struct mail_import_box *box)
+{
+	struct uidset gone = {0};
+	enum store_err err = STORE_OK;
+	if (!box->missing.n)
+		return STORE_OK;
+	err = still_as_brought(im, a, box, &gone);
+	uint64_t n = uidset_count(&gone);
+	bool deletes = im->how.deletes && !box->unsure;
+	if (!err && n && deletes)
+		err = messages_remove(a, box->mailbox, &gone);
+	if (!err && n && im->how.deletes && box->unsure) {
+		snprintf(im->name, sizeof(im->name), "%s", box->name);
+		im->source[0] = '\0';
+		tell(im, "what seems to be gone there stays, since not all of it could be read");
+	}
+	if (!err && deletes)
+		im->counts.deleted += n;
+	else if (!err)
+		im->counts.gone += n;
+	uidset_finish(&gone);
+	return err;
+}
+
 enum store_err mail_import_end(struct mail_import *im, struct account *a)
 {
-	return im->intake ? STORE_CANNOT : end_mailbox(im, a);
+	if (im->intake)
+		return STORE_CANNOT;
+	enum store_err err = end_mailbox(im, a, true);
+	for (size_t i = 0; i < im->boxes_n && !err; i++)
+		err = end_box(im, a, &im->boxes[i]);
+	return err;
 }

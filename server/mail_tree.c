@@ -318,17 +318,27 @@ static bool list_directory(struct mail_tree *t, const char *path, struct mail_tr
 			close(fd);
 		return false;
 	}
-	for (struct dirent *e; (e = readdir(dir));) {
+	struct dirent *e;
+	while (errno = 0, (e = readdir(dir))) {
 		struct stat st;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || fstatat(fd, e->d_name, &st, 0) != 0)
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		/* What a link leads to may be there another time: as a file that cannot be opened it is told of. */
+		bool leads_nowhere = fstatat(fd, e->d_name, &st, 0) != 0;
+		if (leads_nowhere && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		const struct mail_tree_entry like = {.is_directory = S_ISDIR(st.st_mode), .size = (uint64_t)st.st_size,
 						     .mtime_s = st.st_mtime};
-		if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
+		if (leads_nowhere || S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
 			list_add(out, &cap, e->d_name, strlen(e->d_name), &like);
 	}
+	bool ok = errno == 0;
+	if (!ok) {
+		trouble_errno(path, errno);
+		mail_tree_list_finish(out);
+	}
 	closedir(dir);
-	return true;
+	return ok;
 }
 
 bool mail_tree_read(struct mail_tree *t, const char *path, struct mail_tree_list *out)

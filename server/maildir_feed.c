@@ -232,14 +232,17 @@ static uint32_t find_uid(const struct folder *f, const char *unique, size_t len)
 	return 0;
 }
 
-static void list_messages(struct folder *f, struct mail_tree *t, const char *dir, const char *sub)
+static void list_messages(struct mail_feed *feed, struct folder *f, const char *dir, const char *sub)
 {
+	struct mail_tree *t = feed->tree;
 	char path[PATH_BYTES];
 	struct mail_tree_list list;
 	snprintf(path, sizeof(path), "%s%s%s", dir, *dir ? "/" : "", sub);
 	if (mail_tree_read(t, path, &list)) {
 		f->files_cap = f->files_n + list.n;
 		f->files = xrealloc(f->files, f->files_cap * sizeof(*f->files));
+	} else if (mail_tree_has_directory(t, path)) {
+		mail_feed_problem(feed, "%s: it cannot be read", path);
 	}
 	for (size_t i = 0; i < list.n; i++) {
 		const struct mail_tree_entry *e = &list.v[i];
@@ -339,12 +342,12 @@ static void feed_folder(struct mail_feed *feed, const char *dir, const char *nam
 	f.keyword_text = mail_file_text(feed->tree, path, SMALL_BYTES_MAX);
 	read_keywords(&f);
 	read_courier(&f, feed->tree, dir);
-	list_messages(&f, feed->tree, dir, "cur");
-	list_messages(&f, feed->tree, dir, "new");
-	if (f.files_n)
-		qsort(f.files, f.files_n, sizeof(*f.files), message_order);
 	transfer_put_mailbox(&feed->out, &f.mailbox);
 	feed->mailboxes++;
+	list_messages(feed, &f, dir, "cur");
+	list_messages(feed, &f, dir, "new");
+	if (f.files_n)
+		qsort(f.files, f.files_n, sizeof(*f.files), message_order);
 	for (size_t i = 0; i < f.files_n && mail_feed_pass(feed, false); i++)
 		feed_message(feed, &f, &f.files[i]);
 	folder_finish(&f);

@@ -352,6 +352,143 @@ def test_cut_short(store):
     assert "not empty" in store.run("export", ALICE, str(store.directory / "mine"), code=1)
 
 
+OURS = 100000  # the number of a message that came in here
+
+
+def flags_of(store):
+    """{subject number: flags} of INBOX, and how often each is there."""
+    found = {}
+    with served(store) as port:
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login(ALICE, "secret")
+        c.select("INBOX", readonly=True)
+        for item in c.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]:
+            if isinstance(item, tuple):
+                n = int(re.search(rb"message (\d+)", item[1]).group(1))
+                assert n not in found, n
+                found[n] = {f.decode().strip("\\") for f in imaplib.ParseFlags(item[0])} - {"Recent"}
+        c.logout()
+    return found
+
+
+def make_folder(top, count, uids):
+    """INBOX of messages 1 to count, none of them seen."""
+    rng = random.Random(3)
+    for sub in ("cur", "new", "tmp"):
+        (top / sub).mkdir(parents=True)
+    for n in range(1, count + 1):
+        (top / "cur" / f"{n:04}.x:2,").write_bytes(make_message(rng, n))
+    if uids:
+        (top / "dovecot-uidlist").write_text(f"3 V77 N{count + 1}\n" + "".join(f"{n} :{n:04}.x\n" for n in range(1, count + 1)))
+
+
+def mark(top, n, letters):
+    path, = (top / "cur").glob(f"{n:04}.x:2,*")
+    path.rename(top / "cur" / f"{n:04}.x:2,{letters}")
+
+
+def mark_here(store, *changes):
+    with served(store) as port:
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login(ALICE, "secret")
+        c.select("INBOX")
+        for n, how, flags in changes:
+            numbers = c.search(None, "HEADER", "Message-ID", f'"<{n}@example.org>"')[1][0].decode()
+            assert c.store(numbers, how, flags)[0] == "OK"
+        c.expunge()
+        c.append("INBOX", "(\\Flagged)", None, b"Subject: message %d\r\n\r\nof ours\r\n" % OURS)
+        c.logout()
+
+
+def check_update(store, top):
+    """What changed there comes over; what changed here, before or after, stays."""
+    with_users(store)
+    path = str(top)
+    assert "40 messages taken in" in store.run("import", ALICE, path)
+    mark_here(store, (5, "+FLAGS", "\\Flagged"), (6, "+FLAGS", "\\Flagged"), (7, "+FLAGS", "\\Deleted"), (8, "+FLAGS", "\\Seen"))
+    for n, letters in ((2, "S"), (3, "FRS"), (4, "S"), (5, "S"), (8, "S")):
+        mark(top, n, letters)
+    for n in (6, 9, 10):
+        next((top / "cur").glob(f"{n:04}.x*")).unlink()
+    (top / "new" / "9999.x").write_bytes(make_message(random.Random(4), 50))
+    said = store.run("import", ALICE, path, "--update")
+    assert "1 messages taken in, 37 were there already, 3 have other flags now, 1 have other flags there, were changed here" in said, said
+    assert "2 are gone there and stay (--delete); 1 mailboxes, 0 problems" in said, said
+    want = {n: set() for n in [*range(1, 41), 50] if n != 7}
+    want |= {2: {"Seen"}, 3: {"Flagged", "Answered", "Seen"}, 4: {"Seen"}, 5: {"Flagged"}, 6: {"Flagged"}, 8: {"Seen"}, OURS: {"Flagged"}}
+    assert flags_of(store) == want
+    # Once more, with nothing new; and back, for what was brought over by an update.
+    assert "0 messages taken in, 38 were there already, 1 have other flags there" in store.run("import", ALICE, path, "--update")
+    mark(top, 3, "")
+    assert ", 1 have other flags now" in store.run("import", ALICE, path, "--update")
+    # Without being asked for it an import leaves all that as it is.
+    mark(top, 4, "")
+    if (top / "dovecot-uidlist").exists():  # by content alone it would bring back what was removed here
+        assert "0 messages taken in, 38 were there already; 1" in store.run("import", ALICE, path)
+    want[3] = set()
+    assert flags_of(store) == want
+    # While something cannot be read nothing is deleted there.
+    (top / "cur" / "0001.x:2,").rename(top / "kept")
+    (top / "cur" / "0001.x:2,").symlink_to("/nowhere")
+    said = store.run("import", ALICE, path, "--update", "--delete")
+    assert "3 are gone there and stay" in said and "not all of it could be read" in said, said
+    (top / "cur" / "0001.x:2,").unlink()
+    (top / "kept").rename(top / "cur" / "0001.x:2,")
+    said = store.run("import", ALICE, path, "--update", "--delete", "--overwrite")
+    assert "1 have other flags now" in said and "2 are gone there and were deleted;" in said, said
+    for n in (9, 10):
+        del want[n]
+    assert flags_of(store) == want | {5: {"Seen"}, 4: set()}
+    assert "0 problems" in store.run("check", ALICE)
+    assert "go with --update" in store.run("import", ALICE, path, "--delete", code=1)
+
+
+@both_ways
+def test_update(store):
+    """A second run at the switch, where UIDs are kept."""
+    make_folder(store.directory / "in", 40, uids=True)
+    check_update(store, store.directory / "in")
+
+
+@both_ways
+def test_update_by_content(store):
+    """And where they are not."""
+    make_folder(store.directory / "in", 40, uids=False)
+    check_update(store, store.directory / "in")
+
+
+def test_update_after_cuts(store):
+    """Runs that were cut short in between: what they brought is known as brought, what was changed here as changed."""
+    with_users(store)
+    top = store.directory / "in"
+    make_folder(top, 1500, uids=True)
+    command = [store.roost, "-c", str(store.config), "import", ALICE, str(top), "--update", "--delete"]
+
+    def cut(after):
+        p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(after)
+        p.kill()
+        p.wait()
+
+    for after in (0.1, 0.3):
+        cut(after)
+    store.run(*command[3:])
+    mark_here(store, (17, "+FLAGS", "\\Flagged"), (18, "+FLAGS", "\\Flagged"))
+    for n in range(1, 1501, 2):
+        mark(top, n, "S")
+    for n in range(10, 1501, 10):
+        mark(top, n, "S")
+    for n in (18, 20, 1400):
+        next((top / "cur").glob(f"{n:04}.x*")).unlink()
+    for after in (0.1, 0.3, 0.2):
+        cut(after)
+    store.run(*command[3:])
+    want = {n: {"Seen"} if n % 2 or n % 10 == 0 else set() for n in range(1, 1501) if n not in (20, 1400)}
+    want |= {17: {"Flagged"}, 18: {"Flagged"}, OURS: {"Flagged"}}
+    got = flags_of(store)
+    assert got == want, {n: (got.get(n), want.get(n)) for n in got | want if got.get(n) != want.get(n)}
+
+
 def test_long_names(store):
     """Names that no file can have are cut, which is said; the mail is there."""
     with_users(store)
