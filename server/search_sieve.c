@@ -39,10 +39,15 @@ static bool any(const uint64_t *words)
 }
 
 /* Each message's bit is `expression`, of its place i from 0. */
-#define SIEVE(words, n, expression)                                                             \
-	do {                                                                                    \
-		for (uint32_t i = 0; i < (n); i++)                                              \
-			(words)[i / 64] |= (uint64_t)(expression) << i % 64;                    \
+#define SIEVE(words, n, expression)                                                                                    \
+	do {                                                                                                           \
+		for (uint32_t i = 0; i < (n);) {                                                                       \
+			uint64_t bits = 0, *word = (words) + i / 64;                                                   \
+			do                                                                                             \
+				bits |= (uint64_t)(expression) << i % 64;                                              \
+			while (++i % 64 && i < (n));                                                                   \
+			*word |= bits;                                                                                 \
+		}                                                                                                      \
 	} while (0)
 
 /* Local time, in which a message has arrived on a day whatever the zone of who asks (RFC 3501 6.4.4). */
@@ -131,32 +136,46 @@ void search_sieve_roster(struct search *s, struct search_node *node, const struc
 	}
 }
 
-/* The day on which a content was sent, in the sender's zone; KEYS_DAY_UNKNOWN: not without reading more than it is worth. */
-static int32_t sent_day(struct search *s, int64_t content, unsigned *reads)
+/* The page of a content's day; NULL: not without reading more than it is worth. */
+static const struct keys_page *sent_page(struct search *s, int64_t content, unsigned *reads)
 {
-	struct keys *keys = keys_get(s->account);
-	const struct keys_page *page = keys_page_loaded(keys, content, 0);
+	const struct keys_page *page = keys_page_loaded(keys_get(s->account), content, 0);
 	if (!page && (*reads)++ < PAGES_MAX && keys_page(s->account, content, 0, &page))
 		page = NULL;
-	return page ? page->sent_day[(uint64_t)content % KEYS_PAGE] : KEYS_DAY_UNKNOWN;
+	return page;
+}
+
+/* The days on which a content for which the key holds was sent, in the sender's zone. */
+static void sent_days(const struct search_node *node, int32_t *first, int32_t *last)
+{
+	const int64_t least = KEYS_NO_DAY + 1, most = KEYS_DAY_UNKNOWN - 1;
+	int64_t from = node->kind == SEARCH_SENTBEFORE ? least : node->number;
+	int64_t to = node->kind == SEARCH_SENTSINCE ? most : node->number - (node->kind == SEARCH_SENTBEFORE);
+	*first = (int32_t)(from > least ? from : least);
+	*last = (int32_t)(to < most ? to : most);
 }
 
 /* RFC 3501 6.4.4: the date as it was written; where there is none, nothing matches. */
 static void sieve_sent(struct search *s, const struct search_node *node, const struct view_stretch *st,
 		       const uint64_t *live, struct sieve *out)
 {
+	const int64_t *content = st->slice->content + st->at;
+	const struct keys_page *page = NULL;
+	uint64_t page_at = UINT64_MAX;
 	unsigned reads = 0;
+	int32_t first, last;
+	sent_days(node, &first, &last);
 	for (uint32_t i = 0; i < st->n; i++) {
-		uint64_t bit = (uint64_t)1 << i % 64;
+		uint64_t bit = (uint64_t)1 << i % 64, place = (uint64_t)content[i] % KEYS_PAGE;
 		if (!(live[i / 64] & bit))
 			continue;
-		int32_t day = sent_day(s, st->slice->content[st->at + i], &reads);
-		bool on = day == node->number, before = day < node->number;
-		if (day == KEYS_DAY_UNKNOWN)
-			out->maybe[i / 64] |= bit;
-		else if (day != KEYS_NO_DAY &&
-			 (node->kind == SEARCH_SENTON ? on : before == (node->kind == SEARCH_SENTBEFORE)))
-			out->yes[i / 64] |= bit;
+		/* Those that came together are on one page. */
+		if ((uint64_t)content[i] / KEYS_PAGE != page_at || !page || place >= page->below)
+			page = sent_page(s, content[i], &reads);
+		page_at = (uint64_t)content[i] / KEYS_PAGE;
+		int32_t day = page ? page->sent_day[place] : KEYS_DAY_UNKNOWN;
+		out->maybe[i / 64] |= day == KEYS_DAY_UNKNOWN ? bit : 0;
+		out->yes[i / 64] |= day >= first && day <= last ? bit : 0;
 	}
 }
 
