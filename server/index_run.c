@@ -4,13 +4,14 @@
 #include "storage/content.h"
 
 enum {
-	BATCH = 512,    /* contents a transaction: each makes a piece of the index that must be merged */
-	COST_STEP = 64, /* of slice_is_over() */
+	BATCH = 512,        /* contents a transaction: each makes a segment of the index that must be merged */
+	PIECE_GRAMS = 4096, /* a longer text becomes several pieces: so many are in some 30 KB of a language */
+	COST_STEP = 64,     /* of slice_is_over() */
 	COST_WRITE = 256
 };
 
 _Static_assert((int)MIME_GRAM_END == (int)FULLTEXT_GRAM_END, "the grams are the index's");
-_Static_assert(MIME_GRAM_MARK == FULLTEXT_GRAM_FIELD, "and so are the marked ones");
+_Static_assert(((FULLTEXT_GRAM_FROM | FULLTEXT_GRAM_SUBJECT) & ~MIME_GRAM_MARKS) == 0, "and so are the marks");
 
 void index_run_init(struct index_run *r, enum fulltext_which which)
 {
@@ -34,7 +35,7 @@ static void begin_content(struct index_run *r, struct account *a, int64_t id, in
 	buf_reset(&r->parts);
 	r->content = id;
 	r->after = after;
-	r->at = 0;
+	r->pieces = 0;
 	r->damaged = content_get(a, id, &row) != STORE_OK;
 	if (!r->damaged)
 		buf_add(&r->parts, row.parts.ptr, row.parts.len);
@@ -42,26 +43,57 @@ static void begin_content(struct index_run *r, struct account *a, int64_t id, in
 	mime_strings_init(&r->strings, buf_span(&r->parts), MIME_SEARCH_TEXT, mime_grams_take, &r->grams);
 }
 
-/* False: the slice is over. */
-static bool read_content(struct index_run *r, struct account *a, struct slice *slice)
+static enum store_err add_piece(struct index_run *r, struct account *a, bool last)
+{
+	bool whole = !r->damaged && !r->grams.full && !r->strings.cut;
+	struct fulltext_piece piece = {
+		.grams = r->grams.grams, .n = r->grams.n, .number = r->pieces, .last = last, .whole = whole};
+	enum store_err err = fulltext_add(a, r->which, r->content, &piece);
+	r->pieces++;
+	r->contents += !err && last;
+	r->wide += !err && last && !whole;
+	if (err || last)
+		r->content = 0;
+	else
+		mime_grams_next(&r->grams);
+	/* Another run had what was added taken back: from the beginning, then. */
+	return err == STORE_CANNOT ? STORE_OK : err;
+}
+
+/* *out_read: all of it; else the slice is over, or it is to be begun anew. */
+static enum store_err read_content(struct index_run *r, struct account *a, struct slice *slice, bool *out_read)
 {
 	char step[MIME_SEARCH_STEP];
 	uint32_t offset, len;
+	enum store_err err = STORE_OK;
+	*out_read = false;
 	while (!r->damaged && !r->grams.full && mime_strings_next(&r->strings, &offset, &len)) {
 		if (slice_is_over(slice, COST_STEP))
-			return false;
+			return STORE_OK;
 		if (content_read(a, r->content, offset, len, step))
 			r->damaged = true;
 		else
 			mime_strings_feed(&r->strings, span_make(step, len));
+		if (r->grams.n < PIECE_GRAMS)
+			continue;
+		if (r->pieces == FULLTEXT_PIECES_MAX - 1)
+			r->grams.full = true;
+		else
+			err = add_piece(r, a, false);
+		if (err || !r->content || slice_is_over(slice, COST_WRITE))
+			return err;
 	}
-	return true;
+	*out_read = true;
+	return STORE_OK;
 }
 
 /* The fields that are asked about most have marked grams too (search_filter.c).  A header that is not kept apart is large. */
 static void read_fields(struct index_run *r, struct account *a)
 {
-	static const char *const names[] = {"FROM", "SUBJECT"};
+	static const struct {
+		const char *name;
+		uint64_t mark;
+	} fields[] = {{"FROM", FULLTEXT_GRAM_FROM}, {"SUBJECT", FULLTEXT_GRAM_SUBJECT}};
 	struct bytes header;
 	if (r->damaged || r->grams.full || r->grams.mark)
 		return;
@@ -69,26 +101,11 @@ static void read_fields(struct index_run *r, struct account *a)
 		r->damaged = true;
 		return;
 	}
-	r->grams.mark = MIME_GRAM_MARK;
-	for (size_t i = 0; i < countof(names); i++)
-		mime_header_strings(span_make(header.ptr, header.len), span_of(names[i]), mime_grams_take, &r->grams);
-}
-
-/* What was read, as far as the slice goes. */
-static enum store_err add_content(struct index_run *r, struct account *a, struct slice *slice)
-{
-	bool whole = !r->damaged && !r->grams.full && !r->strings.cut;
-	do {
-		enum store_err err = fulltext_add(a, r->which, r->content, r->grams.grams, r->grams.n, whole, &r->at);
-		if (err)
-			return err;
-	} while (r->at < r->grams.n && !slice_is_over(slice, COST_WRITE));
-	if (r->at < r->grams.n)
-		return STORE_OK;
-	r->content = 0;
-	r->contents++;
-	r->wide += !whole;
-	return STORE_OK;
+	for (size_t i = 0; i < countof(fields); i++) {
+		r->grams.mark = fields[i].mark;
+		mime_header_strings(span_make(header.ptr, header.len), span_of(fields[i].name), mime_grams_take,
+				    &r->grams);
+	}
 }
 
 /* The next content, as far as the slice goes.  *out_end: there is none. */
@@ -96,6 +113,7 @@ static enum store_err next_content(struct index_run *r, struct account *a, struc
 {
 	/* Another run added it, or what was added was taken back. */
 	int64_t added = fulltext_added(a, r->which), id = 0;
+	bool read;
 	if (r->content && r->after != added)
 		r->content = 0;
 	enum store_err err = r->content ? STORE_OK : content_next(a, added, &id);
@@ -104,10 +122,11 @@ static enum store_err next_content(struct index_run *r, struct account *a, struc
 		return err;
 	if (!r->content)
 		begin_content(r, a, id, added);
-	if (!read_content(r, a, slice))
-		return STORE_OK;
+	err = read_content(r, a, slice, &read);
+	if (err || !read)
+		return err;
 	read_fields(r, a);
-	return add_content(r, a, slice);
+	return add_piece(r, a, true);
 }
 
 enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_more)
@@ -124,11 +143,17 @@ enum store_err index_run_step(struct index_run *r, struct account *a, bool *out_
 			err = fulltext_merge(a, r->which, &r->merging);
 			continue;
 		}
+		if (r->shrinking) {
+			err = fulltext_shrink(a, r->which, &r->shrinking);
+			r->shrunk = !r->shrinking;
+			continue;
+		}
 		err = next_content(r, a, &slice, &end);
 		if (!err && (end || fulltext_pending(a, r->which) >= BATCH)) {
 			r->merging = fulltext_pending(a, r->which) > 0;
 			err = fulltext_commit(a, r->which);
-			more = !end || r->merging;
+			r->shrinking = end && !r->merging && !r->shrunk;
+			more = !end || r->merging || r->shrinking;
 		}
 	}
 	*out_more = !err && more;

@@ -1,6 +1,6 @@
 /*
  * One walk over an account's contents that brings its full-text index up to date (storage/fulltext.h), in slices and from
- * where the last one ended.  Of each content the index gets the strings that SEARCH can find in it
+ * where the last one ended.  Of each content the index gets the grams of the strings that SEARCH can find in it
  * (protocol/mime/strings.h).  What cannot be read is put in as "may hold anything": a search then meets the damage.
  *
  *	struct index_run r;
@@ -23,9 +23,9 @@ struct index_run {
 	uint64_t contents, wide;   /* added; of them, those that are always named */
 	/* private */
 	int64_t content, after;    /* being read, 0: none; the one before it in the index */
-	size_t at;                 /* of its grams, those added */
+	uint32_t pieces;           /* of it, added */
 	bool damaged;
-	bool merging;
+	bool merging, shrinking, shrunk;
 	struct mime_strings strings;
 	struct mime_grams grams;
 	struct buf parts;

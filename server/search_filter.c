@@ -20,10 +20,12 @@ static bool is_string(const struct search_node *node)
 }
 
 /* Of the fields whose grams are marked (index_run.c). */
-static bool is_marked(const struct search_node *node)
+static uint64_t mark_of(const struct search_node *node)
 {
 	bool field = node->kind == SEARCH_FIELD || node->kind == SEARCH_HEADER;
-	return field && (span_is(node->name, "FROM") || span_is(node->name, "SUBJECT"));
+	if (field && span_is(node->name, "FROM"))
+		return FULLTEXT_GRAM_FROM;
+	return field && span_is(node->name, "SUBJECT") ? FULLTEXT_GRAM_SUBJECT : 0;
 }
 
 void search_filters_finish(struct search_node *node)
@@ -109,7 +111,7 @@ static bool fill_node(struct search *s, struct search_node *node, struct slice *
 		return true;
 	if (f->state == FILTER_NONE) {
 		struct bytes needle = {node->text.ptr, node->text.len};
-		f->asked = node->text.len == 0 || fulltext_query_init(&f->query, needle, is_marked(node)) != STORE_OK;
+		f->asked = node->text.len == 0 || fulltext_query_init(&f->query, needle, mark_of(node)) != STORE_OK;
 		f->state = f->asked ? FILTER_NONE : FILTER_ASKING;
 	}
 	while (f->state == FILTER_ASKING && ask(s, f))

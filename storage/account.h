@@ -98,6 +98,7 @@ struct account {
 	struct content_cursor rows, headers, bodies;
 	struct fulltext *fulltext[2];   /* NULL: not open (fulltext.h) */
 	bool fulltext_off;              /* it cannot be used */
+	uint64_t fulltext_epoch;        /* changes when another index takes the place of the first */
 	int64_t indexed;                /* contents at most this are in the index, as far as is known */
 	struct scratch *scratch;        /* lent, or our own */
 	bool scratch_is_own;

@@ -9,10 +9,10 @@
 
 enum {
 	SEARCH_ID = 0x526f6f66 /* "Roof" */,
-	SEARCH_VERSION = 4,    /* of the tables and of what counts as a content's text: another one is made afresh */
+	SEARCH_VERSION = 5, /* of the tables and of what counts as a content's text: another one is made afresh */
 	WAL_BYTES_MAX = 16 * 1024 * 1024, /* of log, then it goes into the file */
-	STALE_MIN = 1000,      /* contents gone: fewer are no matter */
-	PROVE_ROWS = 512,      /* two megabytes */
+	STALE_MIN = 1000,                 /* contents gone: fewer are no matter */
+	PROVE_ROWS = 512,                 /* two megabytes */
 	PATH_BYTES = 4096
 };
 
@@ -21,9 +21,12 @@ enum {
  * size become one of the next. */
 static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('watermark', 0), ('contents', 0), ('dead', 0), ('converted', 0), ('converters', 0);"
+	"INSERT INTO meta VALUES('watermark', 0), ('ahead', 0), ('contents', 0), ('dead', 0), ('converted', 0), "
+	"('converters', 0);"
 	"CREATE TABLE block(id INTEGER PRIMARY KEY);"
-	"CREATE TABLE text(content INTEGER, piece INTEGER, ends INTEGER, text BLOB, PRIMARY KEY(content, piece)) WITHOUT ROWID;"
+	"CREATE TABLE long(piece INTEGER PRIMARY KEY, content INTEGER UNIQUE, pieces INTEGER);"
+	"CREATE TABLE text(content INTEGER, piece INTEGER, ends INTEGER, text BLOB, PRIMARY KEY(content, piece)) "
+	"WITHOUT ROWID;"
 	"CREATE VIRTUAL TABLE gram USING fts5(text, content='', columnsize=0, detail=none, tokenize='roost_grams');"
 	"INSERT INTO gram(gram, rank) VALUES('automerge', 0);"
 	"INSERT INTO gram(gram, rank) VALUES('crisismerge', 1000);"
@@ -49,6 +52,11 @@ static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
 	*out = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return STORE_OK;
+}
+
+enum store_err fulltext_number(struct fulltext *f, const char *sql, int64_t *out)
+{
+	return read_number(&f->db, sql, out);
 }
 
 int64_t fulltext_meta(struct fulltext *f, const char *key)
@@ -140,8 +148,10 @@ void fulltext_drop(struct account *a, enum fulltext_which w, const char *why)
 	path_of(a, w, "", path);
 	bool was_there = access(path, F_OK) == 0;
 	unlink_all(a, w);
-	if (w == FULLTEXT_NOW)
+	if (w == FULLTEXT_NOW) {
 		a->indexed = 0;
+		a->fulltext_epoch++;
+	}
 	if (was_there && a->env->search_dropped)
 		a->env->search_dropped(a->env->ctx, a->dir, reason);
 }
@@ -158,6 +168,7 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 	db_rest(&f->db);
 	db_rollback(&f->db);
 	f->added = f->watermark;
+	f->added_ahead = f->ahead;
 	f->block = -1;
 	f->pending = 0;
 	f->partly = 0;
@@ -181,11 +192,14 @@ static enum store_err load(struct account *a, struct fulltext *f)
 	if (!err)
 		err = read_number(&f->db, "SELECT value FROM meta WHERE key='watermark'", &f->watermark);
 	if (!err)
+		err = read_number(&f->db, "SELECT value FROM meta WHERE key='ahead'", &f->ahead);
+	if (!err)
 		err = last_content(a, &last);
 	if (err)
 		return err;
 	f->added = f->watermark;
 	f->has_texts = texts != 0;
+	f->added_ahead = f->ahead;
 	f->block = -1;
 	if (version == SEARCH_VERSION && f->watermark <= last)
 		return STORE_OK;
@@ -288,6 +302,7 @@ enum store_err fulltext_swap(struct account *a)
 	path_of(a, FULLTEXT_NOW, "", to);
 	unlink_all(a, FULLTEXT_NOW);
 	a->indexed = 0;
+	a->fulltext_epoch++;
 	if (access(from, F_OK) != 0)
 		return STORE_OK; /* nothing was added to it */
 	return a->fulltext_off ? STORE_IO : file_rename(a->env, POINT_SEARCH_RENAME, from, to);
@@ -306,7 +321,11 @@ enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more)
 	if (*at == 0)
 		err = read_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
 	if (!err && *at == 0)
-		err = read_number(&f->db, "SELECT count(*) + (SELECT count(*) FROM gram_config) FROM block", &number);
+		err = read_number(
+			&f->db,
+			"SELECT count(*) + (SELECT count(*) FROM gram_config) + (SELECT count(pieces) FROM long)"
+			" FROM block",
+			&number);
 	if (!err && *at == 0) /* reads only the keys, and goes through all leaves */
 		err = read_number(&f->db, "SELECT count(piece) FROM text", &number);
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&f->db, "SELECT id FROM gram_data WHERE id>? ORDER BY id LIMIT ?");

@@ -5,17 +5,25 @@
  * It lives in search.db beside index.db, on demand, and is disposable: not in backups, thrown away and made afresh when
  * it is damaged (each page has a checksum), foreign, or ahead of index.db.  It holds grams: what three characters follow one another somewhere in
  * a content's text.  A text holds a needle only if it holds all of the needle's grams.  A needle of one or two characters is
- * looked for as the beginning of a gram.  What stands in the fields that are asked about most has its grams once more,
+ * looked for as the beginning of a gram.  What stands in From and Subject, which are asked about most, has its grams once more,
  * marked: there they are rare.
  *
- *	gram    FTS5, contentless, detail=none; rowid = content id.  A term is the id's block and a gram, so that no list
- *	        of ids is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
- *	        which nothing interrupts.  Contents with too many grams have the term WIDE alone, and are always named
- *	block   the blocks that have contents
+ * A long text has nearly every gram somewhere.  It is put in as several pieces, which overlap: it is named when one of them
+ * has the needle's grams.  So rows of the index are pieces, of most contents one, numbered as the contents are and without
+ * gaps for those that have more.
+ *
+ *	gram    FTS5, contentless, detail=none; rowid = piece.  A term is the piece's block and a gram, so that no list of
+ *	        pieces is longer than a block has: an AND of long lists that have nothing in common is one call of SQLite's,
+ *	        which nothing interrupts.  One of several pieces has the term LONG too.  Contents with too many grams have
+ *	        the term WIDE, and are always named
+ *	block   the blocks that have pieces
+ *	long    contents that have several: the first one's number, and how many they are.  After each of them pieces'
+ *	        numbers are so much further ahead of the contents'
  *	text    what was made of attachments that are no text (PDF and the like): for whoever looks into a content, and in
- *	        grams with the rest of it.  It is added when a content is in the index already, at any time later
- *	meta    in the same transaction as the rows up to it: the watermark, how many contents were added; how many of them
- *	        are gone since.  Contentless FTS5 forgets nothing: when most are gone, search.next.db is made and takes its
+ *	        grams with its first piece.  It is added when a content is in the index already, at any time later
+ *	meta    in the same transaction as the rows up to it: the watermark, how far pieces' numbers are ahead of it, how many
+ *	        contents were added; how many of them are gone since.  Contentless FTS5 forgets nothing: when most are gone,
+ *	        search.next.db is made and takes its
  *	        place
  *
  * The texts are folded (protocol/mime/text.h, RFC 5051); needles must be, in the same way.
@@ -31,21 +39,26 @@
 #include "storage/account.h"
 
 enum {
-	FULLTEXT_GRAM_END = 0x10fffe, /* the last characters of a gram at the end of a text, which has fewer than three */
-	FULLTEXT_NEEDLE_GRAMS = 8,   /* looked for, at most: those that seem rarest */
-	FULLTEXT_GRAMS_MAX = 200000,  /* of one content; with more it is named always */
+	FULLTEXT_GRAM_END =
+		0x10fffe,          /* the last characters of a gram at the end of a text, which has fewer than three */
+	FULLTEXT_NEEDLE_GRAMS = 8, /* looked for, at most: those that seem rarest */
+	FULLTEXT_GRAMS_MAX = 200000, /* of one piece; with more its content is named always */
+	FULLTEXT_PIECES_MAX = 1024,  /* of one content; the same */
+	FULLTEXT_OVERLAP = 32,       /* characters that stand together in a text do so in one of its pieces, too */
 	FULLTEXT_PORTION_MAX = 4096,
-	FULLTEXT_PIECE = 16384,       /* of them, added at once */
+	FULLTEXT_PIECE = 16384, /* grams of attachments' text that are added at once */
 	FULLTEXT_BLOCK_BITS = 15
 };
 
-/* A gram is three code points, the first in the highest bits of 63; the 64th marks those of the fields. */
+/* A gram is three code points, the first in the highest bits of 63; the 64th marks those of the fields, and the highest bit of
+ * the first then says of which: no character of a field is so high but some for private use, which are taken for others. */
 static inline uint64_t fulltext_gram(uint32_t a, uint32_t b, uint32_t c)
 {
 	return (uint64_t)(a & 0x1fffff) << 42 | (uint64_t)(b & 0x1fffff) << 21 | (c & 0x1fffff);
 }
 
-#define FULLTEXT_GRAM_FIELD ((uint64_t)1 << 63)
+#define FULLTEXT_GRAM_FROM ((uint64_t)1 << 63)
+#define FULLTEXT_GRAM_SUBJECT ((uint64_t)3 << 62)
 
 /* Contents at most this are in the index; 0: none is, or there is no index. */
 int64_t fulltext_watermark(struct account *a);
@@ -55,18 +68,22 @@ int64_t fulltext_watermark(struct account *a);
 /* Holds no statement and no transaction between two calls. */
 struct fulltext_query {
 	/* private */
-	uint64_t grams[FULLTEXT_NEEDLE_GRAMS];
-	size_t grams_n;
-	bool in_field; /* the marked grams are asked */
+	struct fulltext_grams {
+		uint64_t v[FULLTEXT_NEEDLE_GRAMS];
+		size_t n;
+	} grams, together; /* of the needle; of a part of it that stands in one piece, n 0: the same */
+	uint64_t mark;     /* of the grams that are asked for */
 	bool begins;   /* the one gram has two characters or one, and stands for all that begin with them */
 	int64_t after; /* ids at most this were given */
+	int64_t piece; /* up to this one they were looked for, in the index that `epoch` is of */
+	uint64_t epoch;
 	int64_t until; /* the watermark at the first call, -1 before */
 };
 
 /* `needle`: folded UTF-8, not kept; several that must all be there have a NUL between them.  STORE_CANNOT: it has nothing that
- * it would be worth to look for: one or two characters that are in most texts.  `in_field`: it must stand in one of the fields
- * whose grams are marked. */
-MUST_USE enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle, bool in_field);
+ * it would be worth to look for: one or two characters that are in most texts.  `mark`: of the field in which it must stand; 0:
+ * anywhere. */
+MUST_USE enum store_err fulltext_query_init(struct fulltext_query *q, struct bytes needle, uint64_t mark);
 /* Up to `n` ids of contents that may hold the needle: ascending, above those of the call
  * before, at most the watermark of the first call.  None, with *out_done not set: call again.  A call takes some
  * milliseconds at most.  STORE_NOTFOUND: the index is not what it was at the first call: what was not given must be
@@ -96,18 +113,27 @@ int64_t fulltext_added(struct account *a, enum fulltext_which w);
 int64_t fulltext_lag(struct account *a);
 /* There are no contents above the last one added. */
 void fulltext_caught_up(struct account *a);
-/* The grams of content `id`, each once, in any order, from *at on (0 at first): some milliseconds' worth of them, until
- * *at is `n`; when what was added was taken back meanwhile, *at goes back too.  `whole` false: they are not all, and it
- * is always named.  Ids come in ascending order; those left out in between are no contents any more.  Not in an op's
- * transaction of which `id` is.  Makes the file.  STORE_FULL: what was not committed is undone. */
-MUST_USE enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n,
-				     bool whole, size_t *at);
+/* The next piece of content `id`: its grams, each once, in any order.  Pieces overlap (FULLTEXT_OVERLAP); what is marked is in
+ * one.  Ids come in ascending order; those left out in between are no contents any more.  Not in an op's transaction of
+ * which `id` is.  Makes the file.  STORE_FULL: what was not committed is undone.  STORE_CANNOT: the pieces before this one
+ * were; nothing else happened, and the first one is to come again. */
+struct fulltext_piece {
+	const uint64_t *grams;
+	size_t n;
+	uint32_t number;  /* from 0 */
+	bool last, whole; /* not whole: not all grams are in the pieces, and the content is always named */
+};
+MUST_USE enum store_err fulltext_add(struct account *a, enum fulltext_which w, int64_t id,
+				     const struct fulltext_piece *p);
 /* What was added counts from here on; nothing when nothing was. */
 MUST_USE enum store_err fulltext_commit(struct account *a, enum fulltext_which w);
 /* How many were added and not yet committed. */
 size_t fulltext_pending(const struct account *a, enum fulltext_which w);
-/* A millisecond or so of putting small pieces of the index together.  *out_more: there is more of that to do. */
+/* A millisecond or so of putting small segments of the index together, unless something was added that is not committed.
+ * *out_more: there is more of that to do. */
 MUST_USE enum store_err fulltext_merge(struct account *a, enum fulltext_which w, bool *out_more);
+/* The same of giving back what merging left free, when that is much. */
+MUST_USE enum store_err fulltext_shrink(struct account *a, enum fulltext_which w, bool *out_more);
 /* The next one, to which everything was added and committed, takes the place of the present one. */
 MUST_USE enum store_err fulltext_swap(struct account *a);
 

@@ -1,9 +1,17 @@
 /* Grams in UTF-8, the tokenizer that hands them to FTS5, and the choice of those worth looking for. */
 #include "storage/fulltext_private.h"
 
-enum { BLOCKS = 1920, BLOCK_FIRST = 0x80, POINT_BITS = 21, POINT_MASK = 0x1fffff,
-       FIELD_BYTE = 0xff /* in no UTF-8 */, SHORT_RARITY_MIN = 12,
-       IDEOGRAPHS = 0x2e80 /* and kana, and what is above */, HAN = 0x3400 };
+enum {
+	BLOCKS = 1920,
+	BLOCK_FIRST = 0x80,
+	POINT_BITS = 21,
+	POINT_MASK = 0x1fffff,
+	FROM_BYTE = 0xfe,
+	SUBJECT_BYTE = 0xff /* in no UTF-8 */,
+	SHORT_RARITY_MIN = 12,
+	IDEOGRAPHS = 0x2e80 /* and kana, and what is above */,
+	HAN = 0x3400
+};
 
 static size_t put_point(uint32_t c, char *out)
 {
@@ -33,8 +41,10 @@ void grams_put_block(int64_t block, char out[BLOCK_BYTES])
 size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX])
 {
 	size_t n = 0;
-	if (gram & FULLTEXT_GRAM_FIELD)
-		out[n++] = (char)FIELD_BYTE;
+	if (gram & FULLTEXT_GRAM_FROM) {
+		out[n++] = (char)((gram & FULLTEXT_GRAM_SUBJECT) == FULLTEXT_GRAM_SUBJECT ? SUBJECT_BYTE : FROM_BYTE);
+		gram &= ~FULLTEXT_GRAM_SUBJECT;
+	}
 	for (unsigned i = 3; i-- > 0;) {
 		uint32_t c = (uint32_t)(gram >> i * POINT_BITS) & POINT_MASK;
 		n += c ? put_point(c, out + n) : 0;
@@ -45,6 +55,11 @@ size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX])
 uint64_t grams_wide(void)
 {
 	return fulltext_gram(0x10ffff, 0x10ffff, 0x10ffff);
+}
+
+uint64_t grams_long(void)
+{
+	return fulltext_gram(0x10ffff, 0x10ffff, 1);
 }
 
 /* --- the tokenizer --- */
@@ -70,7 +85,7 @@ static int tokenize(Fts5Tokenizer *t, void *ctx, int flags, const char *text, in
 		return SQLITE_OK;
 	memcpy(term, text, BLOCK_BYTES);
 	for (int at = BLOCK_BYTES; at < len;) {
-		int end = at + ((unsigned char)text[at] == FIELD_BYTE);
+		int end = at + ((unsigned char)text[at] >= FROM_BYTE);
 		for (int i = 0; i < 3 && end < len; i++)
 			end += (int)point_len((unsigned char)text[end]);
 		if (end > len)
@@ -173,19 +188,62 @@ static unsigned short_rarity(uint32_t c, uint32_t next, bool in_field)
 	return in_field || sum >= SHORT_RARITY_MIN ? sum : 0;
 }
 
-size_t grams_choose(struct bytes text, uint64_t *out, size_t max)
+/* A text's characters, the last three of them. */
+struct reader {
+	struct bytes text;
+	size_t at;
+	uint32_t points[3];
+};
+
+/* The next three; false at the end.  *gram: 0 when they are none.  NUL is in no gram: what is not text goes through it. */
+static bool next_gram(struct reader *r, uint64_t *gram)
 {
-	uint32_t points[3] = {0};
-	size_t n = 0, len;
-	for (size_t at = 0; at < text.len; at += len) {
-		points[0] = points[1];
-		points[1] = points[2];
-		points[2] = read_point((struct bytes){(const char *)text.ptr + at, text.len - at}, &len);
-		/* NUL is in no gram: what is not text goes through it. */
-		if (points[0] && points[1] && points[2])
-			n = keep_rarest(fulltext_gram(points[0], points[1], points[2]), out, n, max);
+	size_t len;
+	if (r->at == r->text.len)
+		return false;
+	r->points[0] = r->points[1];
+	r->points[1] = r->points[2];
+	r->points[2] = read_point((struct bytes){(const char *)r->text.ptr + r->at, r->text.len - r->at}, &len);
+	r->at += len;
+	bool is_one = r->points[0] && r->points[1] && r->points[2];
+	*gram = is_one ? fulltext_gram(r->points[0], r->points[1], r->points[2]) : 0;
+	return true;
+}
+
+/* Of the grams that stand together those that seem rarest, summed up. */
+static void choose_together(struct reader *r, struct fulltext_grams *out)
+{
+	enum { GRAMS = FULLTEXT_OVERLAP - 2 };
+	uint64_t gram, window[GRAMS], best[GRAMS];
+	size_t n = 0, best_n = 0;
+	unsigned sum = 0, best_sum = 0;
+	while (next_gram(r, &gram)) {
+		if (!gram) {
+			n = sum = 0;
+			continue;
+		}
+		sum -= n >= GRAMS ? gram_rarity(window[n % GRAMS]) : 0;
+		sum += gram_rarity(gram);
+		window[n++ % GRAMS] = gram;
+		if (sum < best_sum)
+			continue;
+		best_sum = sum;
+		best_n = n < GRAMS ? n : GRAMS;
+		memcpy(best, window, best_n * sizeof(*best));
 	}
-	return n;
+	for (size_t i = 0; i < best_n; i++)
+		out->n = keep_rarest(best[i], out->v, out->n, countof(out->v));
+}
+
+void grams_choose(struct bytes text, bool together, struct fulltext_grams *out)
+{
+	struct reader r = {.text = text};
+	*out = (struct fulltext_grams){0};
+	if (together)
+		choose_together(&r, out);
+	for (uint64_t gram; !together && next_gram(&r, &gram);)
+		if (gram)
+			out->n = keep_rarest(gram, out->v, out->n, countof(out->v));
 }
 
 uint64_t grams_choose_short(struct bytes text, bool in_field)

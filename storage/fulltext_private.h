@@ -12,7 +12,8 @@ struct fulltext {
 	int64_t added;     /* the last id given, committed or not */
 	int64_t block;     /* of that; -1: of none */
 	size_t pending;    /* added, not committed */
-	int64_t partly;    /* the content of which some grams were added; 0: none */
+	int64_t partly;    /* the content of which some pieces were added; 0: none */
+	int64_t ahead, added_ahead; /* how far the number of the watermark's last piece is ahead of it; of `added` */
 	int64_t text_of;   /* the content whose text is being added, not committed; 0: none */
 	bool has_texts;
 };
@@ -24,16 +25,21 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 /* A number of its `meta`; 0 when that cannot be read. */
 int64_t fulltext_meta(struct fulltext *f, const char *key);
 MUST_USE enum store_err fulltext_set_meta(struct fulltext *f, const char *key, int64_t value);
+/* What one row of one column says, 0 when there is none. */
+MUST_USE enum store_err fulltext_number(struct fulltext *f, const char *sql, int64_t *out);
 /* A transaction, unless one is open; and its commit. */
 MUST_USE enum store_err fulltext_begin(struct fulltext *f);
 MUST_USE enum store_err fulltext_end(struct fulltext *f);
 
-/* Adds a row, or further grams to it. */
-MUST_USE enum store_err fulltext_insert(struct fulltext *f, int64_t id, const uint64_t *grams, size_t n);
+/* Adds a piece, or further grams to it; those of `terms` last. */
+MUST_USE enum store_err fulltext_insert(struct fulltext *f, int64_t piece, const uint64_t *grams, size_t n,
+					const uint64_t *terms, size_t terms_n);
+/* The last piece of content `id`, or of those before when it has none. */
+MUST_USE enum store_err fulltext_last_piece(struct fulltext *f, int64_t id, int64_t *out);
 
-static inline int64_t fulltext_block(int64_t id)
+static inline int64_t fulltext_block(int64_t piece)
 {
-	return id >> FULLTEXT_BLOCK_BITS;
+	return piece >> FULLTEXT_BLOCK_BITS;
 }
 
 /* --- grams.c --- */
@@ -44,10 +50,12 @@ enum store_err grams_register(struct db *db);
 void grams_put_block(int64_t block, char out[BLOCK_BYTES]);
 /* The gram in UTF-8, behind a byte that is none when it is marked: how many bytes.  Characters that are 0 are left out. */
 size_t grams_put(uint64_t gram, char out[GRAM_BYTES_MAX]);
-/* What contents with too many have. */
+/* What contents with too many have; what pieces have that are not all of a content. */
 uint64_t grams_wide(void);
-/* Up to `max` distinct grams of a UTF-8 text, those that seem rarest in mail. */
-size_t grams_choose(struct bytes text, uint64_t *out, size_t max);
+uint64_t grams_long(void);
+/* Distinct grams of a UTF-8 text, those that seem rarest in mail.  `together`: of a part of it that is no longer than
+ * FULLTEXT_OVERLAP, the one that seems rarest. */
+void grams_choose(struct bytes text, bool together, struct fulltext_grams *out);
 /* Of a text without any: two characters of it, or one, in the places of a gram's first, the rarest; 0: there are none that are
  * rare enough. */
 uint64_t grams_choose_short(struct bytes text, bool in_field);

@@ -86,12 +86,14 @@ enum store_err fulltext_text_grams(struct account *a, int64_t id, const uint64_t
 	enum store_err err = find_begun(a, id, &f);
 	if (err)
 		return err;
-	size_t piece = n - *at < FULLTEXT_PIECE ? n - *at : FULLTEXT_PIECE;
-	if (!whole)
-		err = fulltext_insert(f, id, &wide, 1);
-	else if (piece)
-		err = fulltext_insert(f, id, grams + *at, piece);
-	*at = whole ? *at + piece : n;
+	size_t portion = n - *at < FULLTEXT_PIECE ? n - *at : FULLTEXT_PIECE;
+	int64_t before;
+	err = fulltext_last_piece(f, id - 1, &before);
+	if (!err && !whole)
+		err = fulltext_insert(f, before + 1, &wide, 1, NULL, 0);
+	else if (!err && portion)
+		err = fulltext_insert(f, before + 1, grams + *at, portion, NULL, 0);
+	*at = whole ? *at + portion : n;
 	return fulltext_failed(a, FULLTEXT_NOW, err);
 }
 

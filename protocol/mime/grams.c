@@ -24,7 +24,7 @@ void mime_grams_finish(struct mime_grams *g)
 	*g = (struct mime_grams){0};
 }
 
-void mime_grams_reset(struct mime_grams *g)
+static void forget(struct mime_grams *g)
 {
 	if (g->cap > CAP_KEPT) {
 		mime_grams_finish(g);
@@ -34,8 +34,14 @@ void mime_grams_reset(struct mime_grams *g)
 	}
 	g->n = 0;
 	g->full = false;
-	g->mark = 0;
 	memset(g->windows, 0, sizeof(g->windows));
+}
+
+void mime_grams_reset(struct mime_grams *g)
+{
+	forget(g);
+	g->mark = 0;
+	memset(g->tails, 0, sizeof(g->tails));
 }
 
 static size_t slot_of(const struct mime_grams *g, uint64_t gram)
@@ -103,10 +109,8 @@ static void push(struct mime_grams *g, struct mime_gram_window *w, uint32_t c)
 	w->b = c;
 }
 
-bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, bool ends)
+static void push_all(struct mime_grams *g, struct mime_gram_window *w, struct span folded)
 {
-	struct mime_grams *g = ctx;
-	struct mime_gram_window *w = &g->windows[stream];
 	for (size_t at = 0; at < folded.len && !g->full;) {
 		unsigned char first = (unsigned char)folded.ptr[at];
 		utf8proc_int32_t c = first;
@@ -116,7 +120,34 @@ bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, boo
 		push(g, w, len > 0 ? (uint32_t)c : 0);
 		at += len > 0 ? (size_t)len : 1;
 	}
-	if (ends)
-		end(g, w);
+}
+
+/* It may begin within a character: what is left of that is none, and begins nothing. */
+static void keep_tail(struct mime_gram_tail *t, struct span folded)
+{
+	size_t add = folded.len < sizeof(t->text) ? folded.len : sizeof(t->text);
+	size_t keep = t->len < sizeof(t->text) - add ? t->len : sizeof(t->text) - add;
+	memmove(t->text, t->text + t->len - keep, keep);
+	if (add)
+		memcpy(t->text + keep, folded.ptr + folded.len - add, add);
+	t->len = keep + add;
+}
+
+void mime_grams_next(struct mime_grams *g)
+{
+	forget(g);
+	for (size_t i = 0; i < MIME_STREAMS; i++)
+		push_all(g, &g->windows[i], span_make(g->tails[i].text, g->tails[i].len));
+}
+
+bool mime_grams_take(void *ctx, enum mime_stream stream, struct span folded, bool ends)
+{
+	struct mime_grams *g = ctx;
+	push_all(g, &g->windows[stream], folded);
+	keep_tail(&g->tails[stream], folded);
+	if (ends) {
+		end(g, &g->windows[stream]);
+		g->tails[stream].len = 0;
+	}
 	return !g->full;
 }

@@ -56,12 +56,8 @@ static size_t text_grams(const char *text, uint64_t *out)
 
 static enum store_err add_grams(struct account *a, enum fulltext_which w, int64_t id, const uint64_t *grams, size_t n, bool whole)
 {
-	size_t at = 0;
-	enum store_err err;
-	do
-		err = fulltext_add(a, w, id, grams, n, whole, &at);
-	while (!err && at < n);
-	return err;
+	struct fulltext_piece piece = {.grams = grams, .n = n, .last = true, .whole = whole};
+	return fulltext_add(a, w, id, &piece);
 }
 
 static enum store_err add(struct fixture *f, int64_t id, const char *text)
@@ -81,7 +77,7 @@ static size_t ask(struct fixture *f, const char *needle, size_t step, int64_t *i
 	struct fulltext_query q;
 	size_t n = 0, got;
 	bool done = false;
-	assert_int_equal(fulltext_query_init(&q, bytes_of(needle), false), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of(needle), 0), STORE_OK);
 	while (!done) {
 		assert_true(n + step <= max);
 		assert_int_equal(fulltext_query_next(&q, f->base.account, ids + n, step, &got, &done), STORE_OK);
@@ -110,9 +106,13 @@ static void test_no_index(void **state)
 	assert_int_equal(ask(f, "ABC", 10, ids, 10), 0);
 	assert_int_equal(access(scratch_path(&f->base.dir, "account/search.db"), F_OK), -1);
 	struct fulltext_query q;
-	assert_int_equal(fulltext_query_init(&q, bytes_of("AN"), false), STORE_CANNOT);
-	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0NE", 4}, false), STORE_CANNOT);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("\xc3\xa9" "E"), false), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("AN"), 0), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"A\0NE", 4}, 0), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&q,
+					     bytes_of("\xc3\xa9"
+						      "E"),
+					     0),
+			 STORE_CANNOT);
 	bool more = true;
 	assert_int_equal(fulltext_merge(f->base.account, FULLTEXT_NOW, &more), STORE_OK);
 	assert_false(more);
@@ -196,7 +196,7 @@ static void test_short_needles(void **state)
 			char needle[8];
 			struct fulltext_query q;
 			snprintf(needle, sizeof(needle), "%s%s", names[a], one ? "" : names[b]);
-			assert_int_equal(fulltext_query_init(&q, bytes_of(needle), false), asked ? STORE_OK : STORE_CANNOT);
+			assert_int_equal(fulltext_query_init(&q, bytes_of(needle), 0), asked ? STORE_OK : STORE_CANNOT);
 			size_t n = asked ? ask(f, needle, FULLTEXT_PORTION_MAX, found, countof(found)) : 0, at = 0;
 			for (int64_t i = 0; i < TEXTS && asked; i++) {
 				const uint32_t *t = texts[i];
@@ -223,7 +223,7 @@ static void test_several_needles(void **state)
 	assert_int_equal(add(f, 2, "TWO ONE"), STORE_OK);
 	assert_int_equal(add(f, 3, "ONE"), STORE_OK);
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
-	assert_int_equal(fulltext_query_init(&q, (struct bytes){"ONE\0A\0TWO", 9}, false), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"ONE\0A\0TWO", 9}, 0), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 8, &n, &done), STORE_OK);
 	assert_true(n == 2 && ids[0] == 1 && ids[1] == 2);
 	fulltext_query_finish(&q);
@@ -235,25 +235,27 @@ static void test_fields(void **state)
 	struct fixture *f = *state;
 	uint64_t grams[TEXT_MAX];
 	int64_t ids[8];
-	for (int64_t id = 1; id <= 3; id++) {
+	static const uint64_t marks[] = {0, FULLTEXT_GRAM_FROM, 0, FULLTEXT_GRAM_SUBJECT};
+	for (int64_t id = 1; id <= 4; id++) {
 		size_t n = text_grams("HELLO", grams);
-		for (size_t i = 0; i < n && id == 2; i++)
-			grams[i] |= FULLTEXT_GRAM_FIELD;
+		for (size_t i = 0; i < n; i++)
+			grams[i] |= marks[id - 1];
 		assert_int_equal(add_grams(f->base.account, FULLTEXT_NOW, id, grams, n, true), STORE_OK);
 	}
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	static const char *const needles[] = {"HELLO", "LLO", "LO", "EL"};
-	for (size_t i = 0; i < countof(needles); i++) {
+	for (size_t i = 0; i < 2 * countof(needles); i++) {
 		struct fulltext_query q;
 		size_t n;
-		bool done;
-		assert_int_equal(fulltext_query_init(&q, bytes_of(needles[i]), true), STORE_OK);
+		bool done, subject = i % 2;
+		assert_int_equal(fulltext_query_init(&q, bytes_of(needles[i / 2]), marks[subject ? 3 : 1]), STORE_OK);
 		assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 8, &n, &done), STORE_OK);
-		assert_true(n == 1 && ids[0] == 2);
+		assert_true(n == 1 && ids[0] == (subject ? 4 : 2));
 		fulltext_query_finish(&q);
 	}
 	assert_int_equal(ask(f, "HELLO", 1, ids, 8), 2);
-	assert_int_equal(fulltext_query_init(&(struct fulltext_query){0}, bytes_of("E"), true), STORE_CANNOT);
+	assert_int_equal(fulltext_query_init(&(struct fulltext_query){0}, bytes_of("E"), FULLTEXT_GRAM_FROM),
+			 STORE_CANNOT);
 }
 
 static void test_any_character(void **state)
@@ -311,7 +313,7 @@ static void test_watermark(void **state)
 		assert_int_equal(add(f, id, "HOUSE"), STORE_OK);
 	assert_int_equal(fulltext_watermark(f->base.account), 0);
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), false), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), 0), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
 	assert_int_equal(n, 4);
 	assert_false(done);
@@ -329,7 +331,7 @@ static void test_watermark(void **state)
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	assert_int_equal(ask(f, "HOUSE", 4, (int64_t[12]){0}, 12), 7);
 	/* One that was thrown away and filled less far answers no question begun before. */
-	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), false), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("HOUSE"), 0), STORE_OK);
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_OK);
 	fulltext_drop(f->base.account, FULLTEXT_NOW, "test");
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
@@ -338,48 +340,124 @@ static void test_watermark(void **state)
 	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 4, &n, &done), STORE_NOTFOUND);
 }
 
-/* A content whose grams come in pieces: all of them count, and what was cut off is added again. */
-static void test_in_pieces(void **state)
+/* A text of several pieces, each `step` characters further on than the one before and FULLTEXT_OVERLAP longer; those from
+ * `number` on. */
+static enum store_err add_pieces(struct fixture *f, int64_t id, const char *text, size_t step, uint32_t number)
+{
+	size_t len = strlen(text);
+	enum store_err err = STORE_OK;
+	for (size_t at = number * step; !err && at < len; at += step, number++) {
+		char part[TEXT_MAX + 1];
+		uint64_t grams[TEXT_MAX];
+		snprintf(part, step + FULLTEXT_OVERLAP + 1, "%s", text + at);
+		struct fulltext_piece piece = {.grams = grams,
+					       .n = text_grams(part, grams),
+					       .number = number,
+					       .last = at + step >= len,
+					       .whole = true};
+		err = fulltext_add(f->base.account, FULLTEXT_NOW, id, &piece);
+	}
+	return err;
+}
+
+/* Texts of one piece and of many, over several blocks: each that has the needle is named, once and in order, and no long one
+ * that has its parts far from one another. */
+static void test_pieces(void **state)
 {
 	struct fixture *f = *state;
-	struct account *a = f->base.account;
-	enum { MANY = 3 * FULLTEXT_PIECE - 5 };
-	uint64_t *grams = xcalloc(MANY, sizeof(*grams));
-	int64_t ids[8];
-	size_t at = 0;
-	for (uint32_t i = 0; i < MANY; i++)
-		grams[i] = fulltext_gram('A' + i % 50, 'A' + i / 50 % 50, 'A' + i / 2500);
+	enum { STEP = 20, TEXTS = 1500, LONG_MAX = 400 };
+	static char texts[TEXTS][LONG_MAX + 1];
+	static int64_t ids[TEXTS], found[TEXTS + 100];
+	static const char letters[] = "ABCDEFGH";
+	int64_t id = 0;
+	for (size_t i = 0; i < TEXTS; i++) {
+		id += i % 500 == 499 ? 40000 : 1 + (int64_t)(fixture_random(&f->base) % 2);
+		ids[i] = id;
+		size_t len = 1 + fixture_random(&f->base) % (i % 7 ? TEXT_MAX - 1 : LONG_MAX);
+		for (size_t k = 0; k < len; k++)
+			texts[i][k] = letters[fixture_random(&f->base) % (sizeof(letters) - 1)];
+		assert_int_equal(i % 7 ? add(f, id, texts[i]) : add_pieces(f, id, texts[i], STEP, 0), STORE_OK);
+		if (i % 400 == 0)
+			assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	for (size_t round = 0; round < 600; round++) {
+		const char *from = texts[fixture_random(&f->base) % TEXTS];
+		char needle[LONG_MAX + 1];
+		size_t len = strlen(from), at = fixture_random(&f->base) % len, max = round % 2 ? 8 : LONG_MAX;
+		size_t take = 1 + fixture_random(&f->base) % (len - at < max ? len - at : max);
+		snprintf(needle, take + 1, "%s", from + at);
+		struct fulltext_query q;
+		if (fulltext_query_init(&q, bytes_of(needle), 0) == STORE_CANNOT)
+			continue;
+		size_t n = ask(f, needle, 1 + fixture_random(&f->base) % 50, found, countof(found));
+		for (size_t i = 0; i < TEXTS; i++)
+			if (strstr(texts[i], needle))
+				assert_true(has(found, n, ids[i]));
+	}
+	assert_int_equal(f->dropped.n, 0);
+	/* Of several needles one stands in a piece without the others. */
+	char apart[] =
+		"XYZ ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB QRS";
+	assert_int_equal(add_pieces(f, id + 1, apart, STEP, 0), STORE_OK);
+	assert_int_equal(add(f, id + 2, "QRS XYZ"), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	struct fulltext_query q;
+	size_t n = 0, got;
+	bool done = false;
+	assert_int_equal(fulltext_query_init(&q, (struct bytes){"XYZ\0QRS", 7}, 0), STORE_OK);
+	for (; !done; n += got)
+		assert_int_equal(fulltext_query_next(&q, f->base.account, found + n, 8, &got, &done), STORE_OK);
+	assert_true(n == 2 && found[0] == id + 1 && found[1] == id + 2);
+	assert_int_equal(ask(f, "XYZ ABABABABABABABABABAB QRS", 8, found, 100), 0);
+}
+
+/* What was cut off is begun anew, at the same places, and an index that takes another's place is asked for the rest. */
+static void test_pieces_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[] =
+		"ONE OF THE LONG TEXTS, WHICH IS LONGER THAN THOSE AND HAS ITS NEEDLE AT THE END, WHERE IT IS.";
+	enum { STEP = 10 };
+	int64_t ids[64];
+	uint64_t grams[TEXT_MAX];
+	struct fulltext_piece first = {.grams = grams, .n = text_grams("ONE OF THE", grams), .whole = true},
+			      second = first;
+	second.number = 1;
 	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
-	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
-	assert_int_equal(at, FULLTEXT_PIECE);
-	assert_int_equal(fulltext_added(a, FULLTEXT_NOW), 1);
-	assert_int_equal(fulltext_commit(a, FULLTEXT_NOW), STORE_OK); /* of 1, and of what 2 has so far */
-	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
-	assert_int_equal(at, 2 * FULLTEXT_PIECE);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, &first), STORE_OK);
+	assert_int_equal(fulltext_added(f->base.account, FULLTEXT_NOW), 1);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK); /* of 1, and of what 2 has so far */
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, &second), STORE_OK);
+	assert_int_equal(ask(f, "ONE OF THE", 8, ids, 64), 0);
 	fixture_close(&f->base);
 	fixture_open(&f->base);
-	a = f->base.account;
-	assert_int_equal(fulltext_watermark(a), 1);
-	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
-	assert_int_equal(at, FULLTEXT_PIECE); /* it began again */
-	while (at < MANY)
-		assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 2, grams, MANY, true, &at), STORE_OK);
-	assert_int_equal(add(f, 3, "XBAB"), STORE_OK);
-	assert_int_equal(fulltext_commit(a, FULLTEXT_NOW), STORE_OK);
-	for (int round = 0; round < 2; round++) {
-		bool more = round > 0;
-		while (more)
-			assert_int_equal(fulltext_merge(a, FULLTEXT_NOW, &more), STORE_OK);
-		for (uint32_t i = 0; i < MANY; i += 97) {
-			char needle[4] = {(char)('A' + i % 50), (char)('A' + i / 50 % 50), (char)('A' + i / 2500), 0};
-			size_t n = ask(f, needle, 8, ids, 8);
-			assert_true(n == 1 || (n == 2 && strcmp(needle, "BAB") == 0) || (n == 2 && ids[0] == 1));
-			assert_true(has(ids, n, 2));
-		}
-		size_t n = ask(f, "BAB", 8, ids, 8);
-		assert_int_equal(n, 2);
-	}
-	free(grams);
+	assert_int_equal(fulltext_watermark(f->base.account), 1);
+	assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, &second), STORE_CANNOT);
+	assert_int_equal(add_pieces(f, 2, text, STEP, 0), STORE_OK);
+	for (int64_t id = 3; id <= 40; id++)
+		assert_int_equal(id % 3 ? add(f, id, "THE END") : add_pieces(f, id, text, STEP, 0), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	assert_int_equal(ask(f, "NEEDLE", 5, ids, 64), 14);
+	assert_int_equal(ids[0], 2);
+	assert_int_equal(ids[13], 39);
+	assert_int_equal(ask(f, "THE END", 5, ids, 64), 39);
+	/* Another one, in which pieces have other numbers. */
+	struct fulltext_query q;
+	size_t n, got;
+	bool done;
+	assert_int_equal(fulltext_query_init(&q, bytes_of("THE END"), 0), STORE_OK);
+	assert_int_equal(fulltext_query_next(&q, f->base.account, ids, 20, &n, &done), STORE_OK);
+	assert_true(n == 20 && ids[19] == 21);
+	for (int64_t id = 2; id <= 41; id++)
+		assert_int_equal(
+			add_grams(f->base.account, FULLTEXT_NEXT, id, grams, text_grams("THE END", grams), true),
+			STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NEXT), STORE_OK);
+	assert_int_equal(fulltext_swap(f->base.account), STORE_OK);
+	for (; !done; n += got)
+		assert_int_equal(fulltext_query_next(&q, f->base.account, ids + n, 8, &got, &done), STORE_OK);
+	assert_true(n == 39 && ids[20] == 22 && ids[38] == 40); /* and not 41, which came later */
 }
 
 static void fill(struct fixture *f, int64_t from, int64_t to)
@@ -412,7 +490,7 @@ static void check_damaged(struct fixture *f, int64_t last)
 	bool done = false;
 	size_t n = 0, got;
 	fixture_open(&f->base);
-	assert_int_equal(fulltext_query_init(&q, bytes_of("MESSAGE"), false), STORE_OK);
+	assert_int_equal(fulltext_query_init(&q, bytes_of("MESSAGE"), 0), STORE_OK);
 	while (!err && !done) {
 		err = fulltext_query_next(&q, f->base.account, ids + n, 500, &got, &done);
 		n += got;
@@ -623,7 +701,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fields, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_any_character, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(test_in_pieces, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_pieces, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_pieces_cut_off, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_flipped_bits, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damage, set_up, fixture_tear_down),

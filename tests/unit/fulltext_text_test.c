@@ -15,13 +15,18 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* An index of contents 1 to `last`, which have one gram. */
+/* An index of contents 1 to `last`, which have one gram, some of them twice. */
 static void fill(struct account *a, int64_t last)
 {
 	const uint64_t gram = fulltext_gram('O', 'L', 'D');
 	for (int64_t id = fulltext_added(a, FULLTEXT_NOW) + 1; id <= last; id++) {
-		size_t at = 0;
-		assert_int_equal(fulltext_add(a, FULLTEXT_NOW, id, &gram, 1, true, &at), STORE_OK);
+		struct fulltext_piece piece = {.grams = &gram, .n = 1, .whole = true, .last = id % 3 != 0};
+		assert_int_equal(fulltext_add(a, FULLTEXT_NOW, id, &piece), STORE_OK);
+		piece.number = 1;
+		if (!piece.last) {
+			piece.last = true;
+			assert_int_equal(fulltext_add(a, FULLTEXT_NOW, id, &piece), STORE_OK);
+		}
 	}
 	assert_int_equal(fulltext_commit(a, FULLTEXT_NOW), STORE_OK);
 }
@@ -152,10 +157,10 @@ static void test_between_others(void **state)
 	struct account *a = f->account;
 	const uint64_t old = fulltext_gram('O', 'L', 'D'), new = fulltext_gram('N', 'E', 'W');
 	int64_t done;
-	size_t at = 0;
+	struct fulltext_piece piece = {.grams = &old, .n = 1, .whole = true, .last = true};
 	fill(a, 10);
 	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
-	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 11, &old, 1, true, &at), STORE_OK);
+	assert_int_equal(fulltext_add(a, FULLTEXT_NOW, 11, &piece), STORE_OK);
 	assert_int_equal(fulltext_text_begin(a, CONTENT), STORE_OK);
 	assert_int_equal(add(a, CONTENT, 0, "NEW", true), STORE_OK);
 	assert_int_equal(add_grams(a, CONTENT, &new, 1, true), STORE_OK);

@@ -102,10 +102,10 @@ static void test_grams_of_a_message(void **state)
 	assert_false(text_has_all(&g, "absent", false));
 	/* Marked ones are others. */
 	size_t before = g.n;
-	g.mark = MIME_GRAM_MARK;
+	g.mark = MIME_GRAM_MARKS;
 	assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS, span_of("VOIL"), true));
 	assert_int_equal(g.n, before + 4);
-	assert_true(has(&g, MIME_GRAM_MARK | (uint64_t)'V' << 42 | (uint64_t)'O' << 21 | 'I'));
+	assert_true(has(&g, MIME_GRAM_MARKS | (uint64_t)'V' << 42 | (uint64_t)'O' << 21 | 'I'));
 	/* The next message has none of it. */
 	mime_grams_reset(&g);
 	assert_int_equal(g.n, 0);
@@ -151,6 +151,58 @@ static void test_nothing_is_lost(void **state)
 	}
 }
 
+/* A long string, taken in stretches and in uneven bites: each MIME_GRAMS_OVERLAP characters of it stand in one of them, and
+ * without their accents too. */
+static void test_stretches(void **state)
+{
+	(void)state;
+	enum { CHARS = 3000, STRETCHES_MAX = 200 };
+	static const char *const chars[] = {"A", "B", "\xc3\x89", "E\xcc\x81", "\xe2\x82\xac", "\xf0\x9f\x90\x94",
+					    " ", "Z"};
+	static struct mime_grams stretches[STRETCHES_MAX];
+	static size_t starts[CHARS + 1];
+	uint64_t random = 88172645463325252u;
+	size_t n = 0;
+	struct mime_grams g;
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	for (size_t i = 0; i < CHARS; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		starts[i] = text.len;
+		buf_add_text(&text, chars[(random >> 33) % countof(chars)]);
+	}
+	starts[CHARS] = text.len;
+	mime_grams_init(&g);
+	for (size_t at = 0, take; at < CHARS; at += take) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		take = 1 + (random >> 33) % 60 < CHARS - at ? 1 + (random >> 33) % 60 : CHARS - at;
+		assert_true(mime_grams_take(&g, MIME_STREAM_AS_IS,
+					    span_make(text.data + starts[at], starts[at + take] - starts[at]),
+					    at + take == CHARS));
+		if ((random >> 50) % 3 && at + take < CHARS)
+			continue;
+		assert_in_range(n, 0, STRETCHES_MAX - 1);
+		stretches[n] = (struct mime_grams){.grams = xmalloc((g.n + 1) * sizeof(*g.grams)), .n = g.n};
+		memcpy(stretches[n++].grams, g.grams, g.n * sizeof(*g.grams));
+		mime_grams_next(&g);
+	}
+	assert_int_equal(g.n, 0); /* the string has ended */
+	assert_in_range(n, 10, STRETCHES_MAX - 1);
+	for (size_t at = 0; at + MIME_GRAMS_OVERLAP <= CHARS; at++) {
+		struct span part = span_make(text.data + starts[at], starts[at + MIME_GRAMS_OVERLAP / 2] - starts[at]);
+		bool as_is = false, plain = false;
+		for (size_t i = 0; i < n; i++) {
+			as_is = as_is || has_all(&stretches[i], part, false);
+			plain = plain || has_all(&stretches[i], part, true);
+		}
+		assert_true(as_is && plain);
+	}
+	for (size_t i = 0; i < n; i++)
+		free(stretches[i].grams);
+	mime_grams_finish(&g);
+	buf_finish(&text);
+}
+
 static void test_too_many(void **state)
 {
 	(void)state;
@@ -182,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grams_of_a_message),
 		cmocka_unit_test(test_nothing_is_lost),
+		cmocka_unit_test(test_stretches),
 		cmocka_unit_test(test_too_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
