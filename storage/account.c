@@ -11,6 +11,7 @@
 #include "storage/blob.h"
 #include "storage/changes.h"
 #include "storage/check.h"
+#include "storage/checksum.h"
 #include "storage/content_writer.h"
 #include "storage/file.h"
 #include "storage/flagset.h"
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 enum { ACCOUNT_ID = 0x526f6f73 /* "Roos" */, ACCOUNT_VERSION = 1, ACCOUNT_PATH_MAX = 4000, ROSTER_MESSAGE_BYTES = 48 };
+enum { UIDVALIDITY_AHEAD_MAX = 1 << 27 /* seconds: until 2033 what it gives is below 2^31, for clients that count so far */ };
 
 int64_t account_meta(struct account *a, const char *key)
 {
@@ -133,6 +135,18 @@ static enum store_err load(struct account *a)
 	else if (!err && a->marked_unclean && (uint64_t)account_meta(a, "boot") != a->env->boot_id)
 		err = account_jump(a, a->modseq, false);
 	return err;
+}
+
+/* The clock keeps it above what was given and is forgotten: after a restore from an older copy.  Accounts differ in how far
+ * ahead of the clock they are, so that one who is removed and added again at once, with another account, does not get the
+ * same numbers for the same names. */
+uint32_t account_next_uidvalidity(struct account *a)
+{
+	const char *slash = strrchr(a->dir, '/'), *id = slash ? slash + 1 : a->dir;
+	int64_t now = a->env->now_s(a->env->ctx), ahead = (int64_t)(checksum64(id, strlen(id), 0) % UIDVALIDITY_AHEAD_MAX);
+	uint32_t clock = now > 0 && now + ahead < UINT32_MAX ? (uint32_t)(now + ahead) : 0;
+	a->last_uidvalidity = clock > a->last_uidvalidity ? clock : a->last_uidvalidity + 1;
+	return a->last_uidvalidity;
 }
 
 static char *copy_text(const char *text)

@@ -133,6 +133,8 @@ void account_lend(struct account *a, struct scratch *s);
 struct scratch *account_scratch(struct account *a);
 /* The running op's modseq, taken at the first call. */
 uint64_t account_modseq(struct account *a);
+/* For a mailbox that is made: strictly above all that the account gave (RFC 9051 2.3.1.1). */
+uint32_t account_next_uidvalidity(struct account *a);
 /* The op changed this mailbox: `kind` is a CHANGE_* (changes.h).  Returns the op's row in the journal for the caller to
  * add to; it holds until the next call. */
 struct change *account_touch(struct account *a, int64_t mailbox, unsigned kind);

@@ -59,9 +59,7 @@ static enum store_err restamp_mailbox(struct account *a, const struct mailbox_in
 	if (leap_uids && uidnext <= UINT32_MAX - 2 * JUMP_UIDS) {
 		uidnext += JUMP_UIDS;
 	} else if (leap_uids) {
-		uint32_t now = (uint32_t)a->env->now_s(a->env->ctx);
-		a->last_uidvalidity = now > a->last_uidvalidity ? now : a->last_uidvalidity + 1;
-		uidvalidity = a->last_uidvalidity;
+		uidvalidity = account_next_uidvalidity(a);
 	}
 	enum store_err err = restamp_messages(a, info->id, modseq);
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&a->db, "UPDATE mailbox SET modseq=?1, floor=?1, uidnext=?2,"

@@ -54,15 +54,6 @@ enum store_err mailbox_find_name(struct account *a, const char *name, int64_t *o
 	return find_any(a, name, out, &state);
 }
 
-/* Strictly above all that were given (RFC 9051 2.3.1.1).  The clock keeps it so over a restore from an older copy. */
-static uint32_t next_uidvalidity(struct account *a)
-{
-	int64_t now = a->env->now_s(a->env->ctx);
-	uint32_t clock = now > 0 && now < UINT32_MAX ? (uint32_t)now : 0;
-	a->last_uidvalidity = clock > a->last_uidvalidity ? clock : a->last_uidvalidity + 1;
-	return a->last_uidvalidity;
-}
-
 /* "F" and 100 bits of chance. */
 static void make_objectid(char out[MAILBOX_OBJECTID_BYTES])
 {
@@ -116,7 +107,7 @@ static enum store_err insert_mailbox(struct account *a, int64_t parent, const ch
 	sqlite3_bind_int64(stmt, 1, parent);
 	sqlite3_bind_text(stmt, 2, leaf, (int)len, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 3, objectid, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 4, next_uidvalidity(a));
+	sqlite3_bind_int64(stmt, 4, account_next_uidvalidity(a));
 	sqlite3_bind_int64(stmt, 5, (int64_t)account_modseq(a));
 	sqlite3_bind_int64(stmt, 6, special);
 	enum store_err err = db_run(&a->db, stmt);

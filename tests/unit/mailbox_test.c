@@ -215,7 +215,18 @@ static void test_uidvalidity(void **state)
 	}
 	f->now_s = 2000000000;
 	assert_int_equal(create(f, "x"), STORE_OK);
-	assert_int_equal(info(f, "x").uidvalidity, 2000000000);
+	assert_true(info(f, "x").uidvalidity >= 2000000000);
+	assert_true(info(f, "x").uidvalidity < INT32_MAX);
+}
+
+/* An address may get another account in the second in which it lost one. */
+static void test_uidvalidity_of_another_account(void **state)
+{
+	struct account_fixture *f = *state;
+	uint32_t inbox = info(f, "INBOX").uidvalidity;
+	fixture_close(f);
+	assert_int_equal(account_open(&f->env, scratch_path(&f->dir, "another"), true, &f->account), STORE_OK);
+	assert_int_not_equal(info(f, "INBOX").uidvalidity, inbox);
 }
 
 static void test_limits(void **state)
@@ -296,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rename_inbox, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_subscriptions, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_uidvalidity, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_uidvalidity_of_another_account, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_number_of_mailboxes, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged_tree, fixture_set_up, fixture_tear_down),
