@@ -267,6 +267,37 @@ def test_log_file(roost):
     store.close()
 
 
+def test_logrotate(roost):
+    """The file that is shipped for it, in logrotate's hands; what needs systemd and a user roost is put in other words."""
+    logrotate = shutil.which("logrotate", path=os.environ["PATH"] + ":/usr/sbin")
+    if not logrotate or os.geteuid() != 0:
+        print("   (logrotate is not here, or this is not root)")
+        return
+    store = Store(roost)
+    directory = store.directory / "log-directory"
+    directory.mkdir(0o750)
+    log = directory / "roost.log"
+    store.write(store.config.read_text() + f'log = "{log}"\n')
+    with_users(store)
+    store.start()
+    text = (ROOT / "contrib/logrotate/roost").read_text()
+    for was, now in (("/var/log/roost/*.log", str(log)), ("su roost roost", "su root root"), ("create 0600 roost roost", "create 0600 root root"),
+                     ("systemctl kill --signal=HUP --kill-whom=main roost.service 2>/dev/null || true", f"kill -HUP {store.daemon.pid}")):
+        assert text.count(was) == 1, was
+        text = text.replace(was, now)
+    conf = directory / "conf"
+    conf.write_text(text)
+    for n in range(3):
+        store.log_in(ALICE, "secret").logout()
+        wait_for(lambda: "event=logout" in log.read_text())
+        p = subprocess.run([logrotate, "-f", "-s", str(directory / "state"), str(conf)], capture_output=True, text=True, timeout=60)
+        assert p.returncode == 0, p.stderr
+        wait_for(lambda: "event=reloaded" in log.read_text())
+        assert "event=login " in (directory / "roost.log.1").read_text() and "event=login " not in log.read_text()
+    assert sorted(f.name for f in directory.iterdir()) == ["conf", "roost.log", "roost.log.1", "roost.log.2.gz", "roost.log.3.gz", "state"]
+    store.close()
+
+
 # The sockets of a journal and of a syslog of ours, where the machine's are, for this process alone.
 ELSEWHERE = """set -e
 mount -t tmpfs tmpfs /run

@@ -17,6 +17,7 @@ SCRIPT = textwrap.dedent(r"""
     [ "$(stat -c %U:%G:%a /etc/roost/certificates)" = root:roost:750 ] || fail "the certificates' directory"
     [ "$(stat -c %G:%a /etc/roost/certificates/self-signed.pem)" = roost:640 ] || fail "the certificate"
     man -w roost >/dev/null 2>&1 || [ -e /usr/share/man/man1/roost.1 ] || fail "no manual"
+    bash -c '. /usr/share/bash-completion/completions/roost; COMP_WORDS=(roost dom); COMP_CWORD=1; _roost; [ "${COMPREPLY[*]}" = domain ]' || fail "the completion"
     if command -v systemd-analyze >/dev/null; then
         systemd-analyze verify /lib/systemd/system/roost.service >/tmp/verify 2>&1 || true
         ! grep -E 'roost.service.*(Unknown|Invalid|Failed)' /tmp/verify || fail "the unit"
