@@ -3,6 +3,7 @@
 import os, pathlib, re, shutil, ssl, statistics, socket, subprocess, sys, tempfile, time
 
 import runner
+from auth import processor_s
 from daemon import Daemon
 
 PARTS = pathlib.Path()  # where certificates are made before they are put in place
@@ -181,9 +182,9 @@ def test_five_thousand_domains(roost, maker):
     try:
         alone = handshake_s(daemon, ["localhost"] * 100)
         daemon.rest()
-        subprocess.run([maker, daemon.directory / "certificates", "5000"], check=True, timeout=120)
+        subprocess.run([maker, daemon.directory / "certificates", "5000"], check=True, timeout=240)
         daemon.start()
-        cpu_s = sum(map(int, pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")")[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        cpu_s = processor_s(daemon.process.pid)
         watched = b"__asan_init" in pathlib.Path(roost).read_bytes() or b"__tsan_init" in pathlib.Path(roost).read_bytes()
         ms = int(re.findall(r"event=certificates count=5001 ms=(\d+)", daemon.log_tail(100))[0])
         many = handshake_s(daemon, [f"mail.d{n * 49}.example" for n in range(100)])

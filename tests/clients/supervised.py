@@ -78,6 +78,14 @@ class Held:
         if self.ptrace(self.ATTACH, self.tid, None, None) != 0:
             raise PermissionError(ctypes.get_errno(), "ptrace")
         os.waitpid(self.tid, self.ALL)
+        return self
+
+    def is_over(self):
+        """Its process has been ended by somebody; nobody else sees that before we have looked."""
+        try:
+            return os.WIFSIGNALED(os.waitpid(self.tid, self.ALL | os.WNOHANG)[1])
+        except ChildProcessError:
+            return True
 
     def __exit__(self, *_):
         self.ptrace(self.DETACH, self.tid, None, None)
