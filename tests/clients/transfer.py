@@ -623,9 +623,9 @@ def no_dovecot():
     return True
 
 
-def check_as_theirs(store, theirs):
+def check_as_theirs(store, theirs, messages=72):
     ours = look(store)
-    assert sum(len(b[1]) for b in theirs.boxes.values()) == 72
+    assert sum(len(b[1]) for b in theirs.boxes.values()) == messages
     assert_same(ours.all(), theirs.all())
     assert theirs.subscribed <= ours.subscribed, (theirs.subscribed, ours.subscribed)
     for name, (validity, _) in theirs.boxes.items():
@@ -639,14 +639,19 @@ def test_dovecot_mdbox(store):
     with_users(store)
 
     def back_up(port, directory):
+        c = imaplib.IMAP4("127.0.0.1", port)
+        c.login("user1@example.org", "pass")
+        c.create("v1.2/of.it")  # which no other layout of a Maildir can hold
+        c.append("v1.2/of.it", None, None, b"Subject: dots\r\n\r\n.\r\n")
+        c.logout()
         subprocess.run(["chmod", "777", str(directory)], check=True)
         subprocess.run(["doveadm", "-c", str(directory / "dovecot.conf"), "backup", "-u", "user1@example.org",
-                        f"maildir:{directory}/copy"], check=True)
+                        f"maildir:{directory}/copy:LAYOUT=fs"], check=True)
         return Mail(port, "user1@example.org", "pass")
 
     theirs = with_dovecot(store, "mdbox:~/mdbox", back_up)
     store.run("import", ALICE, str(store.directory / "dovecot/copy"))
-    check_as_theirs(store, theirs)
+    check_as_theirs(store, theirs, 73)
 
 
 def test_dovecot(store):
