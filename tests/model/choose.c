@@ -173,7 +173,7 @@ static void search(struct client *c)
 	bool uid_only = needs_uids(c), answers_uids = c->by_uid || uid_only;
 	client_begin(c, KIND_SEARCH, DO_NOTHING);
 	static const char *const orders[] = {[SEARCHES] = "", [SORTS_SUBJECT] = "(SUBJECT) UTF-8 ",
-					     [SORTS_SUBJECT_DOWN] = "(REVERSE SUBJECT DATE) UTF-8 ",
+					     [SORTS_SUBJECT_DOWN] = "(REVERSE SUBJECT) UTF-8 ",
 					     [SORTS_SIZE] = "(SIZE) UTF-8 "};
 	c->sorts = sim_once(c->sim, 2) ? (unsigned)sim_below(c->sim, countof(orders)) : SEARCHES;
 	c->saves = c->sim->level >= LEVEL_SYNC && c->sorts == SEARCHES && sim_once(c->sim, 3);
@@ -184,7 +184,9 @@ static void search(struct client *c)
 		client_add(c, "RETURN (%sPARTIAL %d:%d) ", c->saves ? "SAVE " : "", c->partial_from, c->partial_to);
 	else
 		client_add(c, "%s", c->saves ? "RETURN (SAVE) " : "");
-	client_add(c, "%s", orders[c->sorts]);
+	/* Messages that are put together of the same parts have other dates than their copies. */
+	bool dates = c->sim->level < LEVEL_PARTS && c->sorts == SORTS_SUBJECT_DOWN;
+	client_add(c, "%s", dates ? "(REVERSE SUBJECT DATE) UTF-8 " : orders[c->sorts]);
 	c->search_flags = keys[i].with;
 	c->search_without = keys[i].without;
 	c->uid_form = sim_once(c->sim, 2) || uid_only; /* of the set */
