@@ -4,6 +4,7 @@
 #include "storage/changes.h"
 #include "storage/content.h"
 #include "storage/live.h"
+#include "storage/thread_sweep.h"
 
 enum {
 	HISTORY_ROWS = 500,
@@ -17,7 +18,7 @@ enum {
 	VACUUM_PAGES_MIN = 64
 };
 
-enum phase { SWEEP_HISTORY, SWEEP_MARK, SWEEP_DELETE, SWEEP_FILES, SWEEP_VACUUM, SWEEP_DONE };
+enum phase { SWEEP_HISTORY, SWEEP_MARK, SWEEP_DELETE, SWEEP_FILES, SWEEP_THREADS, SWEEP_VACUUM, SWEEP_DONE };
 
 struct sweep {
 	enum phase phase;
@@ -30,6 +31,7 @@ struct sweep {
 	int digest_len;                     /* which is a fiftieth of the table */
 	int64_t id;
 	unsigned directory;
+	struct thread_sweep threads;
 	struct sweep_counts counts;
 };
 
@@ -47,6 +49,12 @@ static enum store_err read_number(struct account *a, const char *sql, int64_t ar
 	return STORE_OK;
 }
 
+void sweep_note_thread(struct account *a, int64_t key)
+{
+	if (a->sweep)
+		thread_sweep_note(&a->sweep->threads, key);
+}
+
 bool sweep_is_due(struct account *a)
 {
 	if (a->sweep && a->sweep->phase != SWEEP_DONE)
@@ -59,6 +67,7 @@ void sweep_start(struct account *a, int64_t retention_s, bool thorough)
 	if (!a->sweep)
 		a->sweep = xcalloc(1, sizeof(*a->sweep));
 	live_finish(&a->sweep->live);
+	thread_sweep_finish(&a->sweep->threads);
 	*a->sweep = (struct sweep){.thorough = thorough, .last = -1,
 				   .before_s = a->env->now_s(a->env->ctx) - retention_s};
 }
@@ -68,6 +77,7 @@ void sweep_stop(struct account *a)
 	if (!a->sweep)
 		return;
 	live_finish(&a->sweep->live);
+	thread_sweep_finish(&a->sweep->threads);
 	a->sweep->phase = SWEEP_DONE;
 }
 
@@ -227,9 +237,21 @@ static enum store_err files_step(struct account *a, struct sweep *s)
 		err = blob_list(a, s->directory++, on_blob, &o);
 		err = err ? err : o.err;
 	}
-	if (s->directory == BLOB_DIRECTORIES)
-		s->phase = SWEEP_VACUUM;
-	return err;
+	if (err || s->directory < BLOB_DIRECTORIES)
+		return err;
+	s->phase = SWEEP_THREADS;
+	return thread_sweep_start(&s->threads, a, s->counts.contents, s->thorough);
+}
+
+static enum store_err threads_step(struct account *a, struct sweep *s)
+{
+	bool more;
+	enum store_err err = thread_sweep_step(&s->threads, a, &more);
+	if (err || more)
+		return err;
+	thread_sweep_finish(&s->threads);
+	s->phase = SWEEP_VACUUM;
+	return STORE_OK;
 }
 
 static enum store_err vacuum_step(struct account *a, struct sweep *s)
@@ -270,6 +292,9 @@ enum store_err sweep_step(struct account *a, bool *out_more)
 		break;
 	case SWEEP_FILES:
 		err = files_step(a, s);
+		break;
+	case SWEEP_THREADS:
+		err = threads_step(a, s);
 		break;
 	case SWEEP_VACUUM:
 		err = vacuum_step(a, s);

@@ -12,6 +12,7 @@
  *   delete    rows of the window that are not marked.  Only ids up to the highest at the start are looked at: what came
  *             later is not the sweep's.  Mark and delete go on window by window
  *   files     blob files that no row names (blob.h, S2 and S6)
+ *   threads   rows of `thread` that no message needs (thread_sweep.h), when enough contents went
  *   vacuum    free pages go to the end of the database and off it, when they are many
  *
  * Rows are deleted first, and that is on disk before a file is unlinked (account_unlink_later()): a file without a row
@@ -48,5 +49,8 @@ void sweep_stop(struct account *a);
 
 /* For whoever writes a segment (roster_io.c): it names these contents. */
 void sweep_note(struct account *a, const int64_t *contents, uint32_t n);
+
+/* For thread.c: a message on its way in has this row. */
+void sweep_note_thread(struct account *a, int64_t key);
 
 #endif

@@ -1,6 +1,7 @@
 #include "storage/thread.h"
 
 #include "storage/checksum.h"
+#include "storage/sweep.h"
 
 /* Says what the bytes are, so that another use of the checksum gives other keys. */
 static const uint64_t key_seed = 0x7468726561640001u;
@@ -42,8 +43,10 @@ enum store_err thread_join(struct account *a, const struct bytes *ids, size_t n,
 	invariant(n > 0 && a->in_op);
 	/* Of too many the nearest and the eldest. */
 	size_t keys_n = n < THREAD_IDS_MAX ? n : THREAD_IDS_MAX;
-	for (size_t i = 0; i < keys_n; i++)
+	for (size_t i = 0; i < keys_n; i++) {
 		keys[i] = thread_key(ids[i + 1 < keys_n ? i : i + (n - keys_n)]);
+		sweep_note_thread(a, keys[i]);
+	}
 	for (size_t i = 0; i < keys_n && err == STORE_NOTFOUND; i++)
 		err = find(a, keys[i], out);
 	if (err == STORE_NOTFOUND) {

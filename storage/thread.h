@@ -7,8 +7,8 @@
  *	key  checksum64 of the ID
  *	id   the thread: the key of the ID it began with
  *
- * Some 20 bytes a message on disk.  Rows stay when messages go, so that an answer to an expunged message finds its
- * thread.  Thread: the account's lane.
+ * Some 25 bytes a message on disk.  A row stays while a message is there that has the ID or refers to it, so that an
+ * answer to an expunged message finds what is left of its thread; then the sweep may take it (thread_sweep.h).  Thread: the account's lane.
  */
 #ifndef STORAGE_THREAD_H
 #define STORAGE_THREAD_H
