@@ -97,28 +97,28 @@ def test_a_loop_that_hangs(roost):
     start(store, {"NOTIFY_SOCKET": supervisor.environment, "WATCHDOG_USEC": "200000", "ASAN_OPTIONS": "detect_leaks=0"})
     supervisor.hear("WATCHDOG=1")
     threads = pathlib.Path(f"/proc/{store.daemon.pid}/task")
-    loops = [int(t.name) for t in threads.iterdir() if (t / "comm").read_text().startswith("loop")]
-    assert len(loops) == 2, [(t / "comm").read_text() for t in threads.iterdir()]
-    for tid in loops:
-        try:
-            with Held(tid):
-                time.sleep(0.5)  # what had turned before is said by then
-                supervisor.socket.setblocking(False)
-                try:
-                    while supervisor.socket.recv(4096):
-                        pass
-                except BlockingIOError:
+
+    def loops():  # they give themselves their names
+        return [int(t.name) for t in threads.iterdir() if (t / "comm").read_text().startswith("loop")]
+    wait_for(lambda: len(loops()) == 2)
+    try:
+        with Held(loops()[1]):
+            time.sleep(0.5)  # what had turned before is said by then
+            supervisor.socket.setblocking(False)
+            try:
+                while supervisor.socket.recv(4096):
                     pass
-                supervisor.socket.settimeout(1)
-                try:
-                    raise AssertionError(supervisor.socket.recv(4096))
-                except TimeoutError:
-                    pass
-        except PermissionError:
-            print("   (no thread can be held here)")
-            break
-        supervisor.socket.settimeout(20)
-        supervisor.hear("WATCHDOG=1")
+            except BlockingIOError:
+                pass
+            supervisor.socket.settimeout(1)
+            try:
+                raise AssertionError(supervisor.socket.recv(4096))
+            except TimeoutError:
+                pass
+    except PermissionError:
+        print("   (no thread can be held here)")
+    supervisor.socket.settimeout(20)
+    supervisor.hear("WATCHDOG=1")
     store.close()
 
 

@@ -248,6 +248,7 @@ def check_reload(s, imap):
 def check_watchdog(s, imap):
     """A loop that hangs: three seconds later systemd ends the daemon, and starts another."""
     before, pid = s.property("MainPID"), s.pid()
+    s.until(lambda: any(t.read_text() == "loop-0\n" for t in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")), "there is no loop")
     tid = next(int(t.parent.name) for t in pathlib.Path(f"/proc/{pid}/task").glob("*/comm") if t.read_text().startswith("loop-0"))
     with Held(tid) as held:
         s.until(lambda: held.is_over() and s.property("MainPID") not in (before, "0") and s.property("ActiveState") == "active", "it is not started again")
