@@ -204,6 +204,24 @@ def test_stats_count(daemon):
     del clients
 
 
+def test_still_here(roost):
+    """A client in IDLE hears that often enough, with and without a mailbox, and no more once it has ended it."""
+    daemon = Daemon(roost, users=1, extra="idle_pulse_s = 1\n")
+    c = Client(daemon.imap).log_in(b"user1")
+    for before in (b"", b"s SELECT INBOX\r\n"):
+        c.send(before + b"i IDLE\r\n")
+        c.until(b"+ ")
+        start = time.monotonic()
+        assert c.until(b"* OK Still here\r\n").count(b"* ") == 1
+        assert time.monotonic() - start > 0.9, "it is said too often"
+        c.send(b"DONE\r\n")
+        c.until(b"i OK Done\r\n")
+    time.sleep(2.5)
+    c.send(b"n NOOP\r\n")
+    assert b"Still here" not in c.until(b"n OK")
+    assert daemon.stop() == 0
+
+
 def test_stop(roost):
     """BYE to those who listen, exit 0 soon although one does not read; in the middle of a FETCH too."""
     daemon = Daemon(roost, users=3)
