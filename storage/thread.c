@@ -49,8 +49,10 @@ enum store_err thread_join(struct account *a, const struct bytes *ids, size_t n,
 	}
 	for (size_t i = 0; i < keys_n && err == STORE_NOTFOUND; i++)
 		err = find(a, keys[i], out);
+	/* The eldest's, so that the same bytes, when all of their thread was forgotten meanwhile, begin the same one again:
+	 * they have the same EMAILID (RFC 8474 5.2). */
 	if (err == STORE_NOTFOUND) {
-		*out = (uint64_t)keys[0];
+		*out = (uint64_t)keys[keys_n - 1];
 		err = STORE_OK;
 	}
 	/* The message's own, its parent and the eldest: what comes later and belongs here refers to one of these.  The

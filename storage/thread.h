@@ -5,7 +5,7 @@
  * threads joins one of them and changes neither, and the same bytes delivered again come to the same thread.
  *
  *	key  checksum64 of the ID
- *	id   the thread: the key of the ID it began with
+ *	id   the thread: the key of the eldest ID of the message it began with
  *
  * Some 25 bytes a message on disk.  A row stays while a message is there that has the ID or refers to it, so that an
  * answer to an expunged message finds what is left of its thread; then the sweep may take it (thread_sweep.h).  Thread: the account's lane.

@@ -62,7 +62,7 @@ static void test_rolled_back(void **state)
 	fixture_begin(f);
 	assert_int_equal(thread_join(f->account, ids, 2, &thread), STORE_OK);
 	assert_int_equal(account_end(f->account, false), STORE_OK);
-	assert_true(join(f, "mother") != thread);
+	assert_true(join(f, "child father") != thread);
 }
 
 static void test_too_many(void **state)
