@@ -85,9 +85,14 @@ enum step cmd_starttls(struct session *s, struct command *cmd)
 	return STEP_DONE;
 }
 
-/* Never NO: the client may have pipelined its next login (RFC 8437 3). */
+/* Never NO: the client may have pipelined its next login (RFC 8437 3).  Where a proxy in front decides who may log in it
+ * must not go round that (8437 8), so what is not offered is not done either. */
 enum step cmd_unauthenticate(struct session *s, struct command *cmd)
 {
+	if (!session_offers(s, "UNAUTHENTICATE")) {
+		command_bad(cmd, "This command is not offered");
+		return STEP_DONE;
+	}
 	session_log_out(s);
 	command_ok(cmd, NULL, "Logged out");
 	return STEP_DONE;

@@ -7,6 +7,10 @@
 
 enum step cmd_compress(struct session *s, struct command *cmd)
 {
+	if (!session_offers(s, "COMPRESS=DEFLATE")) {
+		command_bad(cmd, "This command is not offered");
+		return STEP_DONE;
+	}
 	if (session_is_compressed(s)) {
 		command_bad(cmd, "Compression is active already");
 		return STEP_DONE;

@@ -145,8 +145,8 @@ const struct option config_options[] = {
 	 "Refuse messages with 8-bit octets in their header from clients that have not enabled UTF8=ACCEPT or IMAP4rev2, as RFC "
 	 "9755 has it. Much old mail has such octets, and could then not be brought in."},
 	{"listen", "capabilities_off", OPTION_TEXT, IN_LISTEN(capabilities_off), "", 0, 0, NULL,
-	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, and "
-	 "ENABLE does not know them. For some users only: roost user set, roost domain set, roost password add."},
+	 "Capabilities that are not offered here, separated by single spaces, like UIDONLY QRESYNC: they are not listed, "
+	 "ENABLE does not know them, and COMPRESS and UNAUTHENTICATE are refused. For some users only: roost user set, roost domain set, roost password add."},
 
 	{"listen", "default_domain", OPTION_TEXT, IN_LISTEN(default_domain), "", 0, 0, NULL,
 	 "The same for who comes in here. Empty: as outside the section."},

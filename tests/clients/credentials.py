@@ -83,7 +83,7 @@ def test_they_are_narrow(roost):
     far = store.run("password", "add", ALICE, "far", "--networks", "192.0.2.0/24").strip()
     near = store.run("password", "add", ALICE, "near", "--networks", "192.0.2.0/24 127.0.0.0/8", "--expires", "1d").strip()
     sieve = store.run("password", "add", ALICE, "sieve", "--protocols", "sieve,pop3").strip()
-    less = store.run("password", "add", ALICE, "less", "--capabilities_off", "IDLE NOTIFY").strip()
+    less = store.run("password", "add", ALICE, "less", "--capabilities_off", "IDLE NOTIFY COMPRESS=DEFLATE").strip()
     assert "to come" in store.run("password", "add", ALICE, "x", "--expires", "2020-01-01", code=1)
     assert "networks" in store.run("password", "add", ALICE, "x", "--networks", "nowhere", code=1)
     assert "imap" in store.run("password", "add", ALICE, "x", "--protocols", "smtp", code=1)
@@ -94,7 +94,11 @@ def test_they_are_narrow(roost):
     store.log_in(ALICE, near).logout()
     c = store.log_in(ALICE, less)
     capabilities = c.capability()[1][0].decode().split()
-    assert "IDLE" not in capabilities and "NOTIFY" not in capabilities and "MOVE" in capabilities, capabilities
+    assert not {"IDLE", "NOTIFY", "COMPRESS=DEFLATE"} & set(capabilities) and "MOVE" in capabilities, capabilities
+    try:
+        assert c.xatom("COMPRESS", "DEFLATE")[0] == "NO"
+    except c.error as e:
+        assert "BAD" in str(e), e
     time.sleep(2.1)
     answer = Client(store.port).command(f"LOGIN {ALICE} {soon}")
     assert answer.startswith("NO [EXPIRED]"), answer

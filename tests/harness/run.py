@@ -8,7 +8,7 @@ from replay import WAYS, replay
 
 EXTRA = """
 admin_contact = "mailto:postmaster@example.org"
-listen { protocol = "imap" address = "127.0.0.1" port = {strict} literal_minus = true seven_bit_headers = true capabilities_off = "UIDONLY" }
+listen { protocol = "imap" address = "127.0.0.1" port = {strict} literal_minus = true seven_bit_headers = true capabilities_off = "UIDONLY UNAUTHENTICATE" }
 message_bytes_max = 1000000
 """
 SAMPLE = 4  # one file of so many

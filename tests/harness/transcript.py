@@ -3,7 +3,7 @@
     # text              a comment; the first lines name the RFC sections that the transcript is for
     CONN name [kind]    the lines that follow belong to this connection, opened when first named; kind is imap (the default),
                         imaps, strict (IMAP without clear-text login, with LITERAL- and
-                        without UIDONLY) or lmtp.  The first connection is A
+                        without UIDONLY and UNAUTHENTICATE) or lmtp.  The first connection is A
     LOGIN [address]     reads the greeting and logs in
     DO command          sends the command with a tag of its own and skips everything up to its tagged OK: preparation, sent
                         whole in every way
