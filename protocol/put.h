@@ -38,22 +38,27 @@ static inline char *put_two(char *to, unsigned n)
 	return to + 2;
 }
 
+static inline unsigned put_digits(uint64_t n)
+{
+	unsigned digits = 1;
+	for (; n >= 10000; n /= 10000)
+		digits += 4;
+	return digits + (n >= 10) + (n >= 100) + (n >= 1000);
+}
+
 static inline char *put_u64(char *to, uint64_t n)
 {
-	char digits[PUT_U64_MAX];
-	size_t at = sizeof(digits);
+	char *end = to + put_digits(n), *at = end;
 	while (n >= 100) {
 		at -= 2;
-		put_two(digits + at, (unsigned)(n % 100));
+		put_two(at, (unsigned)(n % 100));
 		n /= 100;
 	}
-	if (n >= 10) {
-		at -= 2;
-		put_two(digits + at, (unsigned)n);
-	} else {
-		digits[--at] = (char)('0' + n);
-	}
-	return put_bytes(to, digits + at, sizeof(digits) - at);
+	if (n >= 10)
+		put_two(at - 2, (unsigned)n);
+	else
+		at[-1] = (char)('0' + n);
+	return end;
 }
 
 #endif

@@ -263,6 +263,30 @@ static bool walk(struct fetch *f, struct command *cmd, const struct roster *rost
 	}
 }
 
+/* FLAGS, alone or behind UID, of messages that are all there: what clients ask of whole mailboxes. */
+static bool is_flags(const struct fetch *f, const struct command *cmd, const struct roster *roster)
+{
+	const struct fetch_plan *p = &f->plan;
+	return !cmd->request.fetch.has_since && roster->info.expunge_modseq <= cmd->view->gone_modseq && p->n > 0 && p->n <= 2 &&
+	       p->items[p->n - 1].row->kind == FETCH_FLAGS && p->items[0].row->kind == (p->n == 2 ? FETCH_UID : FETCH_FLAGS);
+}
+
+/* As walk(), a stretch at a time. */
+static bool walk_flags(struct fetch *f, struct command *cmd, const struct roster *roster)
+{
+	struct view_walk walk;
+	struct view_stretch stretch;
+	struct buf *out = f->w.out;
+	view_walk_init(&walk, cmd->view, roster, &f->set, f->next);
+	while (out->len < LIMIT_SLICE_BYTES && !slice_is_over(&f->slice, 64)) {
+		if (!view_walk_stretch(&walk, UINT32_MAX, &stretch))
+			return true;
+		f->next = stretch.index + view_write_stretch(cmd->view, f->w.account, roster, &stretch, f->plan.n == 2,
+							     LIMIT_SLICE_BYTES, out);
+	}
+	return false;
+}
+
 /* \Seen for the slice.  When nobody else has changed anything since the view was told, this change is all that is
  * newer, and the client has it; else it is told once more at the end, which does no harm. */
 static enum store_err mark_seen(struct fetch *f, struct command *cmd, struct account *a, const struct roster *roster)
@@ -347,7 +371,7 @@ enum op_result fetch_run(struct command *cmd, struct account *a)
 	reserve_chunk(f);
 	if (!f->vanished_told)
 		f->vanished_told = vanished_write(&f->vanished, cmd->view, LIMIT_SLICE_BYTES, &cmd->out);
-	cmd->more = !f->vanished_told || !walk(f, cmd, roster);
+	cmd->more = !f->vanished_told || !(is_flags(f, cmd, roster) ? walk_flags(f, cmd, roster) : walk(f, cmd, roster));
 	cmd->open = cmd->more && f->in_message;
 	err = mark_seen(f, cmd, a, roster);
 	if (err) {

@@ -129,6 +129,9 @@ void view_write_flags(struct buf *out, const struct flagset *set, bool recent);
 /* "* n FETCH (FLAGS (...))", with UID if asked, of a message that is not gone. */
 void view_write_fetch(struct view *v, const struct account *a, const struct roster *r, const struct view_message *m,
 		      bool with_uid, struct buf *out);
+/* The same of a stretch, with UID or without, until `out` has `full_bytes`; returns of how many messages, one at least. */
+uint32_t view_write_stretch(struct view *v, const struct account *a, const struct roster *r, const struct view_stretch *s,
+			    bool with_uid, size_t full_bytes, struct buf *out);
 /* "* n FETCH (MODSEQ (...))", the answer to a silent STORE (RFC 7162 3.1.3). */
 void view_write_modseq(const struct view *v, const struct view_message *m, bool with_uid, struct buf *out);
 /* "* n FETCH (", or "* uid UIDFETCH (" (RFC 9586 3.3). */

@@ -133,6 +133,32 @@ void view_write_fetch(struct view *v, const struct account *a, const struct rost
 	out->len = (size_t)(to - out->data);
 }
 
+uint32_t view_write_stretch(struct view *v, const struct account *a, const struct roster *r, const struct view_stretch *s,
+			    bool with_uid, size_t full_bytes, struct buf *out)
+{
+	const uint32_t *uids = s->slice->uid + s->at, *flagsets = s->slice->flagset + s->at;
+	bool recent = v->recent.n && uids[s->n - 1] >= v->recent.v[0].lo;
+	const struct flagset *set = NULL;
+	uint32_t i = 0;
+	while (i < s->n && (i == 0 || out->len < full_bytes)) {
+		if (!set || flagsets[i] != flagsets[i - 1]) {
+			set = flagset_get(a, flagsets[i]);
+			if (set->keywords_n)
+				view_learn(v, a, r, set, out);
+		}
+		char *to = buf_reserve(out, set->text_len + LINE_MAX_BYTES);
+		if (!to)
+			break;
+		to = put_head(to, v->dialect, s->index + i, uids[i]);
+		if (with_uid)
+			to = put_char(put_u64(put_text(to, "UID "), uids[i]), ' ');
+		to = put_flags(to, set, recent && view_is_recent(v, uids[i]));
+		out->len = (size_t)(put_text(to, ")\r\n") - out->data);
+		i++;
+	}
+	return i;
+}
+
 void view_write_modseq(const struct view *v, const struct view_message *m, bool with_uid, struct buf *out)
 {
 	char *to = buf_reserve(out, LINE_MAX_BYTES);

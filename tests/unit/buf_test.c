@@ -22,6 +22,25 @@ static void test_buf_collects(void **state)
 	buf_finish(&b);
 }
 
+static void test_numbers(void **state)
+{
+	(void)state;
+	struct buf b;
+	char want[32];
+	buf_init(&b, 100);
+	for (uint64_t power = 1;; power *= 10) {
+		for (uint64_t n = power - 1; n <= power + 1; n++) {
+			buf_reset(&b);
+			buf_add_u64(&b, n);
+			snprintf(want, sizeof(want), "%llu", (unsigned long long)n);
+			assert_true(span_equal(buf_span(&b), span_of(want)));
+		}
+		if (power > UINT64_MAX / 10)
+			break;
+	}
+	buf_finish(&b);
+}
+
 static void test_buf_latches_at_limit(void **state)
 {
 	(void)state;
@@ -61,6 +80,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buf_collects),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_buf_latches_at_limit),
 		cmocka_unit_test(test_arena_grows_arrays),
 	};

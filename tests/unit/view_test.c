@@ -465,9 +465,68 @@ static void test_partial(void **state)
 	client_destroy(c);
 }
 
+/* The messages of `set`, one by one or in stretches, each chunk ending at `full_bytes`. */
+static void write_flags(struct view *v, struct account_fixture *f, const struct uidset *set, bool stretches, bool with_uid,
+			size_t full_bytes, struct buf *out)
+{
+	struct roster *r = fixture_roster(f, inbox(f));
+	struct view_message m;
+	struct view_stretch s;
+	struct view_walk walk;
+	view_walk_init(&walk, v, r, set, 0);
+	if (!stretches) {
+		while (view_walk_next(&walk, &m))
+			view_write_fetch(v, f->account, r, &m, with_uid, out);
+		return;
+	}
+	while (view_walk_stretch(&walk, UINT32_MAX, &s)) {
+		uint32_t n = view_write_stretch(v, f->account, r, &s, with_uid, out->len + full_bytes, out);
+		assert_in_range(n, 1, s.n);
+		if (n < s.n)
+			view_walk_init(&walk, v, r, set, s.index + n);
+	}
+}
+
+static void test_stretches(void **state)
+{
+	struct account_fixture *f = *state;
+	append(f, 1500);
+	expunge_every(f, 5, 900, 7);
+	expunge(f, 1100, 1300);
+	store(f, 1, 300, FLAG_SEEN, "");
+	store(f, 200, 1400, 0, "a b");
+	view_destroy(view_create(f->account, fixture_roster(f, inbox(f)), false)); /* takes what is \Recent */
+	append(f, 300);
+	for (int i = 0; i < 40; i++) {
+		struct view *v = view_create(f->account, fixture_roster(f, inbox(f)), true);
+		struct uidset set = {0};
+		struct buf single, stretched;
+		buf_init(&single, 1 << 20);
+		buf_init(&stretched, 1 << 20);
+		v->dialect = i % 4 == 3 ? DIALECT_UIDONLY : DIALECT_REV1;
+		for (uint32_t uid = 1; uid < 1900;) {
+			uint32_t hi = uid + (uint32_t)(fixture_random(f) % (i ? 400 : 4000));
+			uidset_append(&set, uid, hi);
+			uid = hi + 1 + (uint32_t)(fixture_random(f) % 50);
+		}
+		write_flags(v, f, &set, true, i % 4 == 1, fixture_random(f) % 5000, &stretched);
+		view_destroy(v);
+		v = view_create(f->account, fixture_roster(f, inbox(f)), true);
+		v->dialect = i % 4 == 3 ? DIALECT_UIDONLY : DIALECT_REV1;
+		write_flags(v, f, &set, false, i % 4 == 1, 0, &single);
+		assert_true(single.len > 10000);
+		assert_true(span_equal(buf_span(&single), buf_span(&stretched)));
+		view_destroy(v);
+		uidset_finish(&set);
+		buf_finish(&single);
+		buf_finish(&stretched);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_stretches, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_partial, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_held, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_for_the_unseen, fixture_set_up, fixture_tear_down),
