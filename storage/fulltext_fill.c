@@ -2,7 +2,7 @@
 #include "storage/fulltext_private.h"
 
 enum {
-	MERGE_PAGES = 2,
+	MERGE_PAGES = 6,
 	SHRINK_PAGES = 32,   /* at once */
 	FREE_PAGES_MIN = 64, /* fewer are left for what comes next, */
 	FREE_FRACTION = 64   /* and so is this part of the file */

@@ -5,14 +5,17 @@ A mailbox of each size: real mail where ../shared/corpus is found (lists, newsle
 again and again, each with lines of its own) and generated mail, one in thirty of it Chinese.  Each program first cold (the
 first time that this is asked in this connection), then warm: the median of the rounds in milliseconds as the client has it, with
 the messages found, and the mean CPU time that the server's processes took.  A mailbox that is there already, of that size, is taken as it is.  The servers do the same, one after the other; one that is named with a size has no larger
-mailboxes.  --status: a command that tells in JSON how much of a user's mail is "behind" in roost's index.
+mailboxes.  --short: mail of lists, of half a kilobyte, so that a million of them are soon there; SORT, THREAD and pages are
+asked, too.  --status: a command that tells in JSON how much of a user's mail is "behind" in roost's index.
 """
 import argparse, base64, io, json, pathlib, random, re, statistics, subprocess, sys, tarfile, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import sort
 from response import Client
 
-START, BATCH_BYTES = 1_600_000_000, 1 << 20
+START, BATCH_BYTES, BATCH = 1_600_000_000, 1 << 20, 500
 CORPUS = pathlib.Path(__file__).resolve().parents[2] / ".." / "shared" / "corpus" / "realistic.tar.zst"
 RARE_EVERY, SOME_EVERY, CHINESE_EVERY = 50_000, 1000, 30
 FIRST_HAN = 0x4e00
@@ -93,6 +96,21 @@ def mail(count, real):
         yield head.encode() + message, START + n * 60, b" ".join(flags)
 
 
+def short_mail(count):
+    """The same of short ones: each has some twenty words, of which no two messages have the same."""
+    r = random.Random(count)
+    syllables = [a + b for a in "bdfgklmnprstvw" for b in ("a", "e", "i", "o", "u", "an", "er", "ol")]
+    vocabulary = ["".join(r.choice(syllables) for _ in range(r.randint(1, 4))) for _ in range(20000)]
+    for n, (message, arrived) in enumerate(sort.mail(count)):
+        words = [vocabulary[min(int(r.expovariate(.0005)), 19999)] for _ in range(20)]
+        head = "Subject: the quagga\r\n" if n % RARE_EVERY == 777 else ""
+        if n % SOME_EVERY == 555:
+            head += "X-Garden: a wheelbarrow, nests\r\nFrom: sandpiper@example.org\r\n"
+        text = "\u9e21\u820d" if n % (50 * CHINESE_EVERY) == 3 else f"{r.getrandbits(32):08x} a message"
+        flags = ([b"\\Seen"] if r.random() < .97 else []) + ([b"$label"] if r.random() < .01 else [])
+        yield head.encode() + message + f"{' '.join(words)} {text}\r\n".encode(), arrived, b" ".join(flags)
+
+
 def fill(client, messages):
     client.do("CREATE bench")
     parts, size = [], 0
@@ -100,7 +118,7 @@ def fill(client, messages):
         date = time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime(arrived)).encode()
         parts.append(b"(%s) \"%s\" {%d+}\r\n%s" % (flags, date, len(message), message))
         size += len(message)
-        if size >= BATCH_BYTES:
+        if size >= BATCH_BYTES or len(parts) == BATCH:
             client.do(b"APPEND bench " + b" ".join(parts))
             parts, size = [], 0
     if parts:
@@ -174,7 +192,7 @@ def measure(name, port, pid, user, size, real, args):
     there = f"MESSAGES {size})".encode() in b"".join(client.answer(client.send("STATUS bench (MESSAGES)"))[0])
 
     def counted():
-        for message in mail(size, real):
+        for message in short_mail(size) if args.short else mail(size, real):
             octets[0] += len(message[0])
             yield message
     if not there:
@@ -195,6 +213,12 @@ def measure(name, port, pid, user, size, real, args):
             rounds.append(timed(client, command_of(program))[0])
         print(f"{name:12}{size:9}  {what:22}{program:46}{found:9}{cold:11.2f}{statistics.median(rounds):11.2f}"
               f"{(cpu_ms(pid) - before) / len(rounds):11.2f}", flush=True)
+    for capability, command in sort.COMMANDS if args.short else ():
+        cold, size_of_answer = sort.timed(client, command)
+        before = cpu_ms(pid)
+        rounds = [sort.timed(client, command)[0] for _ in range(args.rounds)]
+        print(f"{name:12}{size:9}  {'':8}{command:60}{size_of_answer:9}{cold:11.2f}{statistics.median(rounds):11.2f}"
+              f"{(cpu_ms(pid) - before) / len(rounds):11.2f}", flush=True)
     client.close()
 
 
@@ -203,6 +227,7 @@ def main():
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=20, help="no further round after so long")
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--status")
     parser.add_argument("servers", nargs="+", metavar="SERVER[@SIZE_MAX]:IMAP_PORT:PID")
     args = parser.parse_args()

@@ -54,6 +54,21 @@ def odd_messages():
             "Unter der =?utf-8?Q?Oberfl=C3=A4che?=", "plain", "utf-8", "8bit", "innen")
 
 
+def long_messages(rng):
+    """Such as go into the index in several pieces: random words, in plain text, with accents, as HTML, in two alphabets."""
+    for n, (kind, letters) in enumerate((("plain", "abcdefghijklmnopqrstuvwxyz"), ("plain", "aäbcdeéfghiïjklmnoöpqrsßtuüvwxyz"),
+                                         ("html", "abcdefghijklmnopqrstuvwxyz"), ("plain", "абвгдежзийклмнопрстуфхцчшщъыьэюя鶏小屋朝早"))):
+        words = ("".join(rng.choice(letters) for _ in range(rng.randint(2, 11))) for _ in range(9000))
+        text, line = [], ""
+        for word in words:
+            line += word + " "
+            if len(line) > 60:
+                text.append(f"<p>{line}</p>" if kind == "html" else line)
+                line = ""
+        yield (f"From: long{n}@example.org\r\nSubject: long {n}\r\nMIME-Version: 1.0\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+               "Content-Transfer-Encoding: 8bit\r\n\r\n" + "\r\n".join(text) + "\r\n").encode()
+
+
 class Mailbox:
     def __init__(self, daemon, user, seed):
         self.daemon, self.user, self.rng = daemon, user, random.Random(seed)
@@ -97,7 +112,8 @@ class Mailbox:
 
     def needle(self):
         rng = self.rng
-        m = self.held[rng.choice(list(self.held))].message
+        long = [u for u, h in self.held.items() if h.message.size > 50000]
+        m = self.held[rng.choice(long if long and rng.random() < .2 else list(self.held))].message
         text = rng.choice(m.body + m.header + m.names or [""])
         lot = rng.random()
         if lot < 0.1:
@@ -109,7 +125,7 @@ class Mailbox:
         else:
             line = rng.choice(text.replace("\r", "").split("\n"))
             at = rng.randint(0, max(0, len(line) - 2))
-            text = line[at:at + rng.randint(1, 25)]
+            text = line[at:at + rng.randint(1, rng.choice((25, 25, 80)))]
         text = "".join(c for c in text if c.isprintable() and c != "\ufffd").strip()
         return rng.choice((text, text.upper(), text.lower())) if len(text.upper()) == len(text.lower()) == len(text) else text
 
@@ -263,7 +279,7 @@ def run(daemon, messages, programs, seed):
         box.add(raw)
     yield "while it is indexed", box.check("while it is indexed", programs)
     odd = [raw for _, raw in odd_messages()]
-    for raw in messages[len(messages) // 2:] + odd:
+    for raw in messages[len(messages) // 2:] + odd + list(long_messages(box.rng)):
         box.add(raw)
     yield "odd messages, not yet indexed", check_odd(box, "odd, not yet indexed")
     wait_for_index(daemon, box.user)
