@@ -8,7 +8,8 @@
  * Who is held is refused, before any password is looked at, until `hold_s` after the last failure.  An address that the user
  * has logged in from is known there for 30 days: it is held for its own failures alone, whatever others do.  Users that do not
  * exist are counted like those that do.  A wrong password that comes again is counted once: that is a device with an old one,
- * whose owner may sit beside it; who guesses tries others.  Counts are forgotten `hold_s` after the last failure, and at a restart.
+ * whose owner may sit beside it; who guesses tries others.  Who has an app password is a device that is known, and is asked for
+ * that even where it is held (sasl.c): nobody guesses one.  Counts are forgotten `hold_s` after the last failure, and at a restart.
  *
  * Memory is bounded: a table of sets, in which the count that is least, and of these the oldest, gives way.  Any thread.
  */

@@ -15,7 +15,7 @@ bool sasl_exchange_asks_library(const struct sasl_exchange *x)
 static int on_option(void *context, const char *plugin, const char *option, const char **result, unsigned *len)
 {
 	struct sasl_exchange *x = context;
-	bool asks = sasl_exchange_asks_library(x);
+	bool asks = sasl_exchange_asks_library(x) && !x->held;
 	(void)plugin;
 	if (strcmp(option, "auxprop_plugin") == 0)
 		*result = !asks ? SASL_PLUGIN_NAME :
@@ -38,10 +38,15 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 	const struct credential_use use = {APP_PASSWORD_IMAP, x->link->remote, time(NULL)};
 	(void)conn, (void)properties;
 	x->tried = abuse_tag_password(auth_pool_config(x->worker->pool)->abuse, password, len);
-	if (sasl_exchange_asks_library(x)) {
+	if (x->held || sasl_exchange_asks_library(x)) {
 		enum auth_verdict app = auth_worker_check_app(x->worker, user, password, len, &use, x->account, &x->credential);
 		x->expired = app == AUTH_EXPIRED;
-		return app == AUTH_RIGHT ? SASL_OK : SASL_CONTINUE; /* which goes on with its own verifier */
+		x->is_device = app == AUTH_RIGHT;
+		if (x->is_device) {
+			x->verdict = app;
+			x->held = false;
+		}
+		return x->is_device ? SASL_OK : SASL_CONTINUE; /* which goes on with its own verifier, that of a held one with none */
 	}
 	x->verdict = auth_worker_check(x->worker, user, password, len, &use, x->account, &x->credential);
 	x->expired = x->verdict == AUTH_EXPIRED;
@@ -80,11 +85,22 @@ static size_t find_star(struct sasl_exchange *x, const char *text, size_t len)
 	return is_name ? 0 : before;
 }
 
+static bool is_mechanism(const struct sasl_exchange *x, const char *name)
+{
+	return x->mechanism && strcmp(x->mechanism, name) == 0;
+}
+
+/* It hands us the password, which may be a device's. */
+static bool shows_password(const struct sasl_exchange *x)
+{
+	return !x->mechanism || is_mechanism(x, "PLAIN") || is_mechanism(x, "LOGIN");
+}
+
 /* Certificates are not guessed. */
 static bool is_held(const struct sasl_exchange *x)
 {
 	const struct abuse_login login = {x->link->from, x->link->remote, x->user, 0};
-	bool is_certain = x->mechanism && strcmp(x->mechanism, "EXTERNAL") == 0;
+	bool is_certain = x->is_device || is_mechanism(x, "EXTERNAL");
 	return !x->link->exempt && !is_certain &&
 	       abuse_is_held(auth_pool_config(x->worker->pool)->abuse, &login, uv_hrtime() / 1000000000);
 }
@@ -116,7 +132,7 @@ static int on_canonical_user(sasl_conn_t *conn, void *context, const char *in, u
 		if (sasl_exchange_asks_library(x))
 			auth_worker_let_go(x->worker);
 	}
-	return x->held ? SASL_FAIL : SASL_OK;
+	return x->held && !shows_password(x) ? SASL_FAIL : SASL_OK;
 }
 
 /* The password is right: as whom it logs in. */
@@ -257,7 +273,7 @@ static bool set_external(struct sasl_exchange *x, struct sasl_bytes wanted)
 /* The first that the client says, or with ptr NULL its silence, which is for the mechanism to break. */
 static enum sasl_status begin(struct sasl_exchange *x, struct sasl_bytes first, struct sasl_bytes *challenge)
 {
-	bool external = strcmp(x->mechanism, "EXTERNAL") == 0;
+	bool external = is_mechanism(x, "EXTERNAL");
 	if (is_scram(x) && !choose_binding(x, first))
 		return outcome(x, SASL_BADBINDING);
 	if (open_conn(x) != SASL_STATUS_MORE)
@@ -265,7 +281,7 @@ static enum sasl_status begin(struct sasl_exchange *x, struct sasl_bytes first, 
 	if (external && !set_external(x, first))
 		return outcome(x, SASL_BADAUTH);
 	/* The library's LOGIN asks for the user name first, and takes no answer before its question. */
-	bool answers_early = first.ptr && strcmp(x->mechanism, "LOGIN") == 0;
+	bool answers_early = first.ptr && is_mechanism(x, "LOGIN");
 	const char *with = answers_early ? NULL : first.ptr;
 	int rc = sasl_server_start(x->conn, x->mechanism, with, with ? first.len : 0, &challenge->ptr, &challenge->len);
 	if (answers_early && rc == SASL_CONTINUE)
@@ -284,7 +300,7 @@ enum sasl_status sasl_exchange_start(struct sasl_exchange *x, struct auth_worker
 	x->mechanism = mechanism;
 	x->verdict = AUTH_WRONG;
 	/* Where the client begins, the library is told of the binding, or of the identity, that the beginning asks for. */
-	bool client_begins = is_scram(x) || strcmp(mechanism, "EXTERNAL") == 0;
+	bool client_begins = is_scram(x) || is_mechanism(x, "EXTERNAL");
 	if (client_begins && (!initial.ptr || (is_scram(x) && initial.len == 0))) {
 		*challenge = (struct sasl_bytes){"", 0};
 		return SASL_STATUS_MORE;

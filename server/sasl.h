@@ -33,7 +33,7 @@ enum sasl_status {
 	SASL_STATUS_FAILED,         /* wrong password, unknown user, or no sense in the answer: all look the same */
 	SASL_STATUS_NOT_AUTHORIZED, /* the password is right, but not for acting as the other one */
 	SASL_STATUS_EXPIRED,        /* an app password that was right, until some time ago */
-	SASL_STATUS_HELD,           /* too many failed before it (abuse.h): nothing was looked at */
+	SASL_STATUS_HELD,           /* too many failed before it (abuse.h): nothing was looked at but whether it is an app password */
 	SASL_STATUS_UNAVAILABLE     /* the directory or the library failed; try again later */
 };
 
@@ -57,6 +57,7 @@ struct sasl_exchange {
 	const char *mechanism;      /* NULL: LOGIN the command */
 	enum auth_verdict verdict;  /* what the directory said */
 	bool not_authorized, held, expired;
+	bool is_device; /* an app password was right: nobody guesses one, so it is held by nobody's guesses */
 	bool master_of_all; /* with a target: the user may log in as anybody */
 	uint64_t tried; /* of the password that was wrong (abuse.h); 0: it was none */
 	sasl_channel_binding_t binding;

@@ -94,6 +94,39 @@ def test_guessing_is_held(roost):
     store.close()
 
 
+def test_a_device_gets_in(roost):
+    """Whoever else guesses, and wherever the device is: an app password is none that is guessed, so it is looked at."""
+    store = Behind(roost)
+    made = store.run("password", "add", ALICE, "Phone").strip()
+    wrong = made[:-1] + ("a" if made[-1] != "a" else "b")
+    for host in range(9):
+        assert login(store, f"203.0.113.{host}", ALICE, "guess").startswith(WRONG), host
+
+    def plain(source, password):
+        c = store.client(v1(source))
+        answer = c.command("AUTHENTICATE PLAIN " + base64.b64encode(f"\0{ALICE}\0{password}".encode()).decode())
+        c.close()
+        return answer
+
+    def by_login(source, password):
+        c = store.client(v1(source))
+        c.send("a AUTHENTICATE LOGIN")
+        for word in (ALICE, password):
+            assert c.line().startswith("+ ")
+            c.send(base64.b64encode(word.encode()).decode())
+        answer = c.line()
+        c.close()
+        return answer.removeprefix("a ")
+    for number, way in enumerate((plain, by_login, lambda source, password: login(store, source, ALICE, password))):
+        source = f"198.51.100.{number}"
+        for password in ("secret", wrong, made + "x"):
+            assert way(source, password).startswith(HELD), (number, password)
+        assert way(source, made).startswith("OK"), number
+        assert way(source, "secret").startswith("OK"), "she is known there then"
+    assert scram(store.client(v1("198.51.100.77")), "SCRAM-SHA-256", ALICE, "secret").startswith(HELD)
+    store.close()
+
+
 def test_an_old_password(roost):
     """A device that has one, beside another that has the right one."""
     store = Behind(roost)

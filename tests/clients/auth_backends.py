@@ -104,6 +104,10 @@ def test_saslauthd(roost, directory):
         assert log_in(c, "PLAIN", "alice@elsewhere.example", "directory").startswith(FAILED)
         assert log_in(c, "PLAIN", "nobody@elsewhere.example", PASSWORD).startswith(FAILED), "right, but there is no mailbox"
         c.close()
+        command(daemon, "user", "add", "--no-password", "carol@elsewhere.example")
+        assert attempt(daemon, "LOGIN carol@elsewhere.example wrong").startswith(FAILED)
+        assert log_in(Client(daemon.imap), "PLAIN", "carol@elsewhere.example", PASSWORD).startswith("OK"), "she needs none here"
+        del double.asked[3:]
         assert attempt(daemon, "LOGIN user1@example.org pass").startswith("OK"), "other domains have the directory"
         assert len(double.asked) == 3
         check_app_passwords(daemon)
