@@ -2,6 +2,8 @@
 
 #include "server/limits.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -21,13 +23,15 @@ struct count {
 };
 
 struct known {
-	uint64_t tag, last_s;
+	uint64_t tag, last_s; /* before the clock began, as the difference modulo 2^64: it may be of an earlier start */
 };
+
+static const char magic[8] = "roostkn1";
 
 struct abuse {
 	uv_mutex_t mutex;
 	struct abuse_limits limits;
-	unsigned char key[32];
+	unsigned char key[32], known_key[32]; /* which lasts as long as what is known */
 	struct count counts[SETS][WAYS];
 	struct known known[SETS][WAYS];
 };
@@ -37,7 +41,7 @@ struct abuse *abuse_create(const struct abuse_limits *rules)
 	struct abuse *a = xcalloc(1, sizeof(*a));
 	a->limits = *rules;
 	invariant(uv_mutex_init(&a->mutex) == 0);
-	invariant(RAND_bytes(a->key, sizeof(a->key)) == 1);
+	invariant(RAND_bytes(a->key, sizeof(a->key)) == 1 && RAND_bytes(a->known_key, sizeof(a->known_key)) == 1);
 	return a;
 }
 
@@ -56,7 +60,7 @@ void abuse_destroy(struct abuse *a)
 	free(a);
 }
 
-static uint64_t tag_of(const struct abuse *a, enum kind kind, const struct abuse_login *login)
+static uint64_t tag_by(const unsigned char key[32], enum kind kind, const struct abuse_login *login)
 {
 	unsigned char text[sizeof(struct peer_key) + 1 + ABUSE_WHO_MAX] = {(unsigned char)kind}, mac[EVP_MAX_MD_SIZE];
 	size_t len = 1, user_len = strnlen(login->user, ABUSE_WHO_MAX);
@@ -69,9 +73,14 @@ static uint64_t tag_of(const struct abuse *a, enum kind kind, const struct abuse
 		memcpy(text + len, login->user, user_len);
 		len += user_len;
 	}
-	invariant(HMAC(EVP_sha256(), a->key, sizeof(a->key), text, len, mac, NULL));
+	invariant(HMAC(EVP_sha256(), key, 32, text, len, mac, NULL));
 	memcpy(&tag, mac, sizeof(tag));
 	return tag ? tag : 1;
+}
+
+static uint64_t tag_of(const struct abuse *a, enum kind kind, const struct abuse_login *login)
+{
+	return tag_by(a->key, kind, login);
 }
 
 static bool is_over(const struct abuse *a, const struct count *c, uint64_t now_s)
@@ -120,10 +129,10 @@ static struct count *add(struct abuse *a, enum kind kind, const struct abuse_log
 
 static struct known *find_known(struct abuse *a, const struct abuse_login *login, uint64_t now_s)
 {
-	uint64_t tag = tag_of(a, LOGIN, login);
+	uint64_t tag = tag_by(a->known_key, LOGIN, login);
 	struct known *set = a->known[tag % SETS];
 	for (int i = 0; i < WAYS; i++)
-		if (set[i].tag == tag && now_s < set[i].last_s + ABUSE_KNOWN_S)
+		if (set[i].tag == tag && now_s - set[i].last_s < ABUSE_KNOWN_S)
 			return &set[i];
 	return NULL;
 }
@@ -183,16 +192,22 @@ unsigned abuse_failed(struct abuse *a, const struct abuse_login *login, uint64_t
 	return of_login > of_address / ALONE ? of_login : of_address / ALONE;
 }
 
+/* In its own place, else a free one or the oldest's. */
+static void note_known(struct abuse *a, const struct known *k, uint64_t now_s)
+{
+	struct known *set = a->known[k->tag % SETS], *place = &set[0];
+	for (int i = 0; i < WAYS; i++) {
+		bool older = !set[i].tag || (place->tag && now_s - set[i].last_s > now_s - place->last_s);
+		if (set[i].tag == k->tag || (older && place->tag != k->tag))
+			place = &set[i];
+	}
+	*place = *k;
+}
+
 void abuse_succeeded(struct abuse *a, const struct abuse_login *login, uint64_t now_s)
 {
 	uv_mutex_lock(&a->mutex);
-	uint64_t tag = tag_of(a, LOGIN, login);
-	struct known *set = a->known[tag % SETS], *place = &set[0];
-	for (int i = 0; i < WAYS; i++) { /* its own, else a free one or the oldest */
-		if (set[i].tag == tag || (set[i].last_s < place->last_s && place->tag != tag))
-			place = &set[i];
-	}
-	*place = (struct known){tag, now_s};
+	note_known(a, &(struct known){tag_by(a->known_key, LOGIN, login), now_s}, now_s);
 	struct count *c = find(a, LOGIN, login, now_s);
 	if (c)
 		*c = (struct count){.tag = 0};
@@ -213,6 +228,49 @@ void abuse_each(struct abuse *a, uint64_t now_s, void (*each)(void *ctx, const s
 		each(ctx, &(struct abuse_row){kinds[c->kind], who, c->failures, held ? c->last_s + a->limits.hold_s - now_s : 0});
 	}
 	uv_mutex_unlock(&a->mutex);
+}
+
+/* The file: magic, key, and pairs of a tag and a time of day; in this machine's byte order. */
+bool abuse_save(struct abuse *a, const char *path, uint64_t now_s, int64_t day_s)
+{
+	char temporary[4096];
+	int n = snprintf(temporary, sizeof(temporary), "%s.new", path);
+	int fd = n < (int)sizeof(temporary) ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+	FILE *f = fd >= 0 ? fdopen(fd, "wb") : NULL;
+	if (!f)
+		return false;
+	uv_mutex_lock(&a->mutex);
+	fwrite(magic, sizeof(magic), 1, f);
+	fwrite(a->known_key, sizeof(a->known_key), 1, f);
+	for (size_t i = 0; i < SETS * WAYS; i++) {
+		const struct known *k = &a->known[i / WAYS][i % WAYS];
+		uint64_t age_s = now_s - k->last_s, pair[2] = {k->tag, (uint64_t)day_s - age_s};
+		if (k->tag && age_s < ABUSE_KNOWN_S)
+			fwrite(pair, sizeof(pair), 1, f);
+	}
+	uv_mutex_unlock(&a->mutex);
+	bool ok = !ferror(f);
+	ok = fclose(f) == 0 && ok && rename(temporary, path) == 0;
+	return ok;
+}
+
+void abuse_load(struct abuse *a, const char *path, uint64_t now_s, int64_t day_s)
+{
+	char head[sizeof(magic)];
+	uint64_t pair[2];
+	FILE *f = fopen(path, "rbe");
+	if (!f)
+		return;
+	uv_mutex_lock(&a->mutex);
+	bool ok = fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0 &&
+		  fread(a->known_key, sizeof(a->known_key), 1, f) == 1;
+	while (ok && fread(pair, sizeof(pair), 1, f) == 1) {
+		uint64_t age_s = (uint64_t)day_s - pair[1]; /* what is of tomorrow is older than all */
+		if (pair[0] && age_s < ABUSE_KNOWN_S)
+			note_known(a, &(struct known){pair[0], now_s - age_s}, now_s);
+	}
+	uv_mutex_unlock(&a->mutex);
+	fclose(f);
 }
 
 size_t abuse_clear(struct abuse *a, const char *who)

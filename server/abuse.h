@@ -9,7 +9,8 @@
  * has logged in from is known there for 30 days: it is held for its own failures alone, whatever others do.  Users that do not
  * exist are counted like those that do.  A wrong password that comes again is counted once: that is a device with an old one,
  * whose owner may sit beside it; who guesses tries others.  Who has an app password is a device that is known, and is asked for
- * that even where it is held (sasl.c): nobody guesses one.  Counts are forgotten `hold_s` after the last failure, and at a restart.
+ * that even where it is held (sasl.c): nobody guesses one.  Counts are forgotten `hold_s` after the last failure, and at a restart,
+ * which does not forget where users are known.
  *
  * Memory is bounded: a table of sets, in which the count that is least, and of these the oldest, gives way.  Any thread.
  */
@@ -46,6 +47,12 @@ bool abuse_is_held(struct abuse *a, const struct abuse_login *login, uint64_t no
 /* How many failures of this user from there, or of anybody from there divided by three, there are now. */
 unsigned abuse_failed(struct abuse *a, const struct abuse_login *login, uint64_t now_s);
 void abuse_succeeded(struct abuse *a, const struct abuse_login *login, uint64_t now_s);
+
+/* Where users are known, for the next start: addresses and users are not in the file, only what says whether it is the same one
+ * again.  Both are given `now_s` and the time of day that goes with it.  False, with errno: it could not be written.  What cannot be
+ * read, or makes no sense, is as if there were none. */
+MUST_USE bool abuse_save(struct abuse *a, const char *path, uint64_t now_s, int64_t day_s);
+void abuse_load(struct abuse *a, const char *path, uint64_t now_s, int64_t day_s);
 
 struct abuse_row {
 	const char *kind; /* "login", "address", "user" */

@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct conn_user *const users[] = {[PROTOCOL_IMAP] = &session_user,
@@ -151,6 +152,7 @@ struct main_loop {
 	struct server *server;
 	uv_signal_t signals[3];
 	uv_async_t look;
+	uv_timer_t keep; /* what is known, hourly */
 	struct certificate_watch *certificates; /* NULL without TLS */
 };
 
@@ -188,6 +190,37 @@ static void on_look(uv_async_t *look)
 		certificate_watch_look(m->certificates);
 }
 
+static const char *known_path(const struct server *s, char out[4096])
+{
+	snprintf(out, 4096, "%s/known", s->config.store);
+	return out;
+}
+
+static void keep_known(struct server *s)
+{
+	char path[4096];
+	if (!abuse_save(s->abuse, known_path(s, path), uv_hrtime() / 1000000000, time(NULL)))
+		log_event(LOG_WARNING, "known_not_kept", log_text("path", path), log_text("error", strerror(errno)));
+}
+
+static void on_keep(uv_timer_t *timer)
+{
+	struct main_loop *m = timer->data;
+	keep_known(m->server);
+}
+
+/* Where users are known outlasts a restart (abuse.h). */
+static void start_keeping(struct main_loop *m)
+{
+	enum { HOUR_MS = 3600 * 1000 };
+	char path[4096];
+	abuse_load(m->server->abuse, known_path(m->server, path), uv_hrtime() / 1000000000, time(NULL));
+	invariant(uv_timer_init(&m->uv, &m->keep) == 0);
+	m->keep.data = m;
+	uv_timer_start(&m->keep, on_keep, HOUR_MS, HOUR_MS);
+	uv_unref((uv_handle_t *)&m->keep);
+}
+
 static void start_signals(struct main_loop *m)
 {
 	static const struct {
@@ -209,6 +242,7 @@ static bool serve(struct server *s)
 	m.look.data = &m;
 	uv_unref((uv_handle_t *)&m.look); /* what keeps the loop turning are the listeners */
 	s->look = &m.look;
+	start_keeping(&m);
 	s->supervisor = supervisor_open(s, &m.uv);
 	struct metrics_http *metrics = *s->config.metrics ? metrics_http_open(s, s->config.metrics) : NULL;
 	bool ok = metrics || !*s->config.metrics;
@@ -236,6 +270,8 @@ static bool serve(struct server *s)
 	s->look = NULL;
 	supervisor_close(s->supervisor);
 	uv_mutex_unlock(&s->reloading);
+	keep_known(s);
+	uv_close((uv_handle_t *)&m.keep, NULL);
 	uv_close((uv_handle_t *)&m.look, NULL);
 	uv_run(&m.uv, UV_RUN_DEFAULT);
 	listeners_destroy(listeners);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Those who guess, and those behind a proxy: failed logins that are held, the PROXY protocol, and what fail2ban reads of it."""
-import base64, pathlib, re, shutil, socket, ssl, struct, subprocess, sys, tempfile, time
+import base64, pathlib, re, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, time
 
 import runner
 from store import Store, with_users
@@ -124,6 +124,27 @@ def test_a_device_gets_in(roost):
         assert way(source, made).startswith("OK"), number
         assert way(source, "secret").startswith("OK"), "she is known there then"
     assert scram(store.client(v1("198.51.100.77")), "SCRAM-SHA-256", ALICE, "secret").startswith(HELD)
+    store.close()
+
+
+def test_known_after_a_restart(roost):
+    """Who guesses does not wait for the owner to be known again."""
+    store = Behind(roost)
+    assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")
+    for number in range(2):
+        assert store.stop(signal.SIGTERM) == 0
+        known = store.directory / "store/known"
+        assert known.stat().st_mode & 0o777 == 0o600 and b"alice" not in known.read_bytes()
+        store.start()
+        for host in range(9):
+            assert login(store, f"203.0.113.{host}", ALICE, "guess").startswith(WRONG), host
+        assert login(store, "198.51.100.9", ALICE, "secret").startswith(HELD)
+        assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK"), number
+    for damage in (b"", b"nonsense" * 10, known.read_bytes()[:-9]):
+        assert store.stop() == 0
+        known.write_bytes(damage)
+        store.start()
+        assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")
     store.close()
 
 

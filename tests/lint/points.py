@@ -9,6 +9,7 @@ POINTED = re.compile(r"(?<!\w)(file_create|file_write|file_sync|file_rename|file
 # Calls that have nothing to do with the store: the file, the call, why.
 FREE = {
     ("server/server.c", "unlink"): "a listener's socket",
+    ("server/abuse.c", "rename"): "where users are known: a help that may be lost, or be an hour old",
     ("server/accounts.c", "unlink"): "a file that loses its name as it is made: nothing of it outlives the process",
     ("server/mail_out.c", "rename"): "an exported archive",
     ("server/mail_out.c", "renameat"): "an exported file",

@@ -2,6 +2,7 @@
 #include "server/abuse.h"
 
 #include "server/limits.h"
+#include "tests/unit/scratch_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,6 +158,36 @@ static void test_list_and_clear(void **state)
 	abuse_destroy(a);
 }
 
+/* Over a restart, which begins the clock anew; the time of day goes on. */
+static void test_known_is_kept(void **state)
+{
+	const struct abuse_login home = from(1, "alice@example.org");
+	const int64_t day = 1800000000;
+	struct scratch_dir dir;
+	(void)state;
+	scratch_dir_create(&dir);
+	const char *path = scratch_path(&dir, "known");
+	struct abuse *a = abuse_create(&rules);
+	abuse_succeeded(a, &home, 100000);
+	assert_true(abuse_save(a, path, 100060, day));
+	abuse_destroy(a);
+	for (int late = 0; late < 2; late++) {
+		a = abuse_create(&rules);
+		abuse_load(a, path, 10, late ? day + ABUSE_KNOWN_S - 60 : day + 20);
+		for (unsigned host = 10; host < 10 + 3 * MAX; host++)
+			fails(a, host, "alice@example.org", 1, 11);
+		assert_true(held(a, 99, "alice@example.org", 12));
+		assert_int_equal(held(a, 1, "alice@example.org", 12), late);
+		/* What was read is written again, as old as it is. */
+		assert_true(abuse_save(a, path, 20, late ? day + ABUSE_KNOWN_S - 50 : day + 30));
+		abuse_destroy(a);
+	}
+	a = abuse_create(&rules);
+	assert_false(abuse_save(a, scratch_path(&dir, "none/known"), 1, day));
+	abuse_destroy(a);
+	scratch_dir_destroy(&dir);
+}
+
 static void test_never(void **state)
 {
 	struct abuse *a = abuse_create(&(struct abuse_limits){1, 0});
@@ -172,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_one_login),      cmocka_unit_test(test_a_success_forgives),
 		cmocka_unit_test(test_spread),         cmocka_unit_test(test_the_owner_gets_in),
 		cmocka_unit_test(test_bounded),        cmocka_unit_test(test_list_and_clear),
+		cmocka_unit_test(test_known_is_kept),
 		cmocka_unit_test(test_never),          cmocka_unit_test(test_the_same_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
