@@ -4,6 +4,7 @@
 
 #include "storage/account.h"
 #include "storage/append.h"
+#include "storage/check.h"
 #include "storage/content_writer.h"
 #include "storage/expunge.h"
 #include "storage/mailbox.h"
@@ -198,6 +199,22 @@ static inline void fixture_remove(struct account_fixture *f, int64_t mailbox, ui
 	assert_int_equal(messages_remove(f->account, mailbox, &set), STORE_OK);
 	fixture_end(f);
 	uidset_finish(&set);
+}
+
+static inline void fixture_on_problem(void *ctx, enum check_kind kind, const char *line)
+{
+	(void)ctx;
+	print_error("%d %s\n", kind, line);
+}
+
+/* Nothing is damaged. */
+static inline void fixture_check(struct account_fixture *f)
+{
+	struct check *c = check_create(f->account, NULL, fixture_on_problem, NULL);
+	for (bool more = true; more;)
+		assert_int_equal(check_step(c, &more), STORE_OK);
+	assert_int_equal(check_result(c).damage, 0);
+	check_destroy(c);
 }
 
 /* Behind storage's back. */

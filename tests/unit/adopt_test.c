@@ -1,23 +1,7 @@
 /* storage/adopt: a mailbox from elsewhere keeps the numbers its clients know it by. */
 #include "storage/adopt.h"
 
-#include "storage/check.h"
 #include "tests/unit/account_fixture.h"
-
-static void on_problem(void *ctx, enum check_kind kind, const char *line)
-{
-	(void)ctx;
-	print_error("%d %s\n", kind, line);
-}
-
-static void check_is_clean(struct account_fixture *f)
-{
-	struct check *c = check_create(f->account, NULL, on_problem, NULL);
-	for (bool more = true; more;)
-		assert_int_equal(check_step(c, &more), STORE_OK);
-	assert_int_equal(check_result(c).damage, 0);
-	check_destroy(c);
-}
 
 static bool adopt(struct account_fixture *f, int64_t box, uint32_t uidvalidity)
 {
@@ -77,7 +61,7 @@ static void test_numbers_are_taken_over(void **state)
 	assert_int_equal(uids_at(&r->uids, 0), 7);
 	assert_int_equal(uids_at(&r->uids, 1), 8);
 	assert_int_equal(uids_at(&r->uids, 2), 4000);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_what_clients_know_stays(void **state)
@@ -94,7 +78,7 @@ static void test_what_clients_know_stays(void **state)
 	assert_true(adopt(f, fresh, 4000000000u));
 	assert_true(info_of(f, fixture_mailbox(f, "Later")).uidvalidity > 4000000000u);
 	reopen(f);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static uint32_t validity_of(struct account_fixture *f, int64_t box)
@@ -119,9 +103,9 @@ static void test_shared(void **state)
 	assert_true(adopt(f, sent, 4711) && adopt(f, trash, 4711) && adopt(f, below, 4711) && adopt(f, alone, 4712));
 	append_at(f, sent, uids, 1, STORE_OK);
 	append_at(f, trash, uids, 1, STORE_OK);
-	check_is_clean(f);
+	fixture_check(f);
 	reopen(f);
-	check_is_clean(f);
+	fixture_check(f);
 	assert_true(validity_of(f, sent) == 4711 && validity_of(f, trash) == 4711);
 	/* Who was away knows "Post" with its 3; what has that name next must not look the same. */
 	fixture_begin(f);
@@ -135,7 +119,7 @@ static void test_shared(void **state)
 	assert_true(validity_of(f, trash) == first && validity_of(f, below) == second);
 	reopen(f);
 	assert_int_equal(validity_of(f, trash), first);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_the_last_uids(void **state)
@@ -146,7 +130,7 @@ static void test_the_last_uids(void **state)
 	append_at(f, box, last, 3, STORE_LIMIT);
 	assert_int_equal(append_at(f, box, last, 1, STORE_OK), UINT32_MAX - 2);
 	assert_int_equal(info_of(f, box).uidnext, UINT32_MAX - 1);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_a_failed_op_leaves_it(void **state)

@@ -481,7 +481,7 @@ static void overwrite(struct fixture *f, const char *name, off_t at, const void 
 }
 
 /* Either everything is answered, or it was thrown away with a reason and can be filled again. */
-static void check_damaged(struct fixture *f, int64_t last)
+static void look_at_damaged(struct fixture *f, int64_t last)
 {
 	static int64_t ids[3000];
 	struct fulltext_query q;
@@ -585,7 +585,7 @@ static void test_damage(void **state)
 			fill(f, 1, LAST);
 			continue;
 		}
-		check_damaged(f, LAST);
+		look_at_damaged(f, LAST);
 		if (i == 1 || i == 2 || i == 3 || i == 5)
 			assert_int_equal(f->dropped.n, before + 1);
 	}

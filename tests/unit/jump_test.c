@@ -2,26 +2,10 @@
 #include "storage/jump.h"
 
 #include "storage/changes.h"
-#include "storage/check.h"
 #include "storage/store.h"
 #include "tests/unit/account_fixture.h"
 
 #include <errno.h>
-
-static void on_problem(void *ctx, enum check_kind kind, const char *line)
-{
-	(void)ctx;
-	print_error("%d %s\n", kind, line);
-}
-
-static void check_is_clean(struct account_fixture *f)
-{
-	struct check *c = check_create(f->account, NULL, on_problem, NULL);
-	for (bool more = true; more;)
-		assert_int_equal(check_step(c, &more), STORE_OK);
-	assert_int_equal(check_result(c).damage, 0);
-	check_destroy(c);
-}
 
 static void set_flags(struct account_fixture *f, int64_t box, uint32_t flags)
 {
@@ -76,14 +60,14 @@ static void test_everything_is_restamped(void **state)
 	assert_int_equal(uidset_count(&changed), before.messages);
 	uidset_finish(&expunged);
 	uidset_finish(&changed);
-	check_is_clean(f);
+	fixture_check(f);
 	uint64_t jumped = f->account->modseq;
 	set_flags(f, box, FLAG_SEEN);
 	assert_true(f->account->modseq == jumped + 1);
 	fixture_close(f);
 	fixture_open(f);
 	assert_true(f->account->modseq == jumped + 1);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_uids_leap_after_a_restore(void **state)
@@ -103,7 +87,7 @@ static void test_uids_leap_after_a_restore(void **state)
 	assert_true(after.uidvalidity > before.uidvalidity);
 	assert_int_equal(fixture_publish(f, box, fixture_store(f, "new", 3, 0), 3), 301 + JUMP_UIDS);
 	assert_true(fixture_mailbox(f, "New") > JUMP_UIDS);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_when_the_account_jumps_by_itself(void **state)
@@ -130,7 +114,7 @@ static void test_when_the_account_jumps_by_itself(void **state)
 	set_flags(f, box, FLAG_SEEN);
 	kill_and_start(f, 5);
 	assert_true(f->account->modseq > told + JUMP_MODSEQS);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 /* The mark itself must be on disk before commits that are not. */
@@ -160,7 +144,7 @@ static void test_a_reopening_that_lost_what_was_told(void **state)
 	f->account->modseq_committed += 7; /* flag changes that did not reach the disk */
 	assert_int_equal(account_reopen(&f->account), STORE_OK);
 	assert_true(f->account->modseq > told + 7 + JUMP_MODSEQS);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_a_jump_that_fails_changes_nothing(void **state)
@@ -176,7 +160,7 @@ static void test_a_jump_that_fails_changes_nothing(void **state)
 		f->fail_at = STORE_POINTS;
 		assert_int_equal(account_reopen(&f->account), STORE_OK);
 		assert_true(f->account->modseq == before);
-		check_is_clean(f);
+		fixture_check(f);
 	}
 }
 

@@ -2,7 +2,6 @@
 #include "storage/undelete.h"
 
 #include "storage/changes.h"
-#include "storage/check.h"
 #include "storage/copy.h"
 #include "storage/expire.h"
 #include "storage/history.h"
@@ -10,21 +9,6 @@
 #include "tests/unit/account_fixture.h"
 
 static const struct undelete_filter everything = {.since_s = INT64_MIN, .until_s = INT64_MAX};
-
-static void on_problem(void *ctx, enum check_kind kind, const char *line)
-{
-	(void)ctx;
-	print_error("%d %s\n", kind, line);
-}
-
-static void check_is_clean(struct account_fixture *f)
-{
-	struct check *c = check_create(f->account, NULL, on_problem, NULL);
-	for (bool more = true; more;)
-		assert_int_equal(check_step(c, &more), STORE_OK);
-	assert_int_equal(check_result(c).damage, 0);
-	check_destroy(c);
-}
 
 static void fill(struct account_fixture *f, int64_t box, uint32_t n, char letter)
 {
@@ -92,7 +76,7 @@ static void test_in_batches_and_from_deleted_mailboxes(void **state)
 	assert_int_equal(messages_of(f, "Top"), 4);
 	assert_int_equal(messages_of(f, "Top/Child"), 3);
 	assert_int_equal(count(f, &everything), 0);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_time_and_retention(void **state)
@@ -121,7 +105,7 @@ static void test_time_and_retention(void **state)
 	restore(f, &everything, "Back");
 	assert_int_equal(messages_of(f, "Back"), 3);
 	assert_int_equal(messages_of(f, "Lists"), 12);
-	check_is_clean(f);
+	fixture_check(f);
 }
 
 static void test_moved_is_not_missing(void **state)
