@@ -55,9 +55,18 @@ if [ "$have" -lt "$users" ]; then
 	"$roost" domain list -c "$dir/roost.conf" | grep -qx example.org ||
 		"$roost" domain add -c "$dir/roost.conf" example.org >/dev/null
 	have=$("$roost" user list -c "$dir/roost.conf" example.org | sed -n 's/^user\([1-9][0-9]*\)@.*/\1/p' | sort -n | tail -1)
-	[ "${have:-0}" -ge "$users" ] ||
-		"$roost" user add -c "$dir/roost.conf" --password-stdin --first $((${have:-0} + 1)) --count "$users" \
-			user@example.org <<<pass >/dev/null
+	have=${have:-0}
+	if [ "$have" -lt "$users" ]; then
+		# One user is added, all others have what is stored of its password, with a hash that costs next to nothing.
+		first=user$((have + 1))@example.org
+		"$roost" user add -c "$dir/roost.conf" --password-stdin "$first" <<<pass >/dev/null
+		table=$("$roost" user export -c "$dir/roost.conf" example.org)
+		hash=$(openssl passwd -1 pass)
+		awk -F, -v OFS=, -v first="$first" -v from=$((have + 1)) -v to="$users" -v hash="$hash" '
+			NR == 1
+			$1 == first { for ($2 = hash; from <= to; from++) { $1 = "user" from "@example.org"; print } }' <<<"$table" |
+			"$roost" user import -c "$dir/roost.conf" - >/dev/null
+	fi
 	echo "$users" >"$dir/users"
 fi
 exec "$roost" serve -c "$dir/roost.conf"
