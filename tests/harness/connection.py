@@ -21,20 +21,21 @@ class Connection:
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name, self.trace, self.way, self.random = name, trace, way, random.Random(seed)
-        self.data, self.literals, self.tag = b"", literals, 0
+        self.data, self.at = b"", 0  # what came; read as far as here
+        self.literals, self.tag = literals, 0
         self.deflater = self.inflater = None
         if tls:
             self.start_tls()
 
     def start_tls(self):
-        if self.data:
-            raise AssertionError(f"plain text after the answer to STARTTLS: {self.data!r}")
+        if self._unread():
+            raise AssertionError(f"plain text after the answer to STARTTLS: {self._unread()!r}")
         self.socket = tls_context().wrap_socket(self.socket, server_hostname="localhost")
 
     def compress(self):
         """From here on, both ways (RFC 4978)."""
         self.deflater, self.inflater = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
-        self.data = self.inflater.decompress(self.data)
+        self.data, self.at = self.inflater.decompress(self._unread()), 0
 
     def close(self):
         self.socket.close()
@@ -44,7 +45,7 @@ class Connection:
         self.socket.shutdown(socket.SHUT_WR)
 
     def send(self, data, whole=False):
-        self.trace.append(f"{self.name} C: {data!r}"[:400])
+        self.trace.append((self.name, "C", data))
         if self.deflater:
             data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
         if whole:
@@ -65,35 +66,38 @@ class Connection:
         else:
             self.socket.sendall(data)
 
+    def _unread(self):
+        return self.data[self.at:]
+
     def _more(self):
-        have = len(self.data)
+        have = len(self.data) - self.at
         slow = self.way == "window" and have < 2000
-        more = self.socket.recv((1 if have < 200 else 16) if slow else 65536)
+        more = self.socket.recv((1 if have < 60 else 64) if slow else 65536)
         if not more:
-            if self.data:
-                self.trace.append(f"{self.name} S: {self.data!r} (the end)")
+            if have:
+                self.trace.append((self.name, "S", self._unread() + b" (the end)"))
             raise EOFError("the server closed the connection")
-        self.data += self.inflater.decompress(more) if self.inflater else more
+        self.data, self.at = self._unread() + (self.inflater.decompress(more) if self.inflater else more), 0
 
     def line(self):
         """The next response without its CRLF; literals and what follows them belong to it."""
         out = b""
         while True:
-            while b"\n" not in self.data:
+            while (end := self.data.find(b"\n", self.at)) < 0:
                 self._more()
-            line, self.data = self.data.split(b"\n", 1)
+            line, self.at = self.data[self.at:end], end + 1
             if not line.endswith(b"\r"):
                 raise AssertionError(f"a line ends in a bare LF: {line!r}")
             out += line[:-1]
-            literal = self.literals and re.search(rb"\{(\d+)\}$", line[:-1])
+            literal = self.literals and line.endswith(b"}\r") and re.search(rb"\{(\d+)\}\r$", line)
             if not literal:
                 break
             count = int(literal.group(1))
-            while len(self.data) < count:
+            while len(self.data) - self.at < count:
                 self._more()
-            out, self.data = out + b"\r\n" + self.data[:count], self.data[count:]
+            out, self.at = out + b"\r\n" + self.data[self.at:self.at + count], self.at + count
         text = out.decode("latin-1")
-        self.trace.append(f"{self.name} S: {text!r}"[:400])
+        self.trace.append((self.name, "S", text))
         return text
 
 

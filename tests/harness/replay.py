@@ -1,12 +1,14 @@
 """Replays one transcript against a daemon in one way."""
-import base64, operator, re, ssl
+import base64, collections, operator, re, ssl
 
 import connection
 from daemon import run as run_roost
 from match import expose, matches
 from transcript import TranscriptError, parse
 
-WAYS = ("whole", "bytes", "cuts", "window")  # tls, deflate: a sample of the files
+WAYS = ("whole", "bytes", "cuts", "window")
+SAMPLED = ("tls", "deflate")  # these with one file of SAMPLE each
+SAMPLE = 4
 OPERATORS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne, ">=": operator.ge, ">": operator.gt}
 
 
@@ -17,7 +19,8 @@ class Mismatch(Exception):
 class Replay:
     def __init__(self, path, daemon, way, user, seed):
         self.path, self.daemon, self.way, self.seed = path, daemon, way, seed
-        self.captures, self.connections, self.trace = {"user": user}, {}, []
+        self.captures, self.connections = {"user": user}, {}
+        self.trace = collections.deque(maxlen=12)  # (connection, who, what): told when something goes wrong
         self.name, self.kind, self.last = "A", "imap", ""
         self.kept = {}  # by connection: a response read for S? or a block that is still to be matched
 
@@ -192,7 +195,7 @@ class Replay:
             return f"{self.path}: {e}"
         except (Mismatch, EOFError, OSError, AssertionError) as e:
             kind = "" if isinstance(e, Mismatch) else type(e).__name__ + ": "
-            last = "\n".join("    " + t for t in self.trace[-12:])
+            last = "\n".join(f"    {name} {who}: {what!r}"[:400] for name, who, what in self.trace)
             return f"{self.path}:{where.number if where else 0}: ({self.way}) {kind}{e}\n{last}"
         finally:
             for c in self.connections.values():
