@@ -83,14 +83,14 @@ static uint32_t messages_of(struct account_fixture *f, const char *name)
 	return info.messages;
 }
 
-static void damage_and_repair(const char *sql, bool set_back)
+/* On a copy of `sound`, the account's directory with the sample in it. */
+static void damage_and_repair(struct account_fixture *f, const char *sound, const struct sample *s, bool set_back, const char *sql)
 {
-	struct account_fixture *f;
 	struct found found;
 	struct told told;
-	fixture_set_up((void **)&f);
-	struct sample s = make_mail(f);
-	name_sample(f, &s);
+	scratch_copy(sound, scratch_path(&f->dir, "account"));
+	fixture_open(f);
+	name_sample(f, s);
 	fixture_execute(f, sql);
 	fixture_close(f); /* nothing of it is in memory */
 	fixture_open(f);
@@ -114,15 +114,21 @@ static void damage_and_repair(const char *sql, bool set_back)
 	fixture_open(f);
 	check(f, &found);
 	assert_int_equal(found.n, 0);
-	fixture_tear_down((void **)&f);
+	fixture_close(f);
+	scratch_remove(scratch_path(&f->dir, "account"));
 }
 
 static void test_each_damage_is_mended(void **state)
 {
-	(void)state;
+	struct account_fixture *f = *state;
+	char sound[160];
+	struct sample s = make_mail(f);
+	fixture_close(f);
+	snprintf(sound, sizeof(sound), "%s", scratch_path(&f->dir, "sound"));
+	assert_int_equal(rename(scratch_path(&f->dir, "account"), sound), 0);
 	for (size_t i = 0; i < countof(damages); i++)
 		/* An INBOX that is missing is made when the account opens. */
-		damage_and_repair(damages[i].sql, i == 0);
+		damage_and_repair(f, sound, &s, i == 0, damages[i].sql);
 }
 
 static void test_what_lost_its_name_is_recovered(void **state)
@@ -158,7 +164,7 @@ static void test_a_sound_account_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_damage_is_mended),
+		cmocka_unit_test_setup_teardown(test_each_damage_is_mended, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_what_lost_its_name_is_recovered, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_a_sound_account_is_left_alone, fixture_set_up, fixture_tear_down),
 	};

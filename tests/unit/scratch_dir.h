@@ -3,10 +3,13 @@
 #define TESTS_UNIT_SCRATCH_DIR_H
 
 #include <ftw.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct scratch_dir {
@@ -27,9 +30,14 @@ static inline int scratch_dir_remove_one(const char *path, const struct stat *st
 	return remove(path);
 }
 
+static inline void scratch_remove(const char *path)
+{
+	nftw(path, scratch_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static inline void scratch_dir_destroy(struct scratch_dir *d)
 {
-	nftw(d->path, scratch_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(d->path);
 }
 
 /* The path of `name` in it; valid for three more calls. */
@@ -40,6 +48,16 @@ static inline const char *scratch_path(const struct scratch_dir *d, const char *
 	char *path = paths[next++ % 4];
 	snprintf(path, sizeof(paths[0]), "%s/%s", d->path, name);
 	return path;
+}
+
+/* Copies all that is in `from`, a directory, to `to`, which is made. */
+static inline void scratch_copy(const char *from, const char *to)
+{
+	pid_t pid;
+	int status;
+	const char *argv[] = {"cp", "-a", "--", from, to, NULL};
+	if (posix_spawnp(&pid, "cp", NULL, NULL, (char *const *)argv, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		abort();
 }
 
 #endif
