@@ -475,6 +475,8 @@ struct accounts *accounts_create(const struct config *config, struct workers *wo
 					    .search_dropped = on_search_dropped, .has_room = has_room,
 					    .point = on_point, .ctx = &accounts->crash_point,
 					    .fsync_always = config->fsync == FSYNC_ALWAYS, .boot_id = read_boot_id()};
+	if (account_image_make(&accounts->image) == STORE_OK)
+		accounts->env.account_image = &accounts->image;
 	accounts->open_max = open_max();
 	invariant(uv_mutex_init(&accounts->mutex) == 0 && uv_cond_init(&accounts->look) == 0);
 	char crashes[4096];
@@ -535,6 +537,7 @@ void accounts_destroy(struct accounts *accounts)
 	settings_destroy(accounts->settings); /* before the writer, who as the last one leaves no log */
 	if (accounts->directory)
 		destroy_lane(accounts->directory);
+	db_image_finish(&accounts->image);
 	held_close(accounts->held);
 	uv_cond_destroy(&accounts->look);
 	uv_mutex_destroy(&accounts->mutex);

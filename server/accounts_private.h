@@ -19,6 +19,7 @@ struct accounts {
 	bool fulltext;
 	struct room room;
 	struct store_env env;
+	struct db_image image; /* env.account_image */
 	struct crash_point crash_point; /* env.ctx */
 	atomic_ullong syncs;
 	struct held *held;

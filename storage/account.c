@@ -156,10 +156,18 @@ static char *copy_text(const char *text)
 	return copy;
 }
 
+static const struct db_options index_options = {.application_id = ACCOUNT_ID, .version = ACCOUNT_VERSION,
+						.schema = account_schema, .create = true};
+
+enum store_err account_image_make(struct db_image *out)
+{
+	return db_image_make(out, &index_options);
+}
+
 enum store_err account_open(const struct store_env *env, const char *dir, bool create, struct account **out)
 {
-	static const struct db_options options = {.application_id = ACCOUNT_ID, .version = ACCOUNT_VERSION,
-						  .schema = account_schema, .create = true};
+	struct db_options options = index_options;
+	options.image = env->account_image;
 	*out = NULL;
 	char path[ACCOUNT_PATH_MAX + 16];
 	if (strlen(dir) > ACCOUNT_PATH_MAX)

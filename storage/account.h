@@ -104,6 +104,9 @@ struct account {
 	bool scratch_is_own;
 };
 
+/* What a new account's index.db begins as, for store_env.account_image; the caller finishes it (db.h), after the last
+ * account was closed.  Any thread. */
+MUST_USE enum store_err account_image_make(struct db_image *out);
 /* Opens the account under `dir`, making it (with INBOX and the special-use mailboxes, subscribed) when it is
  * not there and `create` is set.  STORE_BUSY: another process has it open. */
 MUST_USE enum store_err account_open(const struct store_env *env, const char *dir, bool create,

@@ -1,6 +1,7 @@
 #include "storage/db.h"
 
 #include "storage/db_sums.h"
+#include "storage/file.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -305,16 +306,28 @@ static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
 	return err;
 }
 
-static enum store_err make_schema(struct db *db, const struct db_options *o)
+/* What cannot be changed once there are tables. */
+static enum store_err set_form(struct db *db)
+{
+	char settings[100];
+	snprintf(settings, sizeof(settings), "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;", DB_PAGE_BYTES);
+	return db_exec(db, settings);
+}
+
+static enum store_err run_schema(struct db *db, const struct db_options *o)
 {
 	char marks[100];
 	snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d;", o->application_id,
 		 o->version);
+	enum store_err err = db_exec(db, o->schema);
+	return err ? err : db_exec(db, marks);
+}
+
+static enum store_err make_schema(struct db *db, const struct db_options *o)
+{
 	enum store_err err = db_begin(db, POINT_SCHEMA_BEGIN);
 	if (!err)
-		err = db_exec(db, o->schema);
-	if (!err)
-		err = db_exec(db, marks);
+		err = run_schema(db, o);
 	if (err) {
 		db_rollback(db);
 		return err;
@@ -364,11 +377,10 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 		err = recognise(db, o, &is_new);
 	if (err || o->read_only)
 		return err;
-	snprintf(settings, sizeof(settings), "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;", DB_PAGE_BYTES);
 	if (is_new && o->sums)
 		err = db_error(db, db_sums_reserve(db->handle));
 	if (!err && is_new)
-		err = db_exec(db, settings);
+		err = set_form(db);
 	snprintf(settings, sizeof(settings),
 		 "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d;", DB_WAL_KEPT_BYTES);
 	if (!err)
@@ -383,22 +395,72 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 	return err == STORE_FULL || (err == STORE_BUSY && o->shared) ? STORE_OK : err;
 }
 
+/* One of which only a part was written has another name, under which the next one is written.  The name is on disk when the
+ * log first is: SQLite syncs the directory with it. */
+static enum store_err write_image(const struct store_env *env, const struct db_image *image, const char *path)
+{
+	char made[DB_PATH_MAX + 8];
+	int fd;
+	snprintf(made, sizeof(made), "%s-new", path);
+	enum store_err err = file_create(env, POINT_IMAGE_OPEN, made, &fd);
+	if (err)
+		return err;
+	err = file_write(env, POINT_IMAGE_WRITE, fd, image->bytes, image->len);
+	if (!err)
+		err = file_sync(env, POINT_IMAGE_SYNC, fd);
+	close(fd);
+	return err ? err : file_rename(env, POINT_IMAGE_RENAME, made, path);
+}
+
 enum store_err db_open(struct db *db, const struct store_env *env, const char *path, const struct db_options *o)
 {
 	invariant((o->shared || !o->read_only) && !(o->shared && o->sums));
 	*db = (struct db){.env = env};
-	if (!o->create && access(path, F_OK) != 0 && errno == ENOENT)
+	bool is_there = access(path, F_OK) == 0 || errno != ENOENT;
+	if (!is_there && !o->create)
 		return STORE_NOTFOUND;
+	enum store_err err = !is_there && o->image ? write_image(env, o->image, path) : STORE_OK;
+	if (err)
+		return err;
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	if (o->read_only)
 		flags |= SQLITE_OPEN_READONLY;
 	else
 		flags |= SQLITE_OPEN_READWRITE | (o->create ? SQLITE_OPEN_CREATE : 0);
 	int rc = sqlite3_open_v2(path, &db->handle, flags, o->sums ? db_sums_vfs(env->vfs) : env->vfs);
-	enum store_err err = rc == SQLITE_OK ? set_up(db, o) : db_error(db, rc);
+	err = rc == SQLITE_OK ? set_up(db, o) : db_error(db, rc);
 	if (err)
 		db_close(db);
 	return err;
+}
+
+enum store_err db_image_make(struct db_image *image, const struct db_options *o)
+{
+	enum { WRITE_FORMAT = 18, READ_FORMAT = 19, WAL = 2 }; /* in the file's header */
+	struct db db = {0};
+	sqlite3_int64 len = 0;
+	invariant(!o->prepare && !o->sums);
+	*image = (struct db_image){0};
+	int rc = sqlite3_open_v2(":memory:", &db.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	enum store_err err = db_error(&db, rc);
+	if (!err)
+		err = set_form(&db);
+	if (!err)
+		err = run_schema(&db, o);
+	if (!err)
+		image->bytes = sqlite3_serialize(db.handle, "main", &len, 0);
+	db_close(&db);
+	if (err || !image->bytes)
+		return err ? err : STORE_IO;
+	image->len = (size_t)len;
+	image->bytes[WRITE_FORMAT] = image->bytes[READ_FORMAT] = WAL; /* a database in memory has no log */
+	return STORE_OK;
+}
+
+void db_image_finish(struct db_image *image)
+{
+	sqlite3_free(image->bytes);
+	*image = (struct db_image){0};
 }
 
 void db_close(struct db *db)

@@ -20,6 +20,7 @@
 
 enum {
 	DB_PAGE_BYTES = 16384,
+	DB_PATH_MAX = 4100,
 	DB_CACHE_BYTES = 256 * 1024,       /* at most; grown on demand */
 	DB_WAL_BYTES_MAX = 64 * 1024 * 1024, /* a commit that leaves more makes a checkpoint */
 	DB_WAL_AHEAD_BYTES = 1024 * 1024,  /* zeros behind its end, for commits that sync; as many as it has, at most */
@@ -42,6 +43,12 @@ struct db {
 	enum store_err grave; /* STORE_IO, STORE_CORRUPT or STORE_FOREIGN: that happened since this was taken back; else STORE_OK */
 };
 
+/* A new database as bytes: what its schema makes of an empty file. */
+struct db_image {
+	unsigned char *bytes;
+	size_t len;
+};
+
 struct db_options {
 	int32_t application_id; /* in the file's header: says whose file it is */
 	int version;            /* user_version: of the schema */
@@ -49,6 +56,7 @@ struct db_options {
 	/* NULL, or what the connection must know before the schema is looked at: FTS5's tokenizers. */
 	enum store_err (*prepare)(struct db *db);
 	bool sums;              /* a checksum in each page (db_sums.h); not with `shared` */
+	const struct db_image *image; /* NULL, or what a new file begins as: written at once, where the schema takes dozens of steps */
 	bool create;            /* else a missing one is STORE_NOTFOUND */
 	bool shared;            /* several connections may be open at once; else a second one is STORE_BUSY */
 	bool read_only;         /* with shared */
@@ -60,6 +68,10 @@ void db_start(void);
  * STORE_FOREIGN: not a file of ours, or of a newer version; it was not changed. */
 MUST_USE enum store_err db_open(struct db *db, const struct store_env *env, const char *path,
 				const struct db_options *options);
+/* The image of databases of these options, which have neither `prepare` nor `sums`.  Any thread; the caller finishes it. */
+MUST_USE enum store_err db_image_make(struct db_image *image, const struct db_options *options);
+/* Accepts one that was never made (zeroed). */
+void db_image_finish(struct db_image *image);
 /* Accepts one that was never opened (zeroed). */
 void db_close(struct db *db);
 

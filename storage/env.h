@@ -6,6 +6,8 @@
 #include "storage/base.h"
 #include "storage/points.h"
 
+struct db_image;
+
 struct store_env {
 	int64_t (*now_s)(void *ctx); /* Unix seconds */
 	/* NULL, or called at each named point.  It may not return (a crash), or return an errno: then what the point
@@ -21,6 +23,7 @@ struct store_env {
 	bool fsync_always;  /* also for flag-only commits */
 	uint64_t boot_id;   /* differs between boots of the machine, which may lose what was not fsynced (jump.h) */
 	int64_t wal_bytes_max; /* 0: DB_WAL_BYTES_MAX (db.h) */
+	const struct db_image *account_image; /* NULL, or what a new index.db begins as (account_image_make()) */
 	const char *vfs;    /* SQLite's, by name; NULL for the system's */
 };
 

@@ -5,6 +5,10 @@
 static const char *const names[STORE_POINTS] = {
 	[POINT_SCHEMA_BEGIN] = "schema-begin",
 	[POINT_SCHEMA_COMMIT] = "schema-commit",
+	[POINT_IMAGE_OPEN] = "image-open",
+	[POINT_IMAGE_WRITE] = "image-write",
+	[POINT_IMAGE_SYNC] = "image-sync",
+	[POINT_IMAGE_RENAME] = "image-rename",
 	[POINT_BEGIN] = "begin",
 	[POINT_COMMIT] = "commit",
 	[POINT_COMMIT_SYNC] = "commit-sync",

@@ -10,6 +10,10 @@ enum store_point {
 	/* SQLite: db.c, account.c, directory.c */
 	POINT_SCHEMA_BEGIN,
 	POINT_SCHEMA_COMMIT,
+	POINT_IMAGE_OPEN,      /* a new index.db, written beside its place */
+	POINT_IMAGE_WRITE,
+	POINT_IMAGE_SYNC,
+	POINT_IMAGE_RENAME,
 	POINT_BEGIN,           /* of the lane's transaction */
 	POINT_COMMIT,
 	POINT_COMMIT_SYNC,     /* committed, not yet on disk, nothing acknowledged */

@@ -22,6 +22,7 @@ struct crash {
 	enum store_point at;
 	unsigned passing; /* 0: never */
 	unsigned passed[STORE_POINTS];
+	const struct db_image *image;
 };
 
 static int on_point(void *ctx, enum store_point point)
@@ -42,7 +43,8 @@ static int64_t now_s(void *ctx)
 
 static struct store_env make_env(struct crash *c)
 {
-	return (struct store_env){.now_s = now_s, .point = on_point, .ctx = c, .boot_id = 7, .wal_bytes_max = 300000};
+	return (struct store_env){.now_s = now_s, .point = on_point, .ctx = c, .boot_id = 7, .wal_bytes_max = 300000,
+				  .account_image = c->image};
 }
 
 static void work(const char *dir, struct crash *c, int fd)
@@ -107,10 +109,10 @@ static bool recover(const char *dir, const struct ack *last)
 }
 
 /* 1: died there and recovered; 0: the workload does not pass the point so often; -1: failed. */
-static int try(enum store_point point, unsigned passing)
+static int try(enum store_point point, unsigned passing, const struct db_image *image)
 {
 	struct scratch_dir dir;
-	struct crash crash = {.at = point, .passing = passing};
+	struct crash crash = {.at = point, .passing = passing, .image = image};
 	struct ack last;
 	scratch_dir_create(&dir);
 	int status = run_child(dir.path, &crash, &last), result = -1;
@@ -129,13 +131,16 @@ int main(void)
 {
 	const char *one = getenv("ROOST_CRASH_POINT"), *colon = one ? strchr(one, ':') : NULL;
 	unsigned done = 0, failed = 0;
+	struct db_image image;
+	if (account_image_make(&image) != STORE_OK)
+		return 1;
 	for (enum store_point point = 0; point < STORE_POINTS; point++) {
 		for (unsigned passing = 1; passing <= PASSINGS; passing++) {
 			const char *name = store_point_name(point);
 			if (colon && (strncmp(one, name, (size_t)(colon - one)) != 0 || name[colon - one] ||
 				      (unsigned)atol(colon + 1) != passing))
 				continue;
-			int result = try(point, passing);
+			int result = try(point, passing, &image);
 			/* Each point must be passed, or nothing was tested. */
 			if (result == 0 && passing == 1)
 				fprintf(stderr, "FAILED: the workload does not pass %s\n", name);
@@ -143,6 +148,7 @@ int main(void)
 			done += result > 0;
 		}
 	}
+	db_image_finish(&image);
 	printf("%u deaths at %u points, %u failures\n", done, STORE_POINTS, failed);
 	return failed || !done ? 1 : 0;
 }

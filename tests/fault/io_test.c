@@ -124,14 +124,15 @@ static bool run(struct workload *w, struct fault *f)
 	return match(w, f, workload_steps(), workload_steps()) >= 0;
 }
 
-/* 1: something failed and all was well; 0: there is no such call; -1: not well. */
-static int try(enum mode mode, unsigned at)
+/* The schema makes the database where the calls are counted, else an image is what it begins as.
+ * 1: something failed and all was well; 0: there is no such call; -1: not well. */
+static int try(enum mode mode, unsigned at, const struct db_image *image)
 {
 	struct scratch_dir dir;
 	struct fault fault = {.mode = mode, .at = at};
 	scratch_dir_create(&dir);
 	struct store_env env = {.now_s = now_s, .point = on_point, .ctx = &fault, .boot_id = 7, .wal_bytes_max = 300000,
-				.vfs = SHIM_NAME};
+				.vfs = SHIM_NAME, .account_image = mode == CALL_FAILS ? NULL : image};
 	struct workload w = {.env = &env, .dir = dir.path};
 	shim_start(on_call, &fault);
 	bool ok = run(&w, &fault);
@@ -152,17 +153,24 @@ int main(void)
 {
 	const char *one = getenv("FAULT_AT"), *stride = getenv("FAULT_STRIDE"), *colon = one ? strchr(one, ':') : NULL;
 	unsigned step = stride ? (unsigned)atol(stride) : STRIDE, done = 0, failed = 0;
-	if (colon)
-		return try((enum mode)atol(colon + 1), (unsigned)atol(one)) < 0;
+	struct db_image image;
+	if (account_image_make(&image) != STORE_OK)
+		return 1;
+	if (colon) {
+		failed = try((enum mode)atol(colon + 1), (unsigned)atol(one), &image) < 0;
+		db_image_finish(&image);
+		return (int)failed;
+	}
 	for (enum mode mode = 0; mode < MODES; mode++) {
 		for (unsigned at = 1 + (unsigned)mode;; at += step ? step : 1) {
-			int result = try(mode, at);
+			int result = try(mode, at, &image);
 			if (result == 0)
 				break;
 			failed += result < 0;
 			done++;
 		}
 	}
+	db_image_finish(&image);
 	printf("%u failing calls, %u failures\n", done, failed);
 	return failed || !done ? 1 : 0;
 }

@@ -61,11 +61,10 @@ static void insert(struct db *db, int value)
 	assert_int_equal(db_run(db, stmt), STORE_OK);
 }
 
-static void test_a_new_database_has_our_settings(void **state)
+static void open_new(struct fixture *f, const struct db_options *o)
 {
-	struct fixture *f = *state;
 	struct db db;
-	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_OK);
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), o), STORE_OK);
 	assert_int_equal(number(&db, "PRAGMA page_size"), DB_PAGE_BYTES);
 	assert_int_equal(number(&db, "PRAGMA auto_vacuum"), 2);
 	assert_int_equal(number(&db, "PRAGMA application_id"), options.application_id);
@@ -75,8 +74,48 @@ static void test_a_new_database_has_our_settings(void **state)
 	assert_int_equal(access(scratch_path(&f->dir, "a.db-wal"), F_OK), 0);
 	assert_int_not_equal(access(scratch_path(&f->dir, "a.db-shm"), F_OK), 0);
 	assert_true(db_bytes(&db) > 0);
+	insert(&db, 1);
+	assert_int_equal(number(&db, "SELECT count(*) FROM t"), 1);
 	db_close(&db);
 	assert_int_not_equal(access(scratch_path(&f->dir, "a.db-wal"), F_OK), 0);
+}
+
+static void test_a_new_database_has_our_settings(void **state)
+{
+	open_new(*state, &options);
+}
+
+static void test_one_that_begins_as_an_image_has_them_too(void **state)
+{
+	struct db_image image;
+	struct db_options o = options;
+	assert_int_equal(db_image_make(&image, &options), STORE_OK);
+	assert_int_equal(image.len % DB_PAGE_BYTES, 0);
+	o.image = &image;
+	o.schema = "none of it is run";
+	open_new(*state, &o);
+	db_image_finish(&image);
+}
+
+/* Nothing is there but what the next attempt writes over. */
+static void test_an_image_that_cannot_be_written(void **state)
+{
+	static const enum store_point points[] = {POINT_IMAGE_OPEN, POINT_IMAGE_WRITE, POINT_IMAGE_SYNC, POINT_IMAGE_RENAME};
+	struct fixture *f = *state;
+	struct db_image image;
+	struct db_options o = options;
+	struct db db;
+	assert_int_equal(db_image_make(&image, &options), STORE_OK);
+	o.image = &image;
+	for (size_t i = 0; i < countof(points); i++) {
+		f->fail_at = points[i];
+		f->fail_with = ENOSPC;
+		assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &o), STORE_FULL);
+		assert_int_not_equal(access(scratch_path(&f->dir, "a.db"), F_OK), 0);
+	}
+	f->fail_at = STORE_POINTS;
+	open_new(f, &o);
+	db_image_finish(&image);
 }
 
 static void test_a_missing_one_is_not_made_unasked(void **state)
@@ -259,6 +298,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_new_database_has_our_settings, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_that_begins_as_an_image_has_them_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_image_that_cannot_be_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_missing_one_is_not_made_unasked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_foreign_and_newer_files_are_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tables_of_another_version, set_up, tear_down),
