@@ -84,6 +84,17 @@ static void submit(struct lane *lane)
 	lane_submit(lane, &i->op);
 }
 
+/* What an earlier process left to convert; later it is done behind the indexing.  False: there is nothing of that to begin. */
+static bool convert_first(struct lane *lane)
+{
+	struct converting *c = accounts_converting(lane);
+	if (!c || lane->converted)
+		return false;
+	lane->converted = true;
+	converting_add(c, lane);
+	return true;
+}
+
 void indexer_note_turn(struct lane *lane)
 {
 	uint64_t now_ms = uv_hrtime() / 1000000;
@@ -95,6 +106,8 @@ void indexer_note_turn(struct lane *lane)
 	int64_t lag = fulltext_lag(lane->account);
 	if (lag >= BEHIND || (lag > 0 && now_ms - lane->index_done_ms >= LATEST_MS))
 		submit(lane);
+	else if (lag == 0)
+		convert_first(lane);
 }
 
 void indexer_note_sweep(struct lane *lane, uint64_t n)
@@ -110,9 +123,6 @@ void indexer_consider(struct lane *lane)
 		return;
 	if (accounts_index(lane) && fulltext_lag(lane->account) > 0)
 		submit(lane);
-	else if (!lane->converted)
-		converting_add(accounts_converting(lane), lane);
-	else
+	else if (!convert_first(lane))
 		fulltext_close(lane->account);
-	lane->converted = true;
 }
