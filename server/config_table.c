@@ -179,7 +179,7 @@ const struct option config_options[] = {
 	{"convert", "command", OPTION_TEXT, IN_CONVERT(command), NULL, 0, 0, NULL,
 	 "The path of a program and its arguments, separated by spaces; no shell sees them. It reads the attachment from standard input, a file, "
 	 "and writes its text to standard output, in UTF-8."},
-	{"convert", "seconds", OPTION_INT, IN_CONVERT(seconds), "20", 1, 3600, NULL,
+	{"convert", "seconds", OPTION_INT, IN_CONVERT(seconds), "60", 1, 3600, NULL,
 	 "How long it may take; then it is killed, and the attachment has no text."},
 };
 const size_t config_options_n = countof(config_options);

@@ -1,6 +1,7 @@
 #include "server/converter.h"
 
 #include "protocol/base.h"
+#include "server/confine.h"
 #include "server/limits.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { LOOK_MS = 5, LOW_PRIORITY = 19, COMMAND_MAX = 1024 };
+enum { LOOK_MS = 5, LOW_PRIORITY = 10, COMMAND_MAX = 1024 };
 
 /* --- which --- */
 
@@ -92,7 +93,8 @@ static void limit_self(int seconds)
 }
 
 /* `told` is closed by the exec; when there is none, errno goes there. */
-static _Noreturn void become(char *const words[], char *const environment[], int in, int out, int told, int seconds)
+static _Noreturn void become(char *const words[], char *const environment[], const char *directory, int in, int out, int told,
+			     int seconds)
 {
 	const struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -108,6 +110,7 @@ static _Noreturn void become(char *const words[], char *const environment[], int
 	if (ok) {
 		close_range(4, ~0U, 0);
 		limit_self(seconds);
+		confine_self(directory);
 		execve(words[0], words, environment);
 	}
 	int err = errno;
@@ -117,18 +120,19 @@ static _Noreturn void become(char *const words[], char *const environment[], int
 
 static int fork_off(char *const words[], int in, int out, int seconds, pid_t *pid)
 {
-	char path[] = "PATH=/usr/bin:/bin", language[] = "LANG=C.UTF-8", home[] = "HOME=/nonexistent";
+	char directory[COMMAND_MAX], path[] = "PATH=/usr/bin:/bin", language[] = "LANG=C.UTF-8", home[] = "HOME=/nonexistent";
 	char *const environment[] = {path, language, home, NULL};
 	sigset_t all, before;
 	int told[2], err = 0;
 	if (pipe2(told, O_CLOEXEC) != 0)
 		return errno;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(words[0], '/') - words[0]), words[0]);
 	/* No handler of ours runs in the child. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	*pid = fork();
 	if (*pid == 0)
-		become(words, environment, in, out, told[1], seconds);
+		become(words, environment, directory, in, out, told[1], seconds);
 	if (*pid < 0)
 		err = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -4,7 +4,8 @@
  *
  * A document comes from a stranger, and such programs have been broken into by one.  So each runs alone, with low
  * priority, without a shell, with an environment and a process group of its own and none of our descriptors; its time, its
- * memory and what it writes are limited; whatever is left of it when its time is up is killed.
+ * memory and what it writes are limited; it may read what the system has installed and write to /tmp, and that is all
+ * (confine.h); whatever is left of it when its time is up is killed.
  */
 #ifndef SERVER_CONVERTER_H
 #define SERVER_CONVERTER_H

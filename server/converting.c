@@ -1,6 +1,7 @@
 #include "server/converting.h"
 
 #include "server/accounts.h"
+#include "server/confine.h"
 #include "server/convert_run.h"
 #include "server/lane.h"
 #include "server/log.h"
@@ -145,6 +146,8 @@ struct converting *converting_create(const struct config *config, struct account
 {
 	if (!config->converts_n || !config->fulltext)
 		return NULL;
+	if (!confine_is_possible())
+		log_event(LOG_WARNING, "convert_unconfined", log_text("reason", "the kernel has no Landlock, or it is not allowed here"));
 	struct converting *c = xcalloc(1, sizeof(*c));
 	c->config = config;
 	c->accounts = accounts;

@@ -95,11 +95,13 @@ def use(store, imaps, metrics, make_certificate):
     store.run("user", "add", "bob@example.org", stdin=b"secret\n")
     store.run("import", "bob@example.org", str(store.directory / "out.tar"))
     assert "roost_" in urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read().decode()
+    old = store.directory / "roost.log.1"
+    served = log.read_text().count("event=certificate_served")
     make_certificate()
     os.rename(log, store.directory / "roost.log.1")
     store.run("reload")
     deadline = time.monotonic() + 10
-    while not log.exists() or "event=certificate_served" not in log.read_text():
+    while not log.exists() or (old.read_text() + log.read_text()).count("event=certificate_served") == served:
         assert time.monotonic() < deadline, "neither the certificate nor the log file is new"
         time.sleep(0.05)
     wait_converted(c)
@@ -115,7 +117,7 @@ def wait_converted(c):
     while found != [b"1"]:
         assert time.monotonic() < deadline, "nothing was converted"
         time.sleep(2.5)
-        found = c.uid("SEARCH", "TEXT", '"priority 19 limit 64 scrutable"')[1]
+        found = c.uid("SEARCH", "TEXT", '"priority 10 limit 64 scrutable"')[1]
 
 
 def main():
