@@ -10,21 +10,29 @@ static uint32_t head_len(uint32_t size)
 	return (uint32_t)snprintf(NULL, 0, "Subject: s%u\r\n\r\n", size);
 }
 
-static void add_filler(struct client *c, uint32_t size, uint32_t n)
+char compose_letter(uint32_t size, uint32_t at)
+{
+	return (char)('a' + (int)((size + at) % LETTERS));
+}
+
+/* Of the text of the message that has this size, n octets from `at` on. */
+static void add_text_octets(struct client *c, uint32_t size, uint32_t at, uint32_t n)
 {
 	char x[1001];
-	for (uint32_t part; n; n -= part) {
-		part = n < 1000 ? n : 1000;
-		memset(x, 'a' + (int)(size % 26), part);
+	while (n) {
+		uint32_t part = n < 1000 ? n : 1000;
+		for (uint32_t i = 0; i < part; i++)
+			x[i] = compose_letter(size, at++);
 		x[part] = '\0';
 		client_add(c, "%s", x);
+		n -= part;
 	}
 }
 
 void compose_literal(struct client *c, uint32_t size)
 {
 	client_add(c, "Subject: s%u\r\n\r\n", size);
-	add_filler(c, size, size - head_len(size));
+	add_text_octets(c, size, 0, size - head_len(size));
 }
 
 /* The head of a literal; the client waits now and then. */
@@ -46,52 +54,58 @@ static void begin_url(struct client *c, uint32_t uid)
 	client_add(c, "/;UID=%u", uid);
 }
 
-/* Of a text of as many octets, at most `most`; returns how many. */
-static uint32_t add_url_of_text(struct client *c, uint32_t uid, uint32_t text, uint32_t most)
+/* The next octets of the text of the message that has this size, from `at` on and at most `most`, are somewhere in the text of
+ * the one with UID `uid`, too: a piece of that.  Returns how many, 0 when its text is too short. */
+static uint32_t add_url_of_text(struct client *c, uint32_t uid, uint32_t size, uint32_t at, uint32_t most)
 {
-	uint32_t from = sim_once(c->sim, 3) ? 0 : sim_below(c->sim, text), n = text - from;
-	begin_url(c, uid);
-	client_add(c, "/;SECTION=TEXT");
+	uint32_t source = c->sim->sizes[c->box][uid], text = source - head_len(source);
+	uint32_t from = (size % LETTERS + at % LETTERS + LETTERS - source % LETTERS) % LETTERS;
+	if (from >= text)
+		return 0;
+	if (!sim_once(c->sim, 3))
+		from += LETTERS * sim_below(c->sim, (text - from - 1) / LETTERS + 1);
+	uint32_t n = text - from;
 	if (n > most || sim_once(c->sim, 2))
 		n = 1 + sim_below(c->sim, n < most ? n : most);
+	begin_url(c, uid);
+	client_add(c, "/;SECTION=TEXT");
 	if (from || n < text)
 		client_add(c, "/;PARTIAL=%u.%u", from, n);
 	client_add(c, "\"");
 	return n;
 }
 
-static uint32_t add_text(struct client *c, uint32_t size, uint32_t n)
+static uint32_t add_text(struct client *c, uint32_t size, uint32_t at, uint32_t n)
 {
 	client_add(c, "TEXT ");
 	begin_literal(c, n);
-	add_filler(c, size, n);
+	add_text_octets(c, size, at, n);
 	return n;
 }
 
-/* A head, then pieces of texts that consist of the same letter; or another message as it is.  Returns the size. */
+/* A head, then pieces of the text; or another message as it is.  Returns the size. */
 static uint32_t add_parts(struct client *c)
 {
 	struct sim *s = c->sim;
-	uint32_t uid = c->v[sim_below(s, c->n)].uid, source = s->sizes[c->box][uid], size = s->next_size;
 	client_add(c, " CATENATE (");
 	if (sim_once(s, 4)) {
+		uint32_t uid = c->v[sim_below(s, c->n)].uid;
 		begin_url(c, uid);
 		client_add(c, "\")");
-		return source;
+		return s->sizes[c->box][uid];
 	}
-	while (size % 26 != source % 26)
-		size++;
-	s->next_size = size + 1;
+	uint32_t size = s->next_size++, text = size - head_len(size), at = 0;
 	client_add(c, "TEXT ");
 	begin_literal(c, head_len(size));
 	client_add(c, "Subject: s%u\r\n\r\n", size);
-	uint32_t left = size - head_len(size);
-	for (int i = 0; left; i++) {
+	for (int i = 0; at < text; i++) {
+		uint32_t n = 0;
 		client_add(c, " ");
 		if (i < 4 && sim_once(s, 2))
-			left -= add_url_of_text(c, uid, source - head_len(source), left);
-		else
-			left -= add_text(c, size, i < 4 ? 1 + sim_below(s, left) : left);
+			n = add_url_of_text(c, c->v[sim_below(s, c->n)].uid, size, at, text - at);
+		if (n == 0)
+			n = add_text(c, size, at, i < 4 ? 1 + sim_below(s, text - at) : text - at);
+		at += n;
 	}
 	client_add(c, ")");
 	return size;

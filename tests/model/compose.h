@@ -10,6 +10,9 @@
 
 struct client;
 
+enum { LETTERS = 26 };
+/* What stands in the text of the message that has this size, behind its head, so many octets on. */
+char compose_letter(uint32_t size, uint32_t at);
 /* Adds the octets of the message that has this size. */
 void compose_literal(struct client *c, uint32_t size);
 /* choose.c: an APPEND or REPLACE of literals and of parts of the selected mailbox's messages; all of them are known. */

@@ -2,6 +2,7 @@
 #include "tests/model/client.h"
 
 #include "protocol/imap/lexer.h"
+#include "tests/model/compose.h"
 #include "tests/model/sim.h"
 
 #include <string.h>
@@ -87,8 +88,8 @@ static void on_body(struct client *c, const struct known *k, const char *body, s
 	size_t n = (size_t)snprintf(head, sizeof(head), "Subject: s%zu\r\n\r\n", size);
 	on_size(c, k, size);
 	bool same = size >= n && memcmp(body, head, n) == 0;
-	for (; same && n < size; n++)
-		same = body[n] == (char)('a' + (int)(size % 26));
+	for (uint32_t at = 0; same && n < size; n++, at++)
+		same = body[n] == compose_letter((uint32_t)size, at);
 	if (!same)
 		sim_fail(c->sim, "%d: UID %u has other octets at %zu of %zu", c->index, k->uid, n, size);
 }
