@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Those who guess, and those behind a proxy: failed logins that are held, the PROXY protocol, and what fail2ban reads of it."""
-import base64, pathlib, re, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, time
+import base64, glob, os, pathlib, re, shutil, signal, socket, sqlite3, ssl, struct, subprocess, sys, tempfile, time
 
 import runner
 from store import Store, with_users
@@ -16,12 +16,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 class Behind(Store):
     """A store whose daemon also has a listener for proxies, on `proxied`."""
 
-    def __init__(self, roost, networks="127.0.0.1", extra=""):
+    def __init__(self, roost, networks="127.0.0.1", extra="", **environment):
         self.proxied, = free_ports(1)
         super().__init__(roost, f'trusted_networks = "10.9.0.0/16"\nlogin_hold_failures = 3\n{extra}\n'
                                 f'listen {{ port = {self.proxied} cleartext_login = true proxy_networks = "{networks}" }}\n')
         with_users(self)
-        self.start()
+        self.start(**environment)
 
     def client(self, header, pieces=None):
         """A connection that begins with the header, in pieces of so many bytes."""
@@ -125,6 +125,37 @@ def test_a_device_gets_in(roost):
         assert way(source, "secret").startswith("OK"), "she is known there then"
     assert scram(store.client(v1("198.51.100.77")), "SCRAM-SHA-256", ALICE, "secret").startswith(HELD)
     store.close()
+
+
+def test_another_back_end_is_not_asked(roost):
+    """While a user of its domain is held; of an app password it knows nothing anyway."""
+    if not glob.glob("/usr/lib/*/sasl2/libsql.so"):
+        print("   (libsasl2-modules-sql is not there)")
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        database, options = pathlib.Path(directory, "users.db"), pathlib.Path(directory, "sasl.conf")
+        db = sqlite3.connect(database)
+        db.execute("CREATE TABLE users(name TEXT, password TEXT)")
+        db.execute("INSERT INTO users VALUES('alice', 'from sql')")
+        db.commit()
+        db.close()
+        options.write_text(f"sql_engine: sqlite3\nsql_database: {database}\nsql_hostnames: none\nsql_user: x\nsql_passwd: x\n"
+                           "sql_select: SELECT password FROM users WHERE name = '%u' AND '%p' = 'userPassword'\n")
+        store = Behind(roost, extra=f'sasl_config = "{options}"\nauth {{ backend = "sql" }}\n', ASAN_OPTIONS="detect_leaks=0")
+        made = store.run("password", "add", ALICE, "Phone").strip()
+        assert login(store, "198.51.100.1", ALICE, "from sql").startswith("OK")
+        for host in range(9):
+            assert login(store, f"203.0.113.{host}", ALICE, "guess").startswith(WRONG), host
+        os.rename(database, f"{database}.away")
+        database.mkdir()  # cannot be opened
+        asked = login(store, "198.51.100.1", ALICE, "from sql")
+        assert asked.startswith("NO [UNAVAILABLE]") and not asked.startswith(HELD), f"it does not answer: {asked}"
+        failures = store.log_text().count("event=auth_backend_failed")
+        assert failures > 0
+        assert login(store, "198.51.100.2", ALICE, "from sql").startswith(HELD)
+        assert login(store, "198.51.100.2", ALICE, made).startswith("OK")
+        assert store.log_text().count("event=auth_backend_failed") == failures, "it was asked"
+        store.close()
 
 
 def test_known_after_a_restart(roost):
