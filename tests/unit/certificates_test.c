@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-enum { MANY = 500 };
+enum { MANY = 200 };
 
 struct fixture {
 	struct scratch_dir dir;
@@ -192,7 +192,8 @@ static void test_authorities_are_shared(void **state)
 	assert_ptr_not_equal(authority_shown(f, "a.example"), authority_shown(f, "c.example"));
 	for (int i = 0; i < 300; i++) { /* more than are remembered */
 		X509 *more = sign_certificate(&(struct made_certificate){.common_name = "More", .age_s = 100 + i}, f->keys[0]);
-		make_certificate(&(struct made_certificate){.names = "DNS:d.example", .certificate = path(f, "d.pem"), .authority = more});
+		make_certificate(&(struct made_certificate){.names = "DNS:d.example", .certificate = path(f, "d.pem"), .authority = more,
+								   .pkey = f->keys[1]});
 		X509_free(more);
 		assert_true(certificates_scan(f->all));
 	}
@@ -340,7 +341,7 @@ static void make_many(struct fixture *f, size_t from, size_t to)
 	}
 }
 
-/* A tenth of what a provider has, who is in the clients' test: the bounds are in the processor's time, and leave room for what sanitizers cost. */
+/* A few of what a provider has, who is in the clients' test: the bounds are in the processor's time, and leave room for what sanitizers cost. */
 static void test_many(void **state)
 {
 	struct fixture *f = *state;
@@ -352,7 +353,7 @@ static void test_many(void **state)
 	assert_true(certificates_scan(f->all));
 	double load_s = cpu_s() - start;
 	assert_int_equal(certificates_count(f->all), MANY);
-	assert_string_equal(shown(f, "mail.d499.example"), "d499");
+	assert_string_equal(shown(f, "mail.d199.example"), "d199");
 	double with_many_s = use_s(f, MANY);
 	make(f, "d77.pem", "d77.key", "DNS:d77.example", "new", f->keys[0]);
 	start = cpu_s();

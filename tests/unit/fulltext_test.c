@@ -125,7 +125,7 @@ static void test_no_index(void **state)
 static void test_same_as_a_scan(void **state)
 {
 	struct fixture *f = *state;
-	enum { TEXTS = 3000, NEEDLES = 300 };
+	enum { TEXTS = 3000, NEEDLES = 150 };
 	static char texts[TEXTS][TEXT_MAX + 1];
 	static int64_t ids[TEXTS], found[TEXTS + 100];
 	static const char letters[] = "AB\"C \n'(";
