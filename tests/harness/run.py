@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays transcripts against a real daemon: whole, byte by byte, cut at random and through a slow reader's window; with
 --samples a part of them over TLS and compressed.  Each replay has a user of its own, so that many run at once over one daemon.  See transcript.py for the language."""
-import argparse, itertools, multiprocessing, pathlib, sys, time, zlib
+import argparse, gc, itertools, multiprocessing, pathlib, sys, time, zlib
 
 from daemon import Daemon
 from replay import SAMPLE, SAMPLED, WAYS, replay
@@ -57,6 +57,7 @@ def main():
     daemon = Daemon(args.roost, users=next(numbers), extra=EXTRA)
     tasks = [(f, Ports(daemon), plan) for f, plan in plans]
     failures, times, failed_files = [], [], set()
+    gc.freeze()  # what is there is shared with the processes, as long as no collector touches it
     with multiprocessing.Pool(args.jobs) as pool:
         for path, results in pool.imap_unordered(one, tasks):
             times += [(seconds, path, way) for way, _, seconds in results]
