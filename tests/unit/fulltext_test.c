@@ -381,7 +381,7 @@ static void test_pieces(void **state)
 			assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	}
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
-	for (size_t round = 0; round < 600; round++) {
+	for (size_t round = 0; round < 200; round++) {
 		const char *from = texts[fixture_random(&f->base) % TEXTS];
 		char needle[LONG_MAX + 1];
 		size_t len = strlen(from), at = fixture_random(&f->base) % len, max = round % 2 ? 8 : LONG_MAX;
