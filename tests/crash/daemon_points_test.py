@@ -91,6 +91,10 @@ class Way:
 
 
 POINTS = {
+    "image-open": Way(2, helper=Newcomers),
+    "image-write": Way(2, helper=Newcomers),
+    "image-sync": Way(2, helper=Newcomers),
+    "image-rename": Way(2, helper=Newcomers),
     "schema-begin": Way(2, helper=Newcomers),
     "schema-commit": Way(2, helper=Newcomers),
     "begin": Way(60),
