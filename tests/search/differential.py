@@ -4,7 +4,7 @@
 The mailbox is searched as it is filled, indexed, changed by expunges and copies, after kill -9, and with an index that is
 cut short.  --programs N in each of these states.
 """
-import argparse, pathlib, random, shutil, subprocess, sys, tempfile, time
+import argparse, pathlib, random, re, shutil, subprocess, sys, tempfile, time
 from datetime import datetime, timezone
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -152,10 +152,39 @@ class Mailbox:
             return (key, n), [f"{key} {n}"]
         if lot < 0.9:
             return self.date()
-        if lot < 0.95:
+        if lot < 0.92:
             key, n = rng.choice(("OLDER", "YOUNGER")), rng.randint(1, 500) * DAY_S + 7
             return (key, n), [f"{key} {n}"]
-        return self.set()
+        return self.identity() if lot < 0.96 else self.set()
+
+    def learn(self):
+        """What the server gave its messages."""
+        for line in self.client.do("UID FETCH 1:* (FLAGS MODSEQ EMAILID THREADID)")[0]:
+            m = re.search(rb"UID (\d+) FLAGS \(([^)]*)\) MODSEQ \((\d+)\) EMAILID \(([^)]+)\) THREADID (?:\(([^)]+)\)|NIL)", line)
+            if m:
+                held = self.held[int(m[1])]
+                held.recent, held.modseq, held.email = b"\\Recent" in m[2], int(m[3]), m[4].decode()
+                held.thread = m[5] and m[5].decode()
+
+    def identity(self):
+        """Keys whose answers come from the mailbox, and of what was saved."""
+        rng = self.rng
+        held = self.held[rng.choice(list(self.held))]
+        lot = rng.randrange(8)
+        if lot < 3:
+            key = ("RECENT", "OLD", "NEW")[lot]
+            return (key,), [key]
+        if lot == 3:
+            return ("MODSEQ", held.modseq), [f"MODSEQ {held.modseq}"]
+        if lot == 4:
+            return ("EMAILID", held.email), [f"EMAILID {held.email}"]
+        if lot == 5:
+            thread = held.thread or "T0000000000000000"
+            return ("THREADID", thread), [f"THREADID {thread}"]
+        if lot == 6:
+            return ("UID", self.saved), [rng.choice(("$", "UID $"))]
+        key = rng.choice(("ALL", "SAVEDATESUPPORTED"))
+        return (key,), [key]
 
     def date(self):
         rng = self.rng
@@ -221,7 +250,10 @@ class Mailbox:
         got = set()
         for line in self.client.do(command)[0]:
             if line.startswith(b"* SEARCH"):
-                got |= set(map(int, line.split()[2:]))
+                uids, _, modseq = line.partition(b" (MODSEQ ")
+                got |= set(map(int, uids.split()[2:]))
+                if modseq and int(modseq.rstrip(b")")) != max(self.held[uid].modseq for uid in got):
+                    return f"the mod-sequence is {modseq}"
         for number, uid in enumerate(sorted(self.held), 1):
             want = holds(program, uid, number, self.held[uid])
             self.asked += 1
@@ -233,7 +265,12 @@ class Mailbox:
         return None
 
     def check(self, state, count):
-        for _ in range(count):
+        self.learn()
+        for n in range(count):
+            if n % 50 == 0:
+                a, b = sorted((self.rng.randint(1, max(self.held)), self.rng.randint(1, max(self.held))))
+                self.saved = {u for u in self.held if a <= u <= b}
+                self.client.do(f"UID SEARCH RETURN (SAVE) UID {a}:{b}")
             program, text = self.program()
             command = self.command(text)
             wrong = self.ask(program, command)

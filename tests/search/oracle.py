@@ -172,6 +172,7 @@ class Held:
 
     def __init__(self, message, flags, when, zone_min, saved):
         self.message, self.flags, self.when, self.zone_min, self.saved = message, set(flags), when, zone_min, saved
+        self.recent, self.modseq, self.email, self.thread = False, 0, None, None  # as FETCH tells them
 
 
 def compare(key, value, wanted):
@@ -199,6 +200,14 @@ def holds(program, uid, number, held, fuzzy=False):
         return uid in rest[0]
     if key == "SEQ":
         return number in rest[0]
+    if key in ("RECENT", "OLD", "NEW"):
+        return not held.recent if key == "OLD" else held.recent and (key == "RECENT" or "SEEN" not in held.flags)
+    if key == "MODSEQ":
+        return held.modseq >= rest[0]
+    if key in ("EMAILID", "THREADID"):
+        return rest[0] == (held.email if key == "EMAILID" else held.thread)
+    if key == "SAVEDATESUPPORTED":
+        return True
     if key in ("LARGER", "SMALLER"):
         return m.size > rest[0] if key == "LARGER" else m.size < rest[0]
     if key in ("BEFORE", "ON", "SINCE"):
