@@ -54,6 +54,27 @@ static void start_find(struct find *f, const struct view *v)
 		uidset_append(&f->within, 1, UINT32_MAX);
 }
 
+static void note_hit(struct find *f, uint32_t index, uint64_t modseq)
+{
+	f->hits[index / 64] |= (uint64_t)1 << (index % 64);
+	f->modseq = modseq > f->modseq ? modseq : f->modseq;
+	f->count++;
+}
+
+/* What the walk knows without looking into messages. */
+static void take_sure(struct find *f, struct search_walk *walk)
+{
+	uint64_t sure[SIEVE_WORDS];
+	const struct view_stretch *st = &walk->stretch;
+	search_walk_take(walk, sure);
+	for (uint32_t word = 0; word < SIEVE_WORDS; word++) {
+		for (uint64_t left = sure[word]; left; left &= left - 1) {
+			uint32_t at = word * 64 + (uint32_t)__builtin_ctzll(left);
+			note_hit(f, st->index + at, st->slice->modseq[st->at + at]);
+		}
+	}
+}
+
 /* True when every message of the block was asked, or enough is known. */
 static bool ask_block(struct find *f, const struct roster *r, struct slice *slice)
 {
@@ -62,12 +83,12 @@ static bool ask_block(struct find *f, const struct roster *r, struct slice *slic
 	enum search_answer answer;
 	search_walk_init(&walk, &f->search, r, &f->within, f->next, f->below);
 	while ((answer = search_walk_next(&walk, slice, &m)) == SEARCH_YES) {
-		f->hits[m.index / 64] |= (uint64_t)1 << (m.index % 64);
+		note_hit(f, m.index, m.slice->modseq[m.at]);
 		if (f->scores)
 			f->scores[m.index] = (uint8_t)f->search.score;
-		if (m.slice->modseq[m.at] > f->modseq)
-			f->modseq = m.slice->modseq[m.at];
-		if (++f->count >= f->enough && !f->backwards)
+		else if (f->enough == UINT64_MAX)
+			take_sure(f, &walk);
+		if (f->count >= f->enough && !f->backwards)
 			return true;
 	}
 	f->next = walk.next;

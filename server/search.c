@@ -515,6 +515,22 @@ enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, 
 	}
 }
 
+void search_walk_take(struct search_walk *w, uint64_t sure[SIEVE_WORDS])
+{
+	uint32_t at = w->next - w->stretch.index;
+	memset(sure, 0, SIEVE_WORDS * sizeof(*sure));
+	for (size_t word = at / 64; word < SIEVE_WORDS; word++) {
+		uint64_t from = word == at / 64 ? UINT64_MAX << at % 64 : UINT64_MAX,
+			 open = w->sieve.maybe[word] & from;
+		sure[word] = w->sieve.yes[word] & from & (open ? (open & -open) - 1 : UINT64_MAX);
+		if (open) {
+			w->next = w->stretch.index + (uint32_t)word * 64 + (uint32_t)__builtin_ctzll(open);
+			return;
+		}
+	}
+	w->next = w->stretch.index + w->stretch.n;
+}
+
 bool search_bounds(const struct search *s, struct uidset *out)
 {
 	const struct search_node *root = s->root;

@@ -35,6 +35,15 @@ struct sieve {
 	uint64_t yes[SIEVE_WORDS], maybe[SIEVE_WORDS];
 };
 
+/* The days on which the messages of a stretch were sent, for all keys that ask for them. */
+struct sent_days {
+	const int64_t *of; /* the stretch's contents; NULL: none */
+	uint32_t n;
+	bool any_unknown;
+	uint64_t live[SIEVE_WORDS]; /* those that were looked for */
+	int32_t day[SEGMENT_MESSAGES];
+};
+
 struct search {
 	struct search_node *root;
 	enum search_cost cost; /* of a message, at most */
@@ -60,6 +69,7 @@ struct search {
 	unsigned open_n;
 	size_t filter_bytes;
 	int64_t newest; /* content of a message that was open to question */
+	struct sent_days sent;
 };
 
 /* Everything is in the arena, but for the buffers.  SEARCH_BAD_TEXT: a string is not in its charset. */
@@ -90,6 +100,9 @@ void search_walk_init(struct search_walk *w, struct search *s, const struct rost
 		      uint32_t from, uint32_t below);
 /* SEARCH_YES: *out is the next; SEARCH_NO: there is none.  Messages that were expunged and not told are none. */
 MUST_USE enum search_answer search_walk_next(struct search_walk *w, struct slice *slice, struct view_message *out);
+/* After a SEARCH_YES, where scores are not wanted: a bit for each message of the walk's stretch for which the program holds, as
+ * the sieve knows, behind that one and before the next that must be looked into; the walk goes on behind them. */
+void search_walk_take(struct search_walk *w, uint64_t sure[SIEVE_WORDS]);
 /* The UIDs outside of which nothing can match, normalised; false: there is no such bound. */
 bool search_bounds(const struct search *s, struct uidset *out);
 /* What of a message a program asks that may change: then it finds others although none came or went. */

@@ -155,28 +155,49 @@ static void sent_days(const struct search_node *node, int32_t *first, int32_t *l
 	*last = (int32_t)(to < most ? to : most);
 }
 
-/* RFC 3501 6.4.4: the date as it was written; where there is none, nothing matches. */
-static void sieve_sent(struct search *s, const struct search_node *node, const struct view_stretch *st,
-		       const uint64_t *live, struct sieve *out)
+/* Fills s->sent for the messages of the stretch that are `live`, unless it has them; true: some are unknown. */
+static bool read_days(struct search *s, const struct view_stretch *st, const uint64_t *live)
 {
+	struct sent_days *sent = &s->sent;
 	const int64_t *content = st->slice->content + st->at;
 	const struct keys_page *page = NULL;
 	uint64_t page_at = UINT64_MAX;
 	unsigned reads = 0;
-	int32_t first, last;
-	sent_days(node, &first, &last);
+	bool has = sent->of == content && sent->n == st->n;
+	for (size_t w = 0; w < SIEVE_WORDS && has; w++)
+		has = (live[w] & ~sent->live[w]) == 0;
+	if (has)
+		return sent->any_unknown;
+	sent->of = content;
+	sent->n = st->n;
+	memcpy(sent->live, live, sizeof(sent->live));
+	sent->any_unknown = false;
 	for (uint32_t i = 0; i < st->n; i++) {
-		uint64_t bit = (uint64_t)1 << i % 64, place = (uint64_t)content[i] % KEYS_PAGE;
-		if (!(live[i / 64] & bit))
+		uint64_t place = (uint64_t)content[i] % KEYS_PAGE;
+		sent->day[i] = KEYS_NO_DAY;
+		if (!(live[i / 64] >> i % 64 & 1))
 			continue;
 		/* Those that came together are on one page. */
 		if ((uint64_t)content[i] / KEYS_PAGE != page_at || !page || place >= page->below)
 			page = sent_page(s, content[i], &reads);
 		page_at = (uint64_t)content[i] / KEYS_PAGE;
-		int32_t day = page ? page->sent_day[place] : KEYS_DAY_UNKNOWN;
-		out->maybe[i / 64] |= day == KEYS_DAY_UNKNOWN ? bit : 0;
-		out->yes[i / 64] |= day >= first && day <= last ? bit : 0;
+		sent->day[i] = page ? page->sent_day[place] : KEYS_DAY_UNKNOWN;
+		sent->any_unknown = sent->any_unknown || sent->day[i] == KEYS_DAY_UNKNOWN;
 	}
+	return sent->any_unknown;
+}
+
+/* RFC 3501 6.4.4: the date as it was written; where there is none, nothing matches. */
+static void sieve_sent(struct search *s, const struct search_node *node, const struct view_stretch *st,
+		       const uint64_t *live, struct sieve *out)
+{
+	const int32_t *day = s->sent.day;
+	bool any_unknown = read_days(s, st, live);
+	int32_t first, last;
+	sent_days(node, &first, &last);
+	SIEVE(out->yes, st->n, day[i] >= first && day[i] <= last);
+	if (any_unknown)
+		SIEVE(out->maybe, st->n, day[i] == KEYS_DAY_UNKNOWN);
 }
 
 static void sieve_string(const struct search_node *node, const struct view_stretch *st, struct sieve *out)
@@ -270,6 +291,7 @@ static void sieve_node(struct search *s, struct search_node *node, const struct 
 void search_sieve(struct search *s, const struct view_stretch *st, struct sieve *out)
 {
 	uint64_t live[SIEVE_WORDS] = {0};
+	s->sent.of = NULL;
 	fill(live, st->n);
 	sieve_node(s, s->root, st, live, out);
 	for (size_t w = 0; w < SIEVE_WORDS; w++) {
