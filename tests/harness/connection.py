@@ -1,7 +1,7 @@
 """One client connection of a transcript, which sends and reads in the way the replay asks for."""
 import random, re, socket, ssl, zlib
 
-LONG = 1200  # octets from either end of what is sent byte by byte
+LONG = 600  # octets from either end of what is sent byte by byte
 TIMEOUT_S = 60  # the machine may be busy; nothing waits this long unless the server never answers
 
 
@@ -18,6 +18,8 @@ class Connection:
         self.socket.settimeout(TIMEOUT_S)
         if way == "window":  # before connecting, or it does not count
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            # A window below one segment is opened by a timer of 200 ms alone.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name, self.trace, self.way, self.random = name, trace, way, random.Random(seed)

@@ -46,7 +46,7 @@ def main():
     parser.add_argument("--only", default="", help="only files with this in their path")
     parser.add_argument("--ways", default="", help="only these ways, with commas: whole,bytes,cuts,window,tls,deflate")
     parser.add_argument("--samples", action="store_true", help="a sample of the files over TLS, another one compressed")
-    parser.add_argument("--jobs", type=int, default=12)
+    parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("-v", action="store_true", help="the slowest replays, and every failure whole")
     parser.add_argument("paths", type=pathlib.Path, nargs="+")
     args = parser.parse_args()

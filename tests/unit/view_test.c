@@ -326,7 +326,7 @@ static void test_deleted(void **state)
 {
 	struct account_fixture *f = *state;
 	int64_t id;
-	append(f, 12000);
+	append(f, 6000);
 	struct client *c = client_create(f, DIALECT_REV1);
 	fixture_begin(f);
 	assert_int_equal(mailbox_create(f->account, "elsewhere", 0, &id), STORE_OK);
