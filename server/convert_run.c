@@ -266,7 +266,7 @@ static enum store_err begin_text(struct convert_run *r, struct account *a)
 
 static enum store_err save(struct convert_run *r, struct account *a)
 {
-	enum store_err err = fulltext_texts_commit(a, converters_sum(r->config), r->content);
+	enum store_err err = fulltext_texts_commit(a, converters_sum(r->config), r->saved, r->content);
 	r->saved = err ? r->saved : r->content;
 	r->state = CONVERT_MERGE;
 	r->unsaved = false;

@@ -151,10 +151,14 @@ MUST_USE enum store_err fulltext_text_begin(struct account *a, int64_t id);
 MUST_USE enum store_err fulltext_text_add(struct account *a, int64_t id, uint32_t piece, struct bytes folded, bool ends);
 MUST_USE enum store_err fulltext_text_grams(struct account *a, int64_t id, const uint64_t *grams, size_t n, bool whole,
 					    size_t *at);
-MUST_USE enum store_err fulltext_texts_commit(struct account *a, int64_t converters, int64_t done);
+MUST_USE enum store_err fulltext_texts_commit(struct account *a, int64_t converters, int64_t before, int64_t done);
 /* Piece 0, 1, ... of a content's text to `to` (FULLTEXT_TEXT_BYTES).  STORE_NOTFOUND: there is none. */
 MUST_USE enum store_err fulltext_text_get(struct account *a, int64_t id, uint32_t piece, char *to, size_t *out_len,
 					  bool *out_ends);
+/* From the present index to the next one: how far attachments were converted, before anything was added to it; and the text of
+ * a content that is being added, whose grams the caller adds, too. */
+MUST_USE enum store_err fulltext_texts_carry(struct account *a);
+MUST_USE enum store_err fulltext_text_carry(struct account *a, int64_t id);
 /* The first content above `after` that has text; 0: there is none.  And that of one that is gone is deleted, with the next
  * commit. */
 MUST_USE enum store_err fulltext_texts_next(struct account *a, int64_t after, int64_t *out);

@@ -15,6 +15,20 @@ static enum store_err forget(struct fulltext *f, int64_t id)
 	return db_run(&f->db, stmt);
 }
 
+/* What was added of other contents is committed with it, and counts. */
+static enum store_err set_converted(struct account *a, struct fulltext *f, int64_t converters, int64_t done)
+{
+	enum store_err err = fulltext_begin(f);
+	if (!err)
+		err = fulltext_set_meta(f, "converters", converters);
+	if (!err)
+		err = fulltext_set_meta(f, "converted", done);
+	f->text_of = 0;
+	if (!err && f->pending)
+		return fulltext_commit(a, FULLTEXT_NOW);
+	return fulltext_failed(a, FULLTEXT_NOW, err ? err : fulltext_end(f));
+}
+
 enum store_err fulltext_texts_begin(struct account *a, int64_t converters, int64_t *out_done)
 {
 	struct fulltext *f;
@@ -26,10 +40,7 @@ enum store_err fulltext_texts_begin(struct account *a, int64_t converters, int64
 	if (fulltext_meta(f, "converters") == converters)
 		return STORE_OK;
 	*out_done = 0;
-	err = fulltext_begin(f);
-	if (!err)
-		err = fulltext_set_meta(f, "converters", converters);
-	return err ? fulltext_failed(a, FULLTEXT_NOW, err) : fulltext_texts_commit(a, converters, 0);
+	return set_converted(a, f, converters, 0);
 }
 
 enum store_err fulltext_text_begin(struct account *a, int64_t id)
@@ -97,21 +108,65 @@ enum store_err fulltext_text_grams(struct account *a, int64_t id, const uint64_t
 	return fulltext_failed(a, FULLTEXT_NOW, err);
 }
 
-enum store_err fulltext_texts_commit(struct account *a, int64_t converters, int64_t done)
+enum store_err fulltext_texts_commit(struct account *a, int64_t converters, int64_t before, int64_t done)
 {
 	struct fulltext *f;
 	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
-	if (!err && fulltext_meta(f, "converters") != converters)
-		return STORE_BUSY; /* another index has taken its place */
-	if (!err)
-		err = fulltext_begin(f);
-	if (!err)
-		err = fulltext_set_meta(f, "converted", done);
 	if (err)
-		return err == STORE_NOTFOUND ? err : fulltext_failed(a, FULLTEXT_NOW, err);
-	f->text_of = 0;
-	/* What was added of other contents is committed with it, and counts. */
-	return f->pending ? fulltext_commit(a, FULLTEXT_NOW) : fulltext_failed(a, FULLTEXT_NOW, fulltext_end(f));
+		return err;
+	/* Another index may have taken its place. */
+	if (fulltext_meta(f, "converters") != converters || fulltext_meta(f, "converted") != before)
+		return STORE_BUSY;
+	return set_converted(a, f, converters, done);
+}
+
+enum store_err fulltext_texts_carry(struct account *a)
+{
+	struct fulltext *now, *next;
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &now);
+	if (err)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	int64_t converted = fulltext_meta(now, "converted"), converters = fulltext_meta(now, "converters");
+	err = fulltext_open(a, FULLTEXT_NEXT, true, &next);
+	if (err)
+		return err;
+	err = fulltext_begin(next);
+	if (!err)
+		err = fulltext_set_meta(next, "converted", converted);
+	if (!err)
+		err = fulltext_set_meta(next, "converters", converters);
+	return fulltext_failed(a, FULLTEXT_NEXT, err);
+}
+
+/* A text is at most some 70 pieces. */
+enum store_err fulltext_text_carry(struct account *a, int64_t id)
+{
+	struct fulltext *now, *next;
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &now), read_err = STORE_OK;
+	if (err || !now->has_texts)
+		return err == STORE_NOTFOUND ? STORE_OK : err;
+	err = fulltext_open(a, FULLTEXT_NEXT, true, &next);
+	if (!err)
+		err = fulltext_begin(next);
+	sqlite3_stmt *from = err ? NULL : db_prepare(&now->db, "SELECT piece, ends, text FROM text WHERE content=? ORDER BY piece");
+	if (from)
+		sqlite3_bind_int64(from, 1, id);
+	while (!err && db_next(&now->db, from, &read_err)) {
+		sqlite3_stmt *to = db_prepare(&next->db, "INSERT OR REPLACE INTO text VALUES(?,?,?,?)");
+		if (to) {
+			sqlite3_bind_int64(to, 1, id);
+			sqlite3_bind_value(to, 2, sqlite3_column_value(from, 0));
+			sqlite3_bind_value(to, 3, sqlite3_column_value(from, 1));
+			sqlite3_bind_value(to, 4, sqlite3_column_value(from, 2));
+		}
+		err = db_run(&next->db, to);
+		next->has_texts = true;
+	}
+	if (from)
+		sqlite3_reset(from);
+	if (read_err)
+		return fulltext_failed(a, FULLTEXT_NOW, read_err);
+	return fulltext_failed(a, FULLTEXT_NEXT, err);
 }
 
 enum store_err fulltext_texts_next(struct account *a, int64_t after, int64_t *out)

@@ -100,7 +100,7 @@ static void test_kept(void **state)
 	assert_int_equal(add(a, CONTENT, 1, "NEWS", true), STORE_OK);
 	assert_int_equal(add(a, CONTENT, 2, "", true), STORE_OK);
 	assert_int_equal(add_grams(a, CONTENT, grams, 2, true), STORE_OK);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, CONTENT), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 0, CONTENT), STORE_OK);
 	for (int again = 0; again < 2; again++) {
 		assert_piece(a, CONTENT, 0, longest, false);
 		assert_piece(a, CONTENT, 1, "NEWS", true);
@@ -121,7 +121,7 @@ static void test_kept(void **state)
 	assert_int_equal(fulltext_texts_next(a, CONTENT, &id), STORE_OK);
 	assert_int_equal(id, 0);
 	assert_int_equal(fulltext_text_begin(a, CONTENT), STORE_OK);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS + 1, 10), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS + 1, 0, 10), STORE_OK);
 	assert_no_piece(a, CONTENT, 0);
 }
 
@@ -145,7 +145,7 @@ static void test_taken_back(void **state)
 	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
 	fulltext_drop(a, FULLTEXT_NOW, "test");
 	fill(a, 10);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, CONTENT), STORE_BUSY);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 0, CONTENT), STORE_BUSY);
 	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
 	assert_int_equal(done, 0);
 }
@@ -164,7 +164,7 @@ static void test_between_others(void **state)
 	assert_int_equal(fulltext_text_begin(a, CONTENT), STORE_OK);
 	assert_int_equal(add(a, CONTENT, 0, "NEW", true), STORE_OK);
 	assert_int_equal(add_grams(a, CONTENT, &new, 1, true), STORE_OK);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, CONTENT), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 0, CONTENT), STORE_OK);
 	assert_int_equal(fulltext_pending(a, FULLTEXT_NOW), 0);
 	fill(a, 20);
 	fixture_close(f);
@@ -185,7 +185,7 @@ static void test_too_much(void **state)
 	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
 	assert_int_equal(fulltext_text_begin(a, CONTENT), STORE_OK);
 	assert_int_equal(add_grams(a, CONTENT, &gram, 1, false), STORE_OK);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, CONTENT), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 0, CONTENT), STORE_OK);
 	assert_int_equal(first_with(a, "ANYTHING"), CONTENT);
 }
 
@@ -201,14 +201,49 @@ static void test_forgotten(void **state)
 	for (int64_t id = 3; id <= 4; id++) {
 		assert_int_equal(fulltext_text_begin(a, id), STORE_OK);
 		assert_int_equal(add(a, id, 0, "NEW", true), STORE_OK);
-		assert_int_equal(fulltext_texts_commit(a, CONVERTERS, id), STORE_OK);
+		assert_int_equal(fulltext_texts_commit(a, CONVERTERS, id == 3 ? 0 : 3, id), STORE_OK);
 	}
 	assert_int_equal(fulltext_status(a, &status), STORE_OK);
 	assert_int_equal(status.texts, 2);
 	assert_int_equal(fulltext_texts_forget(a, 3), STORE_OK);
-	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 4), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 4, 4), STORE_OK);
 	assert_no_piece(a, 3, 0);
 	assert_piece(a, 4, 0, "NEW", true);
+}
+
+/* An index that is made anew has what the present one had when it was begun, and nothing is taken for converted that came later. */
+static void test_carried(void **state)
+{
+	struct account_fixture *f = *state;
+	struct account *a = f->account;
+	const uint64_t old = fulltext_gram('O', 'L', 'D'), new = fulltext_gram('N', 'E', 'W');
+	int64_t done;
+	fill(a, 10);
+	assert_int_equal(fulltext_texts_carry(a), STORE_OK);
+	fulltext_drop(a, FULLTEXT_NEXT, "test");
+	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
+	assert_int_equal(fulltext_text_begin(a, CONTENT), STORE_OK);
+	assert_int_equal(add(a, CONTENT, 0, "NEW", true), STORE_OK);
+	assert_int_equal(add_grams(a, CONTENT, &new, 1, true), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 0, CONTENT), STORE_OK);
+	assert_int_equal(fulltext_texts_carry(a), STORE_OK);
+	for (int64_t id = 1; id <= 10; id++) {
+		uint64_t grams[] = {old, new};
+		struct fulltext_piece piece = {.grams = grams, .n = id == CONTENT ? 2 : 1, .last = true, .whole = true};
+		assert_int_equal(fulltext_text_carry(a, id), STORE_OK);
+		assert_int_equal(fulltext_add(a, FULLTEXT_NEXT, id, &piece), STORE_OK);
+	}
+	assert_int_equal(fulltext_commit(a, FULLTEXT_NEXT), STORE_OK);
+	assert_int_equal(fulltext_text_begin(a, 5), STORE_OK);
+	assert_int_equal(add(a, 5, 0, "LATE", true), STORE_OK);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, CONTENT, 5), STORE_OK);
+	assert_int_equal(fulltext_swap(a), STORE_OK);
+	assert_piece(a, CONTENT, 0, "NEW", true);
+	assert_int_equal(first_with(a, "NEW"), CONTENT);
+	assert_no_piece(a, 5, 0);
+	assert_int_equal(fulltext_texts_commit(a, CONVERTERS, 5, 6), STORE_BUSY);
+	assert_int_equal(fulltext_texts_begin(a, CONVERTERS, &done), STORE_OK);
+	assert_int_equal(done, CONTENT);
 }
 
 int main(void)
@@ -219,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_between_others, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_much, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_forgotten, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_carried, set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
