@@ -36,6 +36,7 @@ static void begin_content(struct index_run *r, struct account *a, int64_t id, in
 	r->content = id;
 	r->after = after;
 	r->pieces = 0;
+	r->text_at = 0;
 	r->damaged = content_get(a, id, &row) != STORE_OK;
 	if (!r->damaged)
 		buf_add(&r->parts, row.parts.ptr, row.parts.len);
@@ -60,6 +61,34 @@ static enum store_err add_piece(struct index_run *r, struct account *a, bool las
 	return err == STORE_CANNOT ? STORE_OK : err;
 }
 
+/* A long text becomes several pieces. */
+static enum store_err add_when_long(struct index_run *r, struct account *a)
+{
+	if (r->grams.n < PIECE_GRAMS)
+		return STORE_OK;
+	if (r->pieces < FULLTEXT_PIECES_MAX - 1)
+		return add_piece(r, a, false);
+	r->grams.full = true;
+	return STORE_OK;
+}
+
+/* The text of its attachments, as the present index has it. */
+static enum store_err read_texts(struct index_run *r, struct account *a, struct slice *slice, bool *out_read)
+{
+	char text[FULLTEXT_TEXT_BYTES];
+	size_t len;
+	bool ends;
+	while (!r->grams.full && !fulltext_text_get(a, r->content, r->text_at, text, &len, &ends)) {
+		r->text_at++;
+		mime_grams_take(&r->grams, MIME_STREAM_AS_IS, span_make(text, len), ends);
+		enum store_err err = add_when_long(r, a);
+		if (err || !r->content || slice_is_over(slice, COST_WRITE))
+			return err;
+	}
+	*out_read = true;
+	return fulltext_text_carry(a, r->content);
+}
+
 /* *out_read: all of it; else the slice is over, or it is to be begun anew. */
 static enum store_err read_content(struct index_run *r, struct account *a, struct slice *slice, bool *out_read)
 {
@@ -74,15 +103,13 @@ static enum store_err read_content(struct index_run *r, struct account *a, struc
 			r->damaged = true;
 		else
 			mime_strings_feed(&r->strings, span_make(step, len));
-		if (r->grams.n < PIECE_GRAMS)
-			continue;
-		if (r->pieces == FULLTEXT_PIECES_MAX - 1)
-			r->grams.full = true;
-		else
-			err = add_piece(r, a, false);
-		if (err || !r->content || slice_is_over(slice, COST_WRITE))
+		uint32_t pieces = r->pieces;
+		err = add_when_long(r, a);
+		if (err || !r->content || (r->pieces != pieces && slice_is_over(slice, COST_WRITE)))
 			return err;
 	}
+	if (r->carries)
+		return read_texts(r, a, slice, out_read);
 	*out_read = true;
 	return STORE_OK;
 }
@@ -119,6 +146,10 @@ static enum store_err next_content(struct index_run *r, struct account *a, struc
 	enum store_err err = r->content ? STORE_OK : content_next(a, added, &id);
 	*out_end = !err && !r->content && !id;
 	if (err || *out_end)
+		return err;
+	if (!r->content && !added && r->carries)
+		err = fulltext_texts_carry(a);
+	if (err)
 		return err;
 	if (!r->content)
 		begin_content(r, a, id, added);

@@ -20,10 +20,12 @@
 
 struct index_run {
 	enum fulltext_which which;
+	bool carries;              /* the caller's to set, for the next index: texts of attachments come from the present one */
 	uint64_t contents, wide;   /* added; of them, those that are always named */
 	/* private */
 	int64_t content, after;    /* being read, 0: none; the one before it in the index */
 	uint32_t pieces;           /* of it, added */
+	uint32_t text_at;          /* of its attachments' text, the next piece */
 	bool damaged;
 	bool merging, shrinking, shrunk;
 	struct mime_strings strings;

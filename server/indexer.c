@@ -26,6 +26,7 @@ static bool go_on(struct indexing *i, struct account *a)
 		return false;
 	index_run_finish(&i->run);
 	index_run_init(&i->run, FULLTEXT_NEXT);
+	i->run.carries = true;
 	return true;
 }
 

@@ -5,6 +5,7 @@ import base64, ctypes, os, pathlib, shutil, signal, stat, tempfile, time
 from store import run_with_stores, with_users
 
 ALICE = "alice@example.org"
+LONG = " ".join(f"w{n}" + "\r\n" * (n % 9 == 0) for n in range(10000, 26000)).encode()  # more than the index has in one piece
 PDFTOTEXT = shutil.which("pdftotext")
 
 
@@ -98,18 +99,22 @@ def test_pdf(store):
     c = store.log_in(ALICE, "secret")
     put(c, message("one", pdf("Quarterly zebra", "figures of Ostrich Ltd")), b"Subject: none\r\n\r\nzebra crossing\r\n",
         message("two", pdf("Walrus accounts"), "application/octet-stream", "WALRUS.PDF"),
-        message("three", pdf("Walrus"), "application/octet-stream", "tusk.doc"), message("broken", b"%PDF-1.4\nnothing\n"))
+        message("three", pdf("Walrus"), "application/octet-stream", "tusk.doc"), message("broken", b"%PDF-1.4\nnothing\n"),
+        message("long", pdf("Okapi ledger")).replace(b"see there", LONG))
     c.logout()
     wait_found(store, [3], "TEXT", '"walrus accounts"')
+    wait_found(store, [6], "TEXT", "okapi")
     c = store.log_in(ALICE, "secret")
     c.select("INBOX", readonly=True)
     answers = {("BODY", "ZEBRA"): [1, 2], ("TEXT", '"zebra figures"'): [1], ("BODY", "ostrich"): [1], ("SUBJECT", "zebra"): [],
-               ("NOT", "TEXT", "zebra"): [3, 4, 5], ("FUZZY", "TEXT", '"ostri"'): [1], ("BODY", "zq"): [], ("TEXT", '"nothing"'): [],
-               ("OR", "BODY", "accounts", "BODY", "crossing"): [2, 3]}
+               ("NOT", "TEXT", "zebra"): [3, 4, 5, 6], ("FUZZY", "TEXT", '"ostri"'): [1], ("BODY", "zq"): [], ("TEXT", '"nothing"'): [],
+               ("OR", "BODY", "accounts", "BODY", "crossing"): [2, 3],
+               ("BODY", "okapi"): [6], ("BODY", "w25999"): [6], ("FUZZY", "TEXT", '"okapi w25999"'): [6],
+               ("FUZZY", "TEXT", '"ledger w10001"'): [6]}
     for words, expected in answers.items():
         assert search(c, *words) == expected, (words, search(c, *words))
     c.logout()
-    assert store.json("index", "status", ALICE)[0]["texts"] == 2
+    assert store.json("index", "status", ALICE)[0]["texts"] == 3
     assert [1, 2] == [int(u) for u in store.json("search", ALICE, "INBOX", "TEXT zebra")[0]["uids"].replace(":", ",").split(",")]
     broken, = log_lines(store, "convert_failed")
     assert "content=5" in broken and "type=application/pdf" in broken, broken
