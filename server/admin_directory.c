@@ -79,8 +79,10 @@ enum op_result admin_user_list(struct admin_task *task, struct account *account)
 	if (of_one && !admin_take_domain(task, domain))
 		return OP_FAILED;
 	task->more = false;
-	admin_store_error(task, "the directory",
-			  directory_users(task->op.directory, of_one ? domain : NULL, task->cursor, on_user, &l));
+	enum store_err err = of_one ? directory_has_domain(task->op.directory, domain) : STORE_OK;
+	if (!err)
+		err = directory_users(task->op.directory, of_one ? domain : NULL, task->cursor, on_user, &l);
+	admin_store_error(task, of_one ? domain : "the directory", err);
 	return OP_DONE;
 }
 
