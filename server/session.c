@@ -52,7 +52,7 @@ static enum step send_op(struct session *s, struct command *cmd,
 	cmd->watchlist = s->watchlist;
 	s->watchlist = NULL;
 	s->view = NULL;
-	s->dirty = s->dirty && (cmd->row->flags & CMD_NO_UPDATES);
+	s->dirty = s->dirty && (cmd->unread || (cmd->row->flags & CMD_NO_UPDATES)); /* else it tells what it finds */
 	if (!cmd->lane) {
 		cmd->lane = accounts_hold(s->lane);
 		cmd->op.login = arena_copy(&cmd->arena, span_of(s->master ? s->master : s->address)).ptr;
@@ -358,6 +358,7 @@ static void take_op(struct session *s, struct command *cmd)
 	s->watchlist = cmd->watchlist;
 	cmd->watchlist = NULL;
 	if (cmd->op.fate != OP_RAN) {
+		s->dirty = s->dirty || !cmd->is_update; /* it has told nothing */
 		op_failed(s, cmd);
 		return;
 	}
