@@ -388,10 +388,11 @@ static enum store_err set_up(struct db *db, const struct db_options *o)
 	sqlite3_wal_hook(db->handle, on_wal_commit, db);
 	if (!err && is_new)
 		err = make_schema(db, o);
+	if (err)
+		return err;
 	/* What a process left that died, or that could not trust its log, is moved into the database with fsyncs of
 	 * our own before anything is built on it.  Without room for that it stays in the log, still readable. */
-	if (!err)
-		err = db_checkpoint(db, POINT_CHECKPOINT_OPEN);
+	err = db_checkpoint(db, POINT_CHECKPOINT_OPEN);
 	return err == STORE_FULL || (err == STORE_BUSY && o->shared) ? STORE_OK : err;
 }
 

@@ -118,6 +118,18 @@ static void test_an_image_that_cannot_be_written(void **state)
 	db_image_finish(&image);
 }
 
+/* A database without its tables is none. */
+static void test_no_room_for_the_tables(void **state)
+{
+	struct fixture *f = *state;
+	struct db db;
+	f->fail_at = POINT_SCHEMA_COMMIT;
+	f->fail_with = ENOSPC;
+	assert_int_equal(db_open(&db, &f->env, scratch_path(&f->dir, "a.db"), &options), STORE_FULL);
+	f->fail_at = STORE_POINTS;
+	open_new(f, &options);
+}
+
 static void test_a_missing_one_is_not_made_unasked(void **state)
 {
 	struct fixture *f = *state;
@@ -299,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_new_database_has_our_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_that_begins_as_an_image_has_them_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room_for_the_tables, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_image_that_cannot_be_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_missing_one_is_not_made_unasked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_foreign_and_newer_files_are_left_alone, set_up, tear_down),
