@@ -245,8 +245,10 @@ def main():
     print(f"seed {args.seed}")
     assert sorted(names()) == sorted([*POINTS, *NOT_REACHED]), set(names()) ^ set(POINTS)
     test = Test(args.roost, args.seed)
-    # The account that is filled is large from then on.
-    for point in [args.only] if args.only else sorted(POINTS, key=lambda p: POINTS[p].user == FILLED):
+    # An account is swept once an hour, and whoever opens it may bring that about: the one that is to be swept goes first.
+    # The one that is filled is large from then on.
+    order = {SWEPT: 0, FILLED: 2}
+    for point in [args.only] if args.only else sorted(POINTS, key=lambda p: order.get(POINTS[p].user, 1)):
         test.run(point)
         if test.v.bad:
             break

@@ -61,7 +61,8 @@ class Daemon:
         return self.process.poll() is None
 
     def log_tail(self, lines=60):
-        self.log.flush()
+        if not self.log.closed:
+            self.log.flush()
         text = (self.directory / "daemon.log").read_text(errors="replace").splitlines()
         return "\n".join(text[-lines:])
 
