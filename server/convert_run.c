@@ -113,6 +113,11 @@ static bool read_how(struct convert_run *r, struct account *a, const struct mime
 		tell(r, LOG_INFO, "it is too large");
 		r->how = NULL;
 	}
+	if (r->how && r->documents >= LIMIT_CONVERT_DOCUMENTS) {
+		if (r->documents++ == LIMIT_CONVERT_DOCUMENTS)
+			tell(r, LOG_INFO, "it and those behind it are too many");
+		r->how = NULL;
+	}
 	return r->how != NULL;
 }
 
@@ -185,6 +190,7 @@ void convert_run_convert(struct convert_run *r, const atomic_bool *stop)
 	r->unsaved = true;
 	r->row++;
 	r->converted++;
+	r->documents++;
 }
 
 /* --- their text --- */
@@ -316,6 +322,7 @@ static enum store_err next_content(struct convert_run *r, struct account *a)
 	}
 	r->content = id;
 	r->row = 0;
+	r->documents = 0;
 	if (!content_get(a, id, &row))
 		buf_add(&r->parts, row.parts.ptr, row.parts.len);
 	return empty(r->out) ? STORE_OK : STORE_IO;

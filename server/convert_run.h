@@ -31,6 +31,7 @@ enum convert_step {
 
 struct convert_run {
 	uint64_t converted; /* documents that were given to a program */
+	bool unsaved;       /* what was done since the last save would be done again, if the run ended now */
 	/* private */
 	const struct config *config;
 	int in, out;        /* the caller's files: the document; the texts of a content, NUL behind each */
@@ -46,7 +47,7 @@ struct convert_run {
 	const struct convert_config *how;
 	struct mime_decoder decoder;
 	uint32_t at, end;   /* of the part's body in the message */
-	bool unsaved;       /* something was done since */
+	uint32_t documents; /* of the content, given to a program */
 	bool renews;        /* all is made anew */
 	bool ending;
 	off_t out_at;       /* taken so far */

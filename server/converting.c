@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TURN_DOCUMENTS = 16 /* then another account comes */ };
+enum { TURN_DOCUMENTS = 16 /* then, behind the content they are of, another account comes */ };
 
 /* An account that waits, or that the thread is at. */
 struct candidate {
@@ -96,7 +96,7 @@ static bool serve(struct candidate *k, int in, int out)
 	struct converting *c = k->converting;
 	enum convert_step step;
 	convert_run_init(&k->run, c->config, k->lane->id, in, out);
-	while ((step = ask(k)) == CONVERT_WANTS && k->run.converted < TURN_DOCUMENTS)
+	while ((step = ask(k)) == CONVERT_WANTS && (k->run.converted < TURN_DOCUMENTS || k->run.unsaved))
 		convert_run_convert(&k->run, &c->stopping);
 	convert_run_finish(&k->run);
 	return step == CONVERT_WANTS;
@@ -105,11 +105,10 @@ static bool serve(struct candidate *k, int in, int out)
 static void work_on(struct converting *c, struct candidate *k)
 {
 	int in = accounts_open_unnamed(c->accounts), out = accounts_open_unnamed(c->accounts);
-	bool more = false;
 	if (in < 0 || out < 0)
-		log_event(LOG_ERROR, "convert_paused", log_text("account", k->lane->id), log_text("error", strerror(errno)));
-	else
-		more = serve(k, in, out);
+		log_event(LOG_ERROR, "convert_files_failed", log_text("error", strerror(errno)));
+	/* Without them it ends at the first content, on the lane, and may come again. */
+	bool more = serve(k, in, out);
 	if (in >= 0)
 		close(in);
 	if (out >= 0)

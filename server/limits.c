@@ -107,6 +107,7 @@ const struct limit limits[] = {
 	{"LIMIT_CONVERT_TEXT_BYTES", LIMIT_CONVERT_TEXT_BYTES, "bytes", "of text of one message's attachments; the rest is left off"},
 	{"LIMIT_CONVERT_MEMORY_BYTES", LIMIT_CONVERT_MEMORY_BYTES, "bytes", "of memory for a converter"},
 	{"LIMIT_CONVERT_FILES", LIMIT_CONVERT_FILES, "", "descriptors of a converter"},
+	{"LIMIT_CONVERT_DOCUMENTS", LIMIT_CONVERT_DOCUMENTS, "", "attachments of one message that are given to a converter"},
 	{"LIMIT_KEPT_BYTES", LIMIT_KEPT_BYTES, "bytes",
 	 "of an account's orders of SORT (4 bytes a message) and texts of THREAD (some 10) that are kept for who asks next; those "
 	 "least recently used go first"},

@@ -173,6 +173,28 @@ def test_whatever_they_do(store):
     assert size < 20_000_000, size
 
 
+def many(subject, names):
+    """A message with an attachment of each name, which is its text."""
+    parts = "".join(f"--b\r\nContent-Type: application/x-many; name={n}\r\n\r\ntext of {n}\r\n" for n in names)
+    return f"Subject: {subject}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n".encode()
+
+
+def test_many_in_a_message(store):
+    """More than an account's turn is long: each is converted once; and those that are too many are told of, once."""
+    path = fake(store, "counted", "echo >> $to.count\ncat\n")
+    configure(store, section("application/x-many", path))
+    store.start()
+    with_users(store)
+    c = store.log_in(ALICE, "secret")
+    put(c, many("twenty", [f"early{n}" for n in range(20)]), many("hundred", [f"late{n}" for n in range(100)]),
+        many("one", ["behind"]))
+    c.logout()
+    for uids, word in (([3], "behind"), ([1], "early19"), ([2], "late63"), ([], "late64")):
+        wait_found(store, uids, "TEXT", f'"text of {word}"')
+    assert take_written(store, "counted", ".count").count(b"\n") == 20 + 64 + 1
+    assert len(log_lines(store, "convert_failed")) == 1, log_lines(store, "convert_failed")
+
+
 def test_what_they_are_given(store):
     """No descriptors, no environment, no terminal, low priority, limits; and the bytes of the attachment."""
     script = ("(env; echo nice $(nice); for l in f v t n c; do echo limit $l $(ulimit -$l); done; ls -l /proc/self/fd; echo session $(cut -d' ' -f6 /proc/self/stat)) > $to.said 2>&1\n"
