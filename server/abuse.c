@@ -239,16 +239,19 @@ bool abuse_save(struct abuse *a, const char *path, uint64_t now_s, int64_t day_s
 	FILE *f = fd >= 0 ? fdopen(fd, "wb") : NULL;
 	if (!f)
 		return false;
+	/* Logins do not wait for the disk.  The key changes only as the server starts. */
+	struct known *known = xmalloc(sizeof(a->known));
 	uv_mutex_lock(&a->mutex);
+	memcpy(known, a->known, sizeof(a->known));
+	uv_mutex_unlock(&a->mutex);
 	fwrite(magic, sizeof(magic), 1, f);
 	fwrite(a->known_key, sizeof(a->known_key), 1, f);
 	for (size_t i = 0; i < SETS * WAYS; i++) {
-		const struct known *k = &a->known[i / WAYS][i % WAYS];
-		uint64_t age_s = now_s - k->last_s, pair[2] = {k->tag, (uint64_t)day_s - age_s};
-		if (k->tag && age_s < ABUSE_KNOWN_S)
+		uint64_t age_s = now_s - known[i].last_s, pair[2] = {known[i].tag, (uint64_t)day_s - age_s};
+		if (known[i].tag && age_s < ABUSE_KNOWN_S)
 			fwrite(pair, sizeof(pair), 1, f);
 	}
-	uv_mutex_unlock(&a->mutex);
+	free(known);
 	bool ok = !ferror(f);
 	ok = fclose(f) == 0 && ok && rename(temporary, path) == 0;
 	return ok;
