@@ -294,7 +294,7 @@ void db_start(void)
 	invariant(sqlite3_initialize() == SQLITE_OK);
 }
 
-static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
+enum store_err db_number(struct db *db, const char *sql, int64_t *out)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
@@ -339,11 +339,11 @@ static enum store_err make_schema(struct db *db, const struct db_options *o)
 static enum store_err recognise(struct db *db, const struct db_options *o, bool *out_new)
 {
 	int64_t id = 0, version = 0, tables = 0;
-	enum store_err err = read_number(db, "PRAGMA application_id", &id);
+	enum store_err err = db_number(db, "PRAGMA application_id", &id);
 	if (!err)
-		err = read_number(db, "PRAGMA user_version", &version);
+		err = db_number(db, "PRAGMA user_version", &version);
 	if (!err)
-		err = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+		err = db_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err)
 		return err;
 	*out_new = id == 0 && version == 0 && tables == 0;

@@ -84,6 +84,8 @@ MUST_USE enum store_err db_run(struct db *db, sqlite3_stmt *stmt);
 /* True while it yields a row; when false *out_err says whether that was the end or a failure, and the
  * statement is reset. */
 bool db_next(struct db *db, sqlite3_stmt *stmt, enum store_err *out_err);
+/* The number that `sql` yields, 0 when it yields no row; the statement is not kept. */
+MUST_USE enum store_err db_number(struct db *db, const char *sql, int64_t *out);
 /* Maps an SQLite result code, keeping the message in db->fault. */
 enum store_err db_error(struct db *db, int code);
 

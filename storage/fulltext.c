@@ -42,23 +42,6 @@ static void path_of(const struct account *a, enum fulltext_which w, const char *
 	snprintf(out, PATH_BYTES, "%s/%s%s", a->dir, w == FULLTEXT_NOW ? "search.db" : "search.next.db", suffix);
 }
 
-static enum store_err read_number(struct db *db, const char *sql, int64_t *out)
-{
-	enum store_err err;
-	sqlite3_stmt *stmt = db_prepare(db, sql);
-	*out = 0;
-	if (!db_next(db, stmt, &err))
-		return err;
-	*out = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
-	return STORE_OK;
-}
-
-enum store_err fulltext_number(struct fulltext *f, const char *sql, int64_t *out)
-{
-	return read_number(&f->db, sql, out);
-}
-
 int64_t fulltext_meta(struct fulltext *f, const char *key)
 {
 	enum store_err err;
@@ -180,19 +163,19 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 
 static enum store_err last_content(struct account *a, int64_t *out)
 {
-	return read_number(&a->db, "SELECT seq FROM sqlite_sequence WHERE name='content'", out);
+	return db_number(&a->db, "SELECT seq FROM sqlite_sequence WHERE name='content'", out);
 }
 
 static enum store_err load(struct account *a, struct fulltext *f)
 {
 	int64_t last = 0, version = 0, texts = 0;
-	enum store_err err = read_number(&f->db, "PRAGMA user_version", &version);
+	enum store_err err = db_number(&f->db, "PRAGMA user_version", &version);
 	if (!err && version == SEARCH_VERSION)
-		err = read_number(&f->db, "SELECT EXISTS (SELECT 1 FROM text)", &texts);
+		err = db_number(&f->db, "SELECT EXISTS (SELECT 1 FROM text)", &texts);
 	if (!err)
-		err = read_number(&f->db, "SELECT value FROM meta WHERE key='watermark'", &f->watermark);
+		err = db_number(&f->db, "SELECT value FROM meta WHERE key='watermark'", &f->watermark);
 	if (!err)
-		err = read_number(&f->db, "SELECT value FROM meta WHERE key='ahead'", &f->ahead);
+		err = db_number(&f->db, "SELECT value FROM meta WHERE key='ahead'", &f->ahead);
 	if (!err)
 		err = last_content(a, &last);
 	if (err)
@@ -319,15 +302,15 @@ enum store_err fulltext_prove(struct account *a, int64_t *at, bool *out_more)
 	if (err) /* what cannot be opened, damaged or never finished, is gone now, and was told of */
 		return err == STORE_NOTFOUND ? STORE_OK : err;
 	if (*at == 0)
-		err = read_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
+		err = db_number(&f->db, "SELECT count(*) FROM gram_idx", &number);
 	if (!err && *at == 0)
-		err = read_number(
+		err = db_number(
 			&f->db,
 			"SELECT count(*) + (SELECT count(*) FROM gram_config) + (SELECT count(pieces) FROM long)"
 			" FROM block",
 			&number);
 	if (!err && *at == 0) /* reads only the keys, and goes through all leaves */
-		err = read_number(&f->db, "SELECT count(piece) FROM text", &number);
+		err = db_number(&f->db, "SELECT count(piece) FROM text", &number);
 	sqlite3_stmt *stmt = err ? NULL : db_prepare(&f->db, "SELECT id FROM gram_data WHERE id>? ORDER BY id LIMIT ?");
 	if (stmt) {
 		sqlite3_bind_int64(stmt, 1, *at);
@@ -352,7 +335,7 @@ enum store_err fulltext_status(struct account *a, struct fulltext_status *out)
 		return err == STORE_NOTFOUND ? STORE_OK : err;
 	out->contents = fulltext_meta(f, "contents");
 	out->dead = fulltext_meta(f, "dead");
-	err = read_number(&f->db, "SELECT count(DISTINCT content) FROM text", &out->texts);
+	err = db_number(&f->db, "SELECT count(DISTINCT content) FROM text", &out->texts);
 	if (err)
 		return fulltext_failed(a, FULLTEXT_NOW, err);
 	out->watermark = f->watermark;

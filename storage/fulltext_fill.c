@@ -152,9 +152,9 @@ enum store_err fulltext_shrink(struct account *a, enum fulltext_which w, bool *o
 	*out_more = false;
 	if (!f || f->pending)
 		return STORE_OK;
-	enum store_err err = fulltext_number(f, "PRAGMA freelist_count", &unused);
+	enum store_err err = db_number(&f->db, "PRAGMA freelist_count", &unused);
 	if (!err)
-		err = fulltext_number(f, "PRAGMA page_count", &pages);
+		err = db_number(&f->db, "PRAGMA page_count", &pages);
 	*out_more = !err && unused > FREE_PAGES_MIN && unused > pages / FREE_FRACTION;
 	if (!err && *out_more) {
 		snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", SHRINK_PAGES);

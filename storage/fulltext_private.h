@@ -25,8 +25,6 @@ enum store_err fulltext_failed(struct account *a, enum fulltext_which w, enum st
 /* A number of its `meta`; 0 when that cannot be read. */
 int64_t fulltext_meta(struct fulltext *f, const char *key);
 MUST_USE enum store_err fulltext_set_meta(struct fulltext *f, const char *key, int64_t value);
-/* What one row of one column says, 0 when there is none. */
-MUST_USE enum store_err fulltext_number(struct fulltext *f, const char *sql, int64_t *out);
 /* A transaction, unless one is open; and its commit. */
 MUST_USE enum store_err fulltext_begin(struct fulltext *f);
 MUST_USE enum store_err fulltext_end(struct fulltext *f);

@@ -7,12 +7,19 @@
 #include "storage/frame.h"
 #include "storage/scratch.h"
 
-static enum store_err forget(struct fulltext *f, int64_t id)
+/* A transaction in which the content has no text.  STORE_NOTFOUND: there is no index. */
+static enum store_err begin_without(struct account *a, int64_t id, struct fulltext **out)
 {
-	sqlite3_stmt *stmt = db_prepare(&f->db, "DELETE FROM text WHERE content=?");
+	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, out);
+	if (err)
+		return err;
+	err = fulltext_begin(*out);
+	sqlite3_stmt *stmt = err ? NULL : db_prepare(&(*out)->db, "DELETE FROM text WHERE content=?");
 	if (stmt)
 		sqlite3_bind_int64(stmt, 1, id);
-	return db_run(&f->db, stmt);
+	if (!err)
+		err = db_run(&(*out)->db, stmt);
+	return fulltext_failed(a, FULLTEXT_NOW, err);
 }
 
 /* What was added of other contents is committed with it, and counts. */
@@ -46,15 +53,10 @@ enum store_err fulltext_texts_begin(struct account *a, int64_t converters, int64
 enum store_err fulltext_text_begin(struct account *a, int64_t id)
 {
 	struct fulltext *f;
-	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
+	enum store_err err = begin_without(a, id, &f);
 	if (!err)
-		err = fulltext_begin(f);
-	if (!err)
-		err = forget(f, id);
-	if (err)
-		return err == STORE_NOTFOUND ? err : fulltext_failed(a, FULLTEXT_NOW, err);
-	f->text_of = id;
-	return STORE_OK;
+		f->text_of = id;
+	return err;
 }
 
 /* STORE_BUSY: what was begun was taken back meanwhile. */
@@ -189,12 +191,8 @@ enum store_err fulltext_texts_next(struct account *a, int64_t after, int64_t *ou
 enum store_err fulltext_texts_forget(struct account *a, int64_t id)
 {
 	struct fulltext *f;
-	enum store_err err = fulltext_open(a, FULLTEXT_NOW, false, &f);
-	if (!err)
-		err = fulltext_begin(f);
-	if (!err)
-		err = forget(f, id);
-	return err == STORE_NOTFOUND ? STORE_OK : fulltext_failed(a, FULLTEXT_NOW, err);
+	enum store_err err = begin_without(a, id, &f);
+	return err == STORE_NOTFOUND ? STORE_OK : err;
 }
 
 static enum store_err unpack(struct account *a, struct bytes stored, char *to, size_t *out_len)

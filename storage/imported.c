@@ -39,15 +39,14 @@ void imported_finish(struct imported *im)
 	*im = (struct imported){0};
 }
 
+static int compare(const void *key, const void *element)
+{
+	uint64_t modseq = *(const uint64_t *)key;
+	const struct imported_range *range = element;
+	return (modseq > range->last) - (modseq < range->first);
+}
+
 bool imported_has(const struct imported *im, uint64_t modseq)
 {
-	size_t lo = 0, hi = im->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (im->v[mid].last < modseq)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < im->n && im->v[lo].first <= modseq;
+	return im->n && bsearch(&modseq, im->v, im->n, sizeof(*im->v), compare);
 }
