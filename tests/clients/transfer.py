@@ -588,6 +588,19 @@ def test_progress_bar(store):
     assert p.wait() == 0 and b"messages" in got and b"%" in got and got.count(b"\n") == 0, got[-300:]
 
 
+def fill_box(c, rng, box, shape=as_stored):
+    """Thirty messages with flags and dates of all kinds into a mailbox, some of which are deleted, one only marked."""
+    for n in range(30):
+        flags = " ".join(rng.sample(["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "todo"], rng.randrange(4)))
+        said = c.append(f'"{box}"', f"({flags})", f'"{1 + n % 28:2d}-Mar-2020 12:00:00 +0000"', shape(make_message(rng, n)))
+        assert said[0] == "OK", said
+    c.select(f'"{box}"')
+    c.store("3:7", "+FLAGS", "\\Deleted")
+    c.store("30", "+FLAGS", "\\Deleted")
+    c.expunge()
+    c.store("20", "+FLAGS", "\\Deleted late")
+
+
 def with_dovecot(store, location, look_at):
     """Mail that came into Dovecot by IMAP, kept at `location`; what look_at(port, directory) says of it while that runs."""
     port, = free_ports(1)
@@ -602,14 +615,7 @@ def with_dovecot(store, location, look_at):
         c.create("&AOQA9g-")
         c.subscribe("Work/Projects")
         for box in ("INBOX", "Work/Projects", "&AOQA9g-"):
-            for n in range(30):
-                flags = " ".join(rng.sample(["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "todo"], rng.randrange(4)))
-                c.append(f'"{box}"', f"({flags})", f'"{1 + n % 28:2d}-Mar-2020 12:00:00 +0000"', as_stored(make_message(rng, n)))
-            c.select(f'"{box}"')
-            c.store("3:7", "+FLAGS", "\\Deleted")
-            c.store("30", "+FLAGS", "\\Deleted")
-            c.expunge()
-            c.store("20", "+FLAGS", "\\Deleted late")
+            fill_box(c, rng, box)
         c.logout()
         return look_at(port, directory)
     finally:

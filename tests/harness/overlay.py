@@ -1,6 +1,17 @@
 """Whether a test may have a copy of this system to itself: an overlay in a mount namespace of its own."""
 import os, subprocess
 
+# Bash, in such a namespace: a copy at $root, whose changes are in memory, below the directory $top.
+COPY = r"""
+set -e
+mount --make-rprivate /
+mkdir "$top/layers"
+mount -t tmpfs tmpfs "$top/layers"
+mkdir "$top/layers/upper" "$top/layers/work" "$top/layers/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$top/layers/upper,workdir=$top/layers/work" "$top/layers/root"
+root=$top/layers/root
+mount -t proc proc "$root/proc"
+"""
 PROBE = r"""
     set -e
     mount --make-rprivate /

@@ -6,7 +6,7 @@ import argparse, imaplib, os, pathlib, random, shutil, socket, subprocess, sys, 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "clients"), str(HERE.parent / "harness")]
 from store import Store, with_users  # noqa: E402 (the path is set above)
-from transfer import ALICE, Mail, as_stored, assert_same, look, make_message  # noqa: E402
+from transfer import ALICE, Mail, as_stored, assert_same, fill_box, look  # noqa: E402
 from daemon import free_ports  # noqa: E402
 import overlay  # noqa: E402
 
@@ -117,6 +117,12 @@ class Cyrus:
         assert p.returncode == 0, (p.returncode, p.stderr[-3000:], self.log())
 
 
+def as_cyrus_takes_it(message):
+    """Without bare CR and LF."""
+    message = as_stored(message).replace(b"\ra", b"a")
+    return message.replace(b"\r\n", b"\n").replace(b"\r", b"").replace(b"\n", b"\r\n")
+
+
 def fill(cyrus):
     c = cyrus.log_in("manager", "word")
     assert c.create("user/alice")[0] == "OK"
@@ -126,17 +132,7 @@ def fill(cyrus):
         assert c.create(f'"{box}"')[0] == "OK", box
     assert c.subscribe("Work/Projects")[0] == c.subscribe("a.b")[0] == "OK" and c.subscribe('"&AOQA9g-"')[0] == "OK"
     for box in ("INBOX", "Work/Projects", "&AOQA9g-", "a.b"):
-        for n in range(30):
-            message = as_stored(make_message(rng, n)).replace(b"\ra", b"a")
-            message = message.replace(b"\r\n", b"\n").replace(b"\r", b"").replace(b"\n", b"\r\n")  # it takes no bare CR
-            flags = " ".join(rng.sample(["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Label1", "todo"], rng.randrange(4)))
-            said = c.append(f'"{box}"', f"({flags})", f'"{1 + n % 28:2d}-Mar-2020 12:00:00 +0000"', message)
-            assert said[0] == "OK", said
-        c.select(f'"{box}"')
-        c.store("3:7", "+FLAGS", "\\Deleted")
-        c.store("30", "+FLAGS", "\\Deleted")
-        c.expunge()
-        c.store("20", "+FLAGS", "\\Deleted late")
+        fill_box(c, rng, box, as_cyrus_takes_it)
         c.unselect()
     c.logout()
 

@@ -125,16 +125,7 @@ def main():
         (debs / "look.py").write_text(LOOK)
         script = pathlib.Path(directory) / "script"
         script.write_text(SCRIPT.replace("@IMAP@", str(imap)).replace("@IMAPS@", str(imaps)))
-        p = subprocess.run(["unshare", "--mount", "--pid", "--fork", "bash", "-c", """
-            set -e
-            mount --make-rprivate /
-            top=$1
-            mkdir "$top/layers"
-            mount -t tmpfs tmpfs "$top/layers"
-            mkdir "$top/layers/upper" "$top/layers/work" "$top/layers/root"
-            mount -t overlay overlay -o "lowerdir=/,upperdir=$top/layers/upper,workdir=$top/layers/work" "$top/layers/root"
-            root=$top/layers/root
-            mount -t proc proc "$root/proc"
+        p = subprocess.run(["unshare", "--mount", "--pid", "--fork", "bash", "-c", "top=$1" + overlay.COPY + """
             mount --rbind /dev "$root/dev"
             mount -t tmpfs tmpfs "$root/run"
             mount -t tmpfs tmpfs "$root/tmp"

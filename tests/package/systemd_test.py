@@ -13,16 +13,7 @@ ALICE = "alice@example.org"
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 # From the outside, in a mount namespace of its own, to the first process of the copy.
-BOOT = textwrap.dedent(r"""
-    set -e
-    top=$1
-    mount --make-rprivate /
-    mkdir "$top/layers"
-    mount -t tmpfs tmpfs "$top/layers"
-    mkdir "$top/layers/upper" "$top/layers/work" "$top/layers/root"
-    mount -t overlay overlay -o "lowerdir=/,upperdir=$top/layers/upper,workdir=$top/layers/work" "$top/layers/root"
-    root=$top/layers/root
-    mount -t proc proc "$root/proc"
+BOOT = "top=$1" + overlay.COPY + textwrap.dedent(r"""
     mount -t tmpfs tmpfs "$root/dev"
     for device in null zero full random urandom tty; do cp -a /dev/$device "$root/dev"; done
     ln -s /proc/self/fd "$root/dev/fd"

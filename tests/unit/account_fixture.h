@@ -134,17 +134,22 @@ static inline void fixture_end(struct account_fixture *f)
 }
 
 /* Stores a message in an op and a commit of its own. */
-static inline int64_t fixture_store(struct account_fixture *f, const char *message, size_t len, uint32_t header_len)
+static inline int64_t fixture_store_meta(struct account_fixture *f, const char *message, size_t len, const struct content_meta *meta)
 {
-	struct content_meta meta = fixture_meta(message, len, header_len);
 	struct content_writer *w = content_writer_create(f->account);
 	int64_t id = 0;
 	assert_int_equal(content_writer_write(w, message, len), STORE_OK);
 	fixture_begin(f);
-	assert_int_equal(content_writer_finish(w, &meta, &id), STORE_OK);
+	assert_int_equal(content_writer_finish(w, meta, &id), STORE_OK);
 	fixture_end(f);
 	content_writer_destroy(w);
 	return id;
+}
+
+static inline int64_t fixture_store(struct account_fixture *f, const char *message, size_t len, uint32_t header_len)
+{
+	const struct content_meta meta = fixture_meta(message, len, header_len);
+	return fixture_store_meta(f, message, len, &meta);
 }
 
 static inline int64_t fixture_mailbox(struct account_fixture *f, const char *name)

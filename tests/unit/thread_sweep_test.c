@@ -21,14 +21,7 @@ static uint32_t deliver(struct account_fixture *f, int64_t box, const char *text
 	meta.keys.ids = ids;
 	meta.keys.ids_n = n;
 	meta.keys.has_id = true;
-	struct content_writer *w = content_writer_create(f->account);
-	int64_t id = 0;
-	assert_int_equal(content_writer_write(w, text, len), STORE_OK);
-	fixture_begin(f);
-	assert_int_equal(content_writer_finish(w, &meta, &id), STORE_OK);
-	fixture_end(f);
-	content_writer_destroy(w);
-	return fixture_publish(f, box, id, (uint32_t)len);
+	return fixture_publish(f, box, fixture_store_meta(f, text, len, &meta), (uint32_t)len);
 }
 
 static int64_t number(struct account_fixture *f, const char *sql, int64_t argument)
