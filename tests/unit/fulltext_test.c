@@ -301,6 +301,28 @@ static void test_too_much_text_is_always_named(void **state)
 	free(grams);
 }
 
+/* A content with more pieces than are told apart is always named; the numbers of what comes behind it are right. */
+static void test_too_many_pieces(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t gram = fulltext_gram('A', 'B', 'C');
+	const uint32_t last = FULLTEXT_PIECES_MAX + 1;
+	int64_t ids[8];
+	assert_int_equal(add(f, 1, "NOTHING"), STORE_OK);
+	for (uint32_t i = 0; i <= last; i++) {
+		struct fulltext_piece piece = {.grams = &gram, .n = 1, .number = i, .last = i == last, .whole = true};
+		assert_int_equal(fulltext_add(f->base.account, FULLTEXT_NOW, 2, &piece), STORE_OK);
+	}
+	assert_int_equal(add(f, 3, "XYZ"), STORE_OK);
+	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
+	size_t n = ask(f, "XYZ", 8, ids, 8);
+	assert_int_equal(n, 2);
+	assert_true(ids[0] == 2 && ids[1] == 3);
+	n = ask(f, "THING", 8, ids, 8);
+	assert_int_equal(n, 2);
+	assert_true(ids[0] == 1 && ids[1] == 2);
+}
+
 /* A query stops at the watermark it began with; what is not committed is not there yet. */
 static void test_watermark(void **state)
 {
@@ -382,6 +404,9 @@ static void test_pieces(void **state)
 	}
 	assert_int_equal(fulltext_commit(f->base.account, FULLTEXT_NOW), STORE_OK);
 	for (size_t round = 0; round < 200; round++) {
+		bool more = round == 100; /* half of them when all is one segment */
+		while (more)
+			assert_int_equal(fulltext_merge(f->base.account, FULLTEXT_NOW, &more), STORE_OK);
 		const char *from = texts[fixture_random(&f->base) % TEXTS];
 		char needle[LONG_MAX + 1];
 		size_t len = strlen(from), at = fixture_random(&f->base) % len, max = round % 2 ? 8 : LONG_MAX;
@@ -701,6 +726,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fields, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_any_character, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_always_named, set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_pieces, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_pieces, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_pieces_cut_off, set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(test_watermark, set_up, fixture_tear_down),
