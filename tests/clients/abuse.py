@@ -175,7 +175,9 @@ def test_known_after_a_restart(roost):
         assert store.stop() == 0
         known.write_bytes(damage)
         store.start()
-        assert login(store, "192.0.2.1", ALICE, "secret").startswith("OK")
+        for host in range(9):
+            assert login(store, f"203.0.113.{host}", ALICE, "guess").startswith(WRONG), host
+        assert login(store, "192.0.2.1", ALICE, "secret").startswith(HELD), damage  # nobody is known
     store.close()
 
 

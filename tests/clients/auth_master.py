@@ -149,7 +149,7 @@ def main():
     command(daemon, "user", "add", "--password-stdin", "far@elsewhere.example", stdin="pass\n")
     make_boxes(daemon, "far@elsewhere.example", *(f"user{n}@example.org" for n in range(1, 6)))
     failed = runner.run(globals(), args, lambda test, _: test(daemon))
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

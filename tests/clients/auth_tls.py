@@ -359,7 +359,7 @@ def main():
     args = runner.arguments(__doc__)
     daemon = Daemon(args.roost, users=3, extra="login_delay_ms = 0\nlogin_failures_max = 1000\n")
     failed = runner.run(globals(), args, lambda test, _: test(args.roost if runner.wants(test, "roost") else daemon))
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

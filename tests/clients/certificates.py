@@ -3,7 +3,6 @@
 import os, pathlib, re, shutil, ssl, statistics, socket, subprocess, sys, tempfile, time
 
 import runner
-from auth import processor_s
 from daemon import Daemon
 
 PARTS = pathlib.Path()  # where certificates are made before they are put in place
@@ -184,7 +183,7 @@ def test_five_thousand_domains(roost, maker):
         daemon.rest()
         subprocess.run([maker, daemon.directory / "certificates", "5000"], check=True, timeout=240)
         daemon.start()
-        cpu_s = processor_s(daemon.process.pid)
+        cpu_s = daemon.cpu_s()
         watched = b"__asan_init" in pathlib.Path(roost).read_bytes() or b"__tsan_init" in pathlib.Path(roost).read_bytes()
         ms = int(re.findall(r"event=certificates count=5001 ms=(\d+)", daemon.log_tail(100))[0])
         many = handshake_s(daemon, [f"mail.d{n * 49}.example" for n in range(100)])
@@ -208,7 +207,7 @@ def main():
         PARTS = pathlib.Path(directory)
         daemon = Daemon(args.roost, users=3)
         failed = runner.run(globals(), args, lambda test, _: test(args.roost, maker) if runner.wants(test, "roost") else test(daemon))
-        return failed or daemon.stop()
+        return daemon.stop() or failed
 
 
 if __name__ == "__main__":

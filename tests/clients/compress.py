@@ -263,7 +263,7 @@ def main():
     args = runner.arguments(__doc__)
     daemon = Daemon(args.roost, users=10)
     failed = runner.run(globals(), args, lambda test, _: test(daemon))
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

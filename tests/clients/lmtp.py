@@ -292,7 +292,7 @@ def main():
         assert daemon.alive(), daemon.log_tail()
 
     failed = runner.run(globals(), args, call)
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

@@ -57,11 +57,6 @@ def append(client, mailbox, message, count=1):
 MESSAGE = b"Subject: large\r\n\r\n" + b"0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n" * 1600
 
 
-def cpu_s(daemon):
-    fields = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_binary_in_pieces(daemon):
     """A large part read with BINARY piece by piece costs some times what it costs at once, not hundreds of times."""
     size, step = 16 << 20, 1 << 16
@@ -73,14 +68,14 @@ def test_binary_in_pieces(daemon):
     append(c, b"pieces", b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encoded)
     c.send(b"x EXAMINE pieces\r\n")
     c.until(b"x OK")
-    begin = cpu_s(daemon)
+    begin = daemon.cpu_s()
     c.send(b"w FETCH 1 BINARY.PEEK[1]\r\n")
     assert octets in c.until(b"w OK")
-    whole, begin = cpu_s(daemon) - begin, cpu_s(daemon)
+    whole, begin = daemon.cpu_s() - begin, daemon.cpu_s()
     for at in range(0, len(octets), step):
         c.send(b"p FETCH 1 BINARY.PEEK[1]<%d.%d>\r\n" % (at, step))
         assert octets[at:at + step] in c.until(b"p OK"), at
-    pieces = cpu_s(daemon) - begin
+    pieces = daemon.cpu_s() - begin
     assert pieces < 20 * whole + 1, (whole, pieces)
     c.send(b"x DELETE pieces\r\n")
     c.until(b"x OK")

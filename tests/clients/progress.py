@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A search that takes long: it tells how far it is (RFC 9585), others are served meanwhile, and it ends with its client; and
 who stands back while others wait."""
-import os, pathlib, re, sys, time
+import pathlib, re, sys, time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("harness", "clients")]
 import runner
@@ -46,11 +46,6 @@ def fill(daemon, messages=MESSAGES, user=b"user1"):
     command(c, b"LOGOUT")
 
 
-def cpu_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_tells(daemon):
     c = session(daemon)
     begun = time.monotonic()
@@ -89,16 +84,16 @@ def test_ends_with_its_client(daemon):
     for n, c in enumerate(searches):
         long_search(c, b"t%d" % n)
     time.sleep(0.5)
-    before, end = cpu_s(daemon.pid), time.monotonic() + 20  # others may want the processor, too
-    while cpu_s(daemon.pid) - before <= 0.05 and time.monotonic() < end:
+    before, end = daemon.cpu_s(), time.monotonic() + 20  # others may want the processor, too
+    while daemon.cpu_s() - before <= 0.05 and time.monotonic() < end:
         time.sleep(0.2)
-    check("it works", cpu_s(daemon.pid) - before > 0.05, cpu_s(daemon.pid) - before)
+    check("it works", daemon.cpu_s() - before > 0.05, daemon.cpu_s() - before)
     for c in searches:
         c.socket.close()
     time.sleep(4)  # a client may end its side and go on reading: it is asked first whether it is there
-    before = cpu_s(daemon.pid)
+    before = daemon.cpu_s()
     time.sleep(1)
-    check("and stops when its client goes away", cpu_s(daemon.pid) - before < 0.05, cpu_s(daemon.pid) - before)
+    check("and stops when its client goes away", daemon.cpu_s() - before < 0.05, daemon.cpu_s() - before)
 
 
 def refused(c, text):
@@ -147,7 +142,7 @@ def main():
     daemon = Daemon(args.roost, users=1, extra="progress_s = 1\n")
     fill(daemon)
     failed = runner.run(globals(), args, lambda test, _: test(args.roost if runner.wants(test, "roost") else daemon))
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

@@ -16,10 +16,12 @@ def main():
     args = runner.arguments(__doc__)
     tests = {}
     for path in sorted(HERE.glob("test_*.py")):
-        tests.update(vars(importlib.import_module(path.stem)))
+        own = {name: test for name, test in vars(importlib.import_module(path.stem)).items() if name.startswith("test_")}
+        assert not own.keys() & tests.keys(), own.keys() & tests.keys()
+        tests |= own
     daemon = Daemon(args.roost, users=40, extra=EXTRA)
     failed = runner.run(tests, args, lambda test, _: test(daemon))
-    return failed or daemon.stop()
+    return daemon.stop() or failed
 
 
 if __name__ == "__main__":

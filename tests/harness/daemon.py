@@ -60,6 +60,11 @@ class Daemon:
     def alive(self):
         return self.process.poll() is None
 
+    def cpu_s(self):
+        """User's and system's time of all its threads."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def log_tail(self, lines=60):
         if not self.log.closed:
             self.log.flush()

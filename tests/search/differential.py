@@ -254,6 +254,8 @@ class Mailbox:
                 got |= set(map(int, uids.split()[2:]))
                 if modseq and int(modseq.rstrip(b")")) != max(self.held[uid].modseq for uid in got):
                     return f"the mod-sequence is {modseq}"
+                if not modseq and got and "MODSEQ" in repr(program):
+                    return "there is no mod-sequence"
         for number, uid in enumerate(sorted(self.held), 1):
             want = holds(program, uid, number, self.held[uid])
             self.asked += 1

@@ -2,7 +2,7 @@
 """A command that takes long does not keep others of the account waiting: another session is answered again and again while
 it runs, each time after one slice of it at most.  Counted, not timed: a command in one piece would let it have one answer.
 """
-import argparse, os, pathlib, select, sys
+import argparse, pathlib, select, sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "clients"), str(HERE.parent / "harness")]
@@ -24,19 +24,14 @@ def fill(client, count):
         client.do(b"APPEND INBOX " + b" ".join(parts))
 
 
-def worked_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def turns(daemon, asker, other, command):
     """What it took of the processor, and how often the other session was answered meanwhile."""
-    start, answers = worked_s(daemon.pid), 0
+    start, answers = daemon.cpu_s(), 0
     tag = asker.send(command)
     while not select.select([asker.socket], [], [], 0)[0]:
         other.do("STATUS INBOX (UIDNEXT)")
         answers += 1
-    took = worked_s(daemon.pid) - start
+    took = daemon.cpu_s() - start
     assert asker.answer(tag)[1].startswith(b"OK"), command
     return took, answers
 
